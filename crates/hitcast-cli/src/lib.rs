@@ -1,0 +1,1 @@
+//! The program hitcast: train, evaluate, predict, describe and doctor from the command line.

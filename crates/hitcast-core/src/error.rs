@@ -1,0 +1,80 @@
+//! The errors of this crate, and the form in which models report theirs.
+
+use thiserror::Error;
+
+/// Any error of a model, boxed so that this crate need not know the crates below it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A result with [`CoreError`].
+pub type Result<T, E = CoreError> = std::result::Result<T, E>;
+
+/// What can go wrong with data sets and models.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CoreError {
+    /// Two things that belong together differ in length.
+    #[error("{what}: expected {expected}, got {got}")]
+    Length {
+        /// What was compared, as in "rows of the target".
+        what: &'static str,
+        /// The length wanted.
+        expected: usize,
+        /// The length found.
+        got: usize,
+    },
+    /// A model was given a matrix with another number of columns than it was fitted on.
+    #[error("the model was fitted on {expected} features, but was given {got}")]
+    WrongFeatures {
+        /// Columns at the fit.
+        expected: usize,
+        /// Columns now.
+        got: usize,
+    },
+    /// A value that must be finite is not.
+    #[error("{what} has {value} in row {row}, column {column:?}: every value must be finite; impute or drop missing values first")]
+    NotFinite {
+        /// Which matrix or vector.
+        what: &'static str,
+        /// Row, counted from 0.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// The value found.
+        value: f64,
+    },
+    /// There are no rows.
+    #[error("{what} has no rows")]
+    NoRows {
+        /// Which data set.
+        what: &'static str,
+    },
+    /// A text that names no device.
+    #[error("unknown device {0:?}: use auto, cpu, cuda or cuda:N")]
+    UnknownDevice(String),
+    /// A saved model lacks a tensor, or has it in another shape or type.
+    #[error("saved model: {0}")]
+    State(String),
+    /// A file could not be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A model failed; `source` says how.
+    #[error("{model}: {source}")]
+    Model {
+        /// Name of the model.
+        model: String,
+        /// The model's own error.
+        source: BoxError,
+    },
+}
+
+impl CoreError {
+    /// Wraps a model's own error, naming the model.
+    pub fn model(model: impl Into<String>, source: impl Into<BoxError>) -> Self {
+        Self::Model { model: model.into(), source: source.into() }
+    }
+}

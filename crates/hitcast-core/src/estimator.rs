@@ -1,0 +1,161 @@
+//! What can be fitted ([`Estimator`]) and what a fit returns ([`Fit`], [`Model`]).
+
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Dataset;
+use crate::device::DeviceChoice;
+use crate::error::{CoreError, Result};
+use crate::progress::{EpochRecord, NoProgress, Progress, StopSignal};
+use crate::seed::Seed;
+use crate::state::ModelState;
+
+/// What is predicted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Task {
+    /// A number.
+    #[default]
+    Regression,
+}
+
+/// A model's predictions for some rows.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Predictions {
+    /// One number a row, in the target's unit.
+    Regression(Vec<f64>),
+}
+
+impl Predictions {
+    /// The predicted numbers, one a row.
+    pub fn values(&self) -> &[f64] {
+        match self {
+            Self::Regression(values) => values,
+        }
+    }
+
+    /// The predicted numbers, one a row, without a copy.
+    pub fn into_values(self) -> Vec<f64> {
+        match self {
+            Self::Regression(values) => values,
+        }
+    }
+}
+
+/// What a fit is given besides data.
+#[derive(Clone, Copy)]
+pub struct FitContext<'a> {
+    /// Name under which the fit reports.
+    pub name: &'a str,
+    /// Where its randomness comes from.
+    pub seed: Seed,
+    /// Where a network runs.
+    pub device: DeviceChoice,
+    /// Where events go.
+    pub progress: &'a dyn Progress,
+    /// Asked between steps.
+    pub stop: &'a StopSignal,
+}
+
+impl<'a> FitContext<'a> {
+    /// A context that shows nothing, on the processor or the device chosen automatically.
+    pub fn quiet(name: &'a str, seed: Seed, stop: &'a StopSignal) -> Self {
+        Self { name, seed, device: DeviceChoice::Auto, progress: &NoProgress, stop }
+    }
+}
+
+impl std::fmt::Debug for FitContext<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FitContext")
+            .field("name", &self.name)
+            .field("seed", &self.seed)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a fit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StopReason {
+    /// It did all that was asked for.
+    Completed,
+    /// The validation loss no longer improved.
+    EarlyStopping,
+    /// A stop was requested, as by Ctrl-C.
+    Requested,
+    /// A callback asked for it.
+    Callback,
+}
+
+/// What a fit returns.
+pub struct Fit {
+    /// The fitted model, ready to predict.
+    pub model: Box<dyn Model>,
+    /// One record an epoch; empty for a model without epochs.
+    pub history: Vec<EpochRecord>,
+    /// The epoch whose weights the model has, from 1; `None` for a model without epochs.
+    pub best_epoch: Option<usize>,
+    /// Why the fit ended.
+    pub stopped: StopReason,
+}
+
+impl std::fmt::Debug for Fit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fit")
+            .field("model", &self.model.kind())
+            .field("epochs", &self.history.len())
+            .field("best_epoch", &self.best_epoch)
+            .field("stopped", &self.stopped)
+            .finish()
+    }
+}
+
+/// Settings of a model that can learn.
+pub trait Estimator: Send + Sync {
+    /// Learns from `train`. `validation` is only looked at, to stop early and to report; what is learned comes from
+    /// `train` alone.
+    ///
+    /// # Errors
+    /// [`CoreError::Model`] with the model's own error; the settings are checked here.
+    fn fit(&self, train: &Dataset, validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit>;
+}
+
+/// A fitted model.
+pub trait Model: Send + Sync {
+    /// Kind of the model, under which its saved form is found again.
+    fn kind(&self) -> &'static str;
+
+    /// Number of features `d` that it was fitted on.
+    fn n_features(&self) -> usize;
+
+    /// Number of learned numbers.
+    fn n_parameters(&self) -> usize;
+
+    /// Predicts the rows of `features` (`n × d`).
+    ///
+    /// # Errors
+    /// [`CoreError::WrongFeatures`] if `d` differs from the fit's, [`CoreError::Model`] if the model fails.
+    fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Predictions>;
+
+    /// The saved form.
+    ///
+    /// # Errors
+    /// [`CoreError::Model`] if its numbers cannot be read.
+    fn state(&self) -> Result<ModelState>;
+}
+
+/// Checks that a matrix has the number of columns that a model was fitted on.
+///
+/// # Errors
+/// [`CoreError::WrongFeatures`] if not.
+pub fn check_features(expected: usize, features: ArrayView2<'_, f32>) -> Result<()> {
+    if features.ncols() == expected {
+        Ok(())
+    } else {
+        Err(CoreError::WrongFeatures { expected, got: features.ncols() })
+    }
+}

@@ -1,0 +1,39 @@
+//! What every hitcast crate agrees on, without libtorch: [`Dataset`] in, [`Estimator::fit`], [`Model`] out, with
+//! seeds ([`Seed`]), progress ([`Progress`]) and stopping ([`StopSignal`]) passed in explicitly.
+//!
+//! ```
+//! use hitcast_core::Seed;
+//!
+//! let seed = Seed::new(42);
+//! // A stream has a name, so that drawing more numbers in one place changes nothing anywhere else.
+//! let first = seed.stream("shuffle").permutation(5);
+//! assert_eq!(first, seed.stream("shuffle").permutation(5));
+//! assert_ne!(seed.stream("shuffle").next_u64(), seed.stream("dropout").next_u64());
+//! ```
+//!
+//! - [`dataset`]: a feature matrix with the names of its columns, and a target
+//! - [`estimator`]: what can be fitted and what a fit returns
+//! - [`state`]: the saved form of a fitted model
+//! - [`seed`]: reproducible random streams
+//! - [`progress`]: what a fit tells while it runs, and how it is asked to stop
+//! - [`device`]: where a network runs
+//! - [`file`]: files that are written whole or not at all
+//! - [`suggest`]: the nearest name, for errors about names
+
+pub mod dataset;
+pub mod device;
+mod error;
+pub mod estimator;
+pub mod file;
+pub mod progress;
+pub mod seed;
+pub mod state;
+pub mod suggest;
+
+pub use dataset::{Dataset, Features};
+pub use device::DeviceChoice;
+pub use error::{BoxError, CoreError, Result};
+pub use estimator::{Estimator, Fit, FitContext, Model, Predictions, StopReason, Task};
+pub use progress::{EpochRecord, Event, NoProgress, Progress, StopSignal};
+pub use seed::{Seed, Stream};
+pub use state::{ModelState, TensorData, TensorValues};

@@ -1,0 +1,1 @@
+//! Regression metrics with confidence intervals, per group, beside a baseline.

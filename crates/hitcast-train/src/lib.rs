@@ -1,0 +1,1 @@
+//! Training of networks: optimisers, schedules, early stopping, callbacks, learning-rate finder.

@@ -1,0 +1,1 @@
+//! Learn from tables in Rust on libtorch: one facade over the hitcast crates.

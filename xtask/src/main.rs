@@ -1,0 +1,3 @@
+//! Set-up, tests, fixtures and the demo of hitcast.
+
+fn main() {}
