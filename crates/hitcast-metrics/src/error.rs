@@ -1,0 +1,82 @@
+//! The errors of this crate.
+
+use thiserror::Error;
+
+use hitcast_core::suggest::did_you_mean;
+
+use crate::regression::RegressionMetric;
+
+/// A result with [`MetricsError`].
+pub type Result<T, E = MetricsError> = std::result::Result<T, E>;
+
+/// What can go wrong with metrics.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum MetricsError {
+    /// There are no rows.
+    #[error("{what}: there are no rows to measure on")]
+    NoRows {
+        /// What was to be computed.
+        what: &'static str,
+    },
+    /// Two things that belong together differ in length.
+    #[error("there are {got} {what} for {expected} actual values: both need one value a row")]
+    Length {
+        /// What has the wrong length, as in "predictions".
+        what: &'static str,
+        /// The number of actual values.
+        expected: usize,
+        /// The length found.
+        got: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("{what} have {value} in row {row}: every value must be finite")]
+    NotFinite {
+        /// Which values, as in "predictions".
+        what: &'static str,
+        /// Row, counted from 0.
+        row: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// The values are so large that a metric is no finite number any more.
+    #[error("{metric} is {value}: the values are too large for 64-bit floats; use a smaller unit")]
+    Overflow {
+        /// The metric.
+        metric: &'static str,
+        /// What came out.
+        value: f64,
+    },
+    /// A text that names no metric.
+    #[error("unknown metric {name:?}{suggestion}: use one of {available}")]
+    UnknownMetric {
+        /// The text.
+        name: String,
+        /// " (did you mean …?)", or nothing.
+        suggestion: String,
+        /// The names there are.
+        available: String,
+    },
+    /// A setting has a value that it may not have.
+    #[error("{setting} is {value}, but must be {allowed}")]
+    Setting {
+        /// Name of the setting.
+        setting: &'static str,
+        /// The value it got.
+        value: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+}
+
+impl MetricsError {
+    pub(crate) fn unknown_metric(name: &str) -> Self {
+        let names = RegressionMetric::ALL.map(RegressionMetric::name);
+        let suggestion = did_you_mean(name, names);
+        Self::UnknownMetric {
+            name: name.to_owned(),
+            suggestion,
+            available: names.join(", "),
+        }
+    }
+}
