@@ -18,6 +18,7 @@
 //! - [`progress`]: what a fit tells while it runs, and how it is asked to stop
 //! - [`device`]: where a network runs
 //! - [`file`]: files that are written whole or not at all
+//! - [`stats`]: sums, means and quantiles
 //! - [`suggest`]: the nearest name, for errors about names
 
 pub mod dataset;
@@ -28,6 +29,7 @@ pub mod file;
 pub mod progress;
 pub mod seed;
 pub mod state;
+pub mod stats;
 pub mod suggest;
 
 pub use dataset::{Dataset, Features};

@@ -1,0 +1,64 @@
+//! Sums that do not lose the small parts, means and quantiles: the few statistics that several crates need.
+
+/// The sum with a running compensation (Neumaier 1974): its error does not grow with the number of values.
+pub fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
+    let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
+    for value in values {
+        let next = sum + value;
+        lost += if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
+        sum = next;
+    }
+    // The compensation of an overflowed sum is NaN; the overflow is what the caller should see.
+    if sum.is_finite() { sum + lost } else { sum }
+}
+
+/// The mean; NaN if there are no values.
+#[allow(clippy::cast_precision_loss)]
+pub fn mean(values: &[f64]) -> f64 {
+    sum(values.iter().copied()) / values.len() as f64
+}
+
+/// The quantile at `share` (0 to 1) with linear interpolation between neighbours, as `NumPy` computes it by default.
+///
+/// Reorders the values, which must not be NaN. `None` if there are none or `share` lies outside 0 to 1.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
+    if values.is_empty() || !(0.0..=1.0).contains(&share) {
+        return None;
+    }
+    let place = share * (values.len() - 1) as f64;
+    let rank = (place.floor() as usize).min(values.len() - 1);
+    let (_, lower, above) = values.select_nth_unstable_by(rank, f64::total_cmp);
+    let lower = *lower;
+    let upper = above.iter().copied().min_by(f64::total_cmp).unwrap_or(lower);
+    let (step, part) = (upper - lower, place - place.floor());
+    Some(if part >= 0.5 { upper - step * (1.0 - part) } else { lower + step * part })
+}
+
+/// The median, reordering the values, which must not be NaN; `None` if there are none.
+pub fn median(values: &mut [f64]) -> Option<f64> {
+    quantile(values, 0.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_value_beside_large_ones_is_not_lost() {
+        assert_eq!(sum([1e16, 1.0, -1e16]), 1.0);
+        assert_eq!(sum(std::iter::repeat_n(0.1, 10)), 1.0);
+        assert_eq!(sum([f64::MAX, f64::MAX]), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_quantile_lies_between_its_neighbours() {
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&mut [4.0, 1.0, 3.0, 2.0]), Some(2.5));
+        assert_eq!(quantile(&mut [4.0, 1.0, 3.0, 2.0], 0.25), Some(1.75));
+        assert_eq!(quantile(&mut [4.0, 1.0], 0.0), Some(1.0));
+        assert_eq!(quantile(&mut [4.0, 1.0], 1.0), Some(4.0));
+        assert_eq!(median(&mut []), None);
+        assert_eq!(quantile(&mut [1.0], 1.5), None);
+    }
+}
