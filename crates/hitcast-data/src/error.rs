@@ -49,6 +49,47 @@ pub enum DataError {
         /// The type found.
         got: ColumnKind,
     },
+    /// A schema is not as it must be.
+    #[error("schema ({origin}): {message}")]
+    Schema {
+        /// The file, or where else it came from.
+        origin: String,
+        /// What is wrong, with the line where there is one.
+        message: String,
+    },
+    /// A schema's file cannot be read.
+    #[error("cannot read the schema {path}: {source}")]
+    SchemaFile {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A setting of a cleaning step is not as it must be.
+    #[error("{step}: {setting} is {value}, expected {expected}")]
+    CleaningSetting {
+        /// The step, as in `drop_duplicates`.
+        step: &'static str,
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Bounds cannot be learned because a column has no values in the training rows.
+    #[error("{step}: column {column:?} has no values in the {rows} rows to learn from; leave it out or fill it first")]
+    NothingToLearn {
+        /// The step, as in `interquartile`.
+        step: &'static str,
+        /// The column.
+        column: String,
+        /// Rows that were looked at.
+        rows: usize,
+    },
+    /// A table cannot be written.
+    #[error("cannot write the table as CSV: {0}")]
+    WriteCsv(csv::Error),
 }
 
 impl DataError {
