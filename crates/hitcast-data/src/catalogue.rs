@@ -104,7 +104,10 @@ fn schema(name: &str, own: &[Entry]) -> Schema {
             optional: format == Skip,
         }
     });
-    Schema { name: name.to_owned(), columns: columns.collect() }
+    Schema {
+        name: name.to_owned(),
+        columns: columns.collect(),
+    }
 }
 
 /// The schema with this text standing for a missing value in every column.
@@ -133,6 +136,11 @@ pub fn recognise<S: AsRef<str>>(header: &[S]) -> Option<&'static Schema> {
     schemas()
         .iter()
         .rev() // `max_by_key` takes the last of equals; the first in the catalogue is wanted.
-        .filter(|schema| schema.columns.iter().all(|column| column.optional || has(&column.header)))
+        .filter(|schema| {
+            schema
+                .columns
+                .iter()
+                .all(|column| column.optional || has(&column.header))
+        })
         .max_by_key(|schema| matches(schema))
 }

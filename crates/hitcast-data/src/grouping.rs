@@ -15,7 +15,11 @@ fn value_code(column: &Column, row: usize) -> u64 {
         Column::Flag(values) => values.get(row).copied().flatten().map_or(2, u64::from),
         Column::Text(values) => {
             let code = values.codes().get(row).copied().unwrap_or(MISSING);
-            u64::from(if (code as usize) < values.dictionary().len() { code } else { MISSING })
+            u64::from(if (code as usize) < values.dictionary().len() {
+                code
+            } else {
+                MISSING
+            })
         }
     }
 }
@@ -43,7 +47,9 @@ pub(crate) struct DisjointSets {
 impl DisjointSets {
     /// `n` sets of one row each.
     pub(crate) fn new(n: usize) -> Self {
-        Self { parent: (0..n).collect() }
+        Self {
+            parent: (0..n).collect(),
+        }
     }
 
     /// The first row of the set that holds `row`.
@@ -79,6 +85,9 @@ mod tests {
         let mut sets = DisjointSets::new(5);
         sets.join(4, 2);
         sets.join(2, 1);
-        assert_eq!((0..5).map(|row| sets.first(row)).collect::<Vec<_>>(), [0, 1, 1, 3, 1]);
+        assert_eq!(
+            (0..5).map(|row| sets.first(row)).collect::<Vec<_>>(),
+            [0, 1, 1, 3, 1]
+        );
     }
 }

@@ -2,16 +2,20 @@
 //! every row.
 
 pub mod catalogue;
+pub mod clean;
+pub mod describe;
 mod error;
-#[allow(dead_code)]
 mod grouping;
-pub mod quantile;
+pub mod read;
 pub mod schema;
 pub mod table;
 pub mod vocabulary;
 mod write;
 
+pub use clean::{Cleaning, CleaningReport, CleaningStep, FittedOutliers, OutlierRule, RowWiseCleaning};
+pub use describe::{Description, describe};
 pub use error::{DataError, Result};
+pub use read::{BadValues, Batches, CsvReader, EmptyColumns, Loaded, ReadReport, SchemaChoice};
 pub use schema::{ColumnSchema, Schema, ValidRange, ValueFormat};
 pub use table::{Column, ColumnKind, Dictionary, Table, TextColumn};
 pub use write::write_csv;

@@ -153,8 +153,10 @@ impl Schema {
     }
 
     fn parse(text: &str, origin: &str) -> Result<Self> {
-        let mut schema: Self = toml::from_str(text)
-            .map_err(|error| DataError::Schema { origin: origin.to_owned(), message: error.to_string() })?;
+        let mut schema: Self = toml::from_str(text).map_err(|error| DataError::Schema {
+            origin: origin.to_owned(),
+            message: error.to_string(),
+        })?;
         for column in schema.columns.iter_mut().filter(|column| column.name.is_empty()) {
             column.name.clone_from(&column.header);
         }
@@ -167,8 +169,10 @@ impl Schema {
     /// # Errors
     /// [`DataError::Schema`] if it cannot be written as TOML.
     pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self)
-            .map_err(|error| DataError::Schema { origin: self.name.clone(), message: error.to_string() })
+        toml::to_string(self).map_err(|error| DataError::Schema {
+            origin: self.name.clone(),
+            message: error.to_string(),
+        })
     }
 
     /// Checks a schema that was built or changed in code.
@@ -180,32 +184,53 @@ impl Schema {
     }
 
     fn check_as(&self, origin: &str) -> Result<()> {
-        let fail = |message: String| Err(DataError::Schema { origin: origin.to_owned(), message });
+        let fail = |message: String| {
+            Err(DataError::Schema {
+                origin: origin.to_owned(),
+                message,
+            })
+        };
         if self.name.trim().is_empty() {
             return fail("name is empty: give the kind of file a name".to_owned());
         }
-        if self.columns.iter().all(|column| column.format == ValueFormat::Skip) {
+        if self
+            .columns
+            .iter()
+            .all(|column| column.format == ValueFormat::Skip)
+        {
             return fail("no column is kept: list at least one in [[columns]]".to_owned());
         }
         let mut headers = HashSet::new();
         let mut names = HashSet::new();
         for column in &self.columns {
-            let ColumnSchema { header, name, format, range, .. } = column;
+            let ColumnSchema {
+                header,
+                name,
+                format,
+                range,
+                ..
+            } = column;
             if !headers.insert(header) {
-                return fail(format!("two columns have the header {header:?}: a header may stand once"));
+                return fail(format!(
+                    "two columns have the header {header:?}: a header may stand once"
+                ));
             }
             if *format == ValueFormat::Skip {
                 continue;
             }
             if name.trim().is_empty() {
-                return fail(format!("the column with the header {header:?} has no name: give it one, or skip it"));
+                return fail(format!(
+                    "the column with the header {header:?} has no name: give it one, or skip it"
+                ));
             }
             if !names.insert(name) {
                 return fail(format!("two columns have the name {name:?}: names must differ"));
             }
             if let Some(range) = range {
                 if !format.is_numeric() {
-                    return fail(format!("column {name:?} has a range, but its format does not give numbers"));
+                    return fail(format!(
+                        "column {name:?} has a range, but its format does not give numbers"
+                    ));
                 }
                 if let Some(fault) = range.fault() {
                     return fail(format!("column {name:?}: {fault}"));
@@ -217,7 +242,9 @@ impl Schema {
 
     /// The column with this name in the table.
     pub fn column(&self, name: &str) -> Option<&ColumnSchema> {
-        self.columns.iter().find(|column| column.name == name && column.format != ValueFormat::Skip)
+        self.columns
+            .iter()
+            .find(|column| column.name == name && column.format != ValueFormat::Skip)
     }
 
     /// The column with this header in the file.

@@ -49,7 +49,14 @@ const fn number(
     range: Option<ValidRange>,
     description: &'static str,
 ) -> Feature {
-    Feature { name, kind: ColumnKind::Number, role, unit, range, description }
+    Feature {
+        name,
+        kind: ColumnKind::Number,
+        role,
+        unit,
+        range,
+        description,
+    }
 }
 
 const fn share(name: &'static str, description: &'static str) -> Feature {
@@ -57,7 +64,14 @@ const fn share(name: &'static str, description: &'static str) -> Feature {
 }
 
 const fn text(name: &'static str, role: Role, description: &'static str) -> Feature {
-    Feature { name, kind: ColumnKind::Text, role, unit: None, range: None, description }
+    Feature {
+        name,
+        kind: ColumnKind::Text,
+        role,
+        unit: None,
+        range: None,
+        description,
+    }
 }
 
 /// A day in milliseconds: longer than any track of the public files, shorter than a slip of the unit.
@@ -65,18 +79,57 @@ const DAY_MS: f64 = 86_400_000.0;
 
 /// All features, the target first.
 pub const FEATURES: &[Feature] = &[
-    number("popularity", Role::Target, None, range(0.0, 100.0), "How much a track is played now, 0 to 100."),
+    number(
+        "popularity",
+        Role::Target,
+        None,
+        range(0.0, 100.0),
+        "How much a track is played now, 0 to 100.",
+    ),
     share("acousticness", "Confidence that the track is acoustic."),
-    share("danceability", "How suitable the track is for dancing; 0 also where it could not be analysed."),
-    number("duration_ms", Role::Audio, Some("ms"), range(1.0, DAY_MS), "Length of the track."),
+    share(
+        "danceability",
+        "How suitable the track is for dancing; 0 also where it could not be analysed.",
+    ),
+    number(
+        "duration_ms",
+        Role::Audio,
+        Some("ms"),
+        range(1.0, DAY_MS),
+        "Length of the track.",
+    ),
     share("energy", "Perceived intensity and activity."),
     share("instrumentalness", "Confidence that there are no vocals."),
-    number("key", Role::Audio, None, range(0.0, 11.0), "Pitch class of the key: 0 is C, 1 is C sharp, …, 11 is B."),
+    number(
+        "key",
+        Role::Audio,
+        None,
+        range(0.0, 11.0),
+        "Pitch class of the key: 0 is C, 1 is C sharp, …, 11 is B.",
+    ),
     share("liveness", "Confidence that an audience is heard."),
-    number("loudness", Role::Audio, Some("dB"), range(-60.0, 5.0), "Mean loudness, relative to full scale."),
-    number("mode", Role::Audio, None, range(0.0, 1.0), "1 for major, 0 for minor."),
+    number(
+        "loudness",
+        Role::Audio,
+        Some("dB"),
+        range(-60.0, 5.0),
+        "Mean loudness, relative to full scale.",
+    ),
+    number(
+        "mode",
+        Role::Audio,
+        None,
+        range(0.0, 1.0),
+        "1 for major, 0 for minor.",
+    ),
     share("speechiness", "How much of the track is spoken words."),
-    number("tempo", Role::Audio, Some("BPM"), range(1.0, 300.0), "Estimated tempo; the files' 0 means unknown."),
+    number(
+        "tempo",
+        Role::Audio,
+        Some("BPM"),
+        range(1.0, 300.0),
+        "Estimated tempo; the files' 0 means unknown.",
+    ),
     number(
         "time_signature",
         Role::Audio,
@@ -93,16 +146,36 @@ pub const FEATURES: &[Feature] = &[
         range: None,
         description: "Whether the lyrics are explicit.",
     },
-    text("genre", Role::Context, "Genre; a song of several genres stands once for each."),
+    text(
+        "genre",
+        Role::Context,
+        "Genre; a song of several genres stands once for each.",
+    ),
     text("subgenre", Role::Context, "Finer genre."),
-    text("release_date", Role::Context, "Release: a year, a month or a day, as in 1969, 1969-12, 1969-12-16."),
+    text(
+        "release_date",
+        Role::Context,
+        "Release: a year, a month or a day, as in 1969, 1969-12, 1969-12-16.",
+    ),
     text("track_id", Role::Identity, "Spotify's id of the track."),
     text("track_name", Role::Identity, "Title."),
-    text("artists", Role::Identity, "Names of the artists, joined by semicolons."),
-    text("artist_ids", Role::Identity, "Spotify's ids of the artists, joined by semicolons."),
+    text(
+        "artists",
+        Role::Identity,
+        "Names of the artists, joined by semicolons.",
+    ),
+    text(
+        "artist_ids",
+        Role::Identity,
+        "Spotify's ids of the artists, joined by semicolons.",
+    ),
     text("album_id", Role::Identity, "Spotify's id of the album."),
     text("album_name", Role::Identity, "Name of the album."),
-    text("playlist_id", Role::Identity, "Spotify's id of the playlist in which the track was found."),
+    text(
+        "playlist_id",
+        Role::Identity,
+        "Spotify's id of the playlist in which the track was found.",
+    ),
     text("playlist_name", Role::Identity, "Name of that playlist."),
 ];
 

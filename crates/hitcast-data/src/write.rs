@@ -22,7 +22,9 @@ pub fn write_csv(table: &Table, out: impl Write) -> Result<()> {
         let values = table.iter().map(|(_, column)| column.display(row));
         writer.write_record(values).map_err(DataError::WriteCsv)?;
     }
-    writer.flush().map_err(|source| DataError::WriteCsv(source.into()))
+    writer
+        .flush()
+        .map_err(|source| DataError::WriteCsv(source.into()))
 }
 
 #[cfg(test)]
@@ -33,14 +35,18 @@ mod tests {
     #[test]
     fn what_needs_quotes_gets_them_and_what_is_missing_is_blank() {
         let table = Table::new([
-            ("title", Column::text([Some("Say \"Hey\", you"), Some("two\nlines"), None])),
+            (
+                "title",
+                Column::text([Some("Say \"Hey\", you"), Some("two\nlines"), None]),
+            ),
             ("energy", Column::Number(vec![0.1, f64::NAN, 1e-6])),
             ("explicit", Column::Flag(vec![Some(true), None, Some(false)])),
         ])
         .unwrap();
         let mut out = Vec::new();
         write_csv(&table, &mut out).unwrap();
-        let expected = "title,energy,explicit\n\"Say \"\"Hey\"\", you\",0.1,true\n\"two\nlines\",,\n,0.000001,false\n";
+        let expected =
+            "title,energy,explicit\n\"Say \"\"Hey\"\", you\",0.1,true\n\"two\nlines\",,\n,0.000001,false\n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }
