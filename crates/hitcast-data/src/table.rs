@@ -86,6 +86,18 @@ impl Dictionary {
         self.bytes.get(start..end)
     }
 
+    /// The texts in the order of their codes.
+    pub fn iter(&self) -> impl Iterator<Item = &str> + '_ {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| self.bytes.get(start..end).unwrap_or_default())
+    }
+
+    /// Forgets all texts and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
     /// Adds a text at the end and returns its code. The caller sees to it that it is not there yet.
     pub(crate) fn push(&mut self, text: &str) -> u32 {
         self.bytes.push_str(text);
@@ -244,6 +256,15 @@ impl Table {
             table = table.with_column(name, column)?;
         }
         Ok(table)
+    }
+
+    /// A table of these columns whose rows come from these data rows.
+    pub(crate) fn from_rows<N: Into<Arc<str>>>(
+        columns: impl IntoIterator<Item = (N, Column)>,
+        source_rows: Vec<u32>,
+    ) -> Result<Self> {
+        let table = Self { source_rows: Arc::new(source_rows), ..Self::default() };
+        columns.into_iter().try_fold(table, |table, (name, column)| table.with_column(name, column))
     }
 
     /// Number of rows.
