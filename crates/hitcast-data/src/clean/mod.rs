@@ -160,7 +160,7 @@ impl CleaningStep {
     }
 
     /// For a step that makes one column from another: their names.
-    fn derivation(&self) -> Option<(&str, &str)> {
+    pub fn derivation(&self) -> Option<(&str, &str)> {
         match self {
             Self::DeriveScaled(step) => Some((&step.from, &step.into)),
             Self::DeriveLog1p(step) => Some((&step.from, &step.into)),

@@ -1,0 +1,306 @@
+//! Predicting one row given by hand.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use hitcast_core::suggest::did_you_mean;
+use hitcast_data::{
+    BadValues, Column, ColumnKind, ColumnSchema, CsvReader, Schema, SchemaChoice, Table, ValidRange,
+    ValueFormat, write_csv,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Bundle, InputInfo};
+use crate::error::{PipelineError, Result};
+use crate::prepare::as_numbers;
+
+/// A value given by hand, in the unit of the column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RowValue {
+    /// A number.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
+    /// A text in the form that the column has in files, as `0.7`, `C#` or `true`.
+    Text(String),
+}
+
+impl fmt::Display for RowValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(value) => write!(f, "{value}"),
+            Self::Flag(value) => write!(f, "{value}"),
+            Self::Text(value) => f.write_str(value),
+        }
+    }
+}
+
+impl From<f64> for RowValue {
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl From<bool> for RowValue {
+    fn from(value: bool) -> Self {
+        Self::Flag(value)
+    }
+}
+
+impl From<&str> for RowValue {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+/// The prediction for one row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowPrediction {
+    /// Name of the target.
+    pub target: String,
+    /// The predicted value, in the target's unit.
+    pub value: f64,
+    /// Where the row is unlike the training rows, in words.
+    pub notes: Vec<String>,
+}
+
+impl Bundle {
+    /// Predicts one row given by name, in raw units. A derived input may be given itself or by what it is derived from.
+    ///
+    /// # Errors
+    /// [`PipelineError::Row`] if an input is missing, a name is unknown (with the nearest), or a value has not the form
+    /// of its column or lies outside the valid range (with range and unit).
+    pub fn predict_row(&self, row: &BTreeMap<String, RowValue>) -> Result<RowPrediction> {
+        let known = self.known_columns();
+        let mut notes = self.check_names(row, &known)?;
+        let table = self.parse(row, &known)?;
+        self.check_given(&table)?;
+        let lacking = self.lacking(&table);
+        if !lacking.is_empty() {
+            return Err(PipelineError::Row(format!(
+                "the row lacks {}",
+                lacking.join(", ")
+            )));
+        }
+        let table = self.with_blanks(table)?;
+        let inputs = self.preparation.inputs(&table)?;
+        for input in &self.manifest.inputs {
+            let value = as_numbers(inputs.column(&input.column)?)
+                .first()
+                .copied()
+                .unwrap_or(f64::NAN);
+            let InputInfo { column, training, .. } = input;
+            if value.is_nan() {
+                notes.push(format!("{column} is missing and filled in as in training"));
+            } else if !training.contains(value) {
+                let (min, max, unit) = (training.min, training.max, spaced(input.unit.as_deref()));
+                notes.push(format!(
+                    "{column} is {value}{unit}, the training rows lay between {min} and {max}{unit}: the model extrapolates"
+                ));
+            }
+        }
+        let value = self.predict_table(&table)?.values.first().copied().flatten();
+        let value = value.ok_or_else(|| PipelineError::Row("the row lacks an input".to_owned()))?;
+        Ok(RowPrediction {
+            target: self.manifest.target.column.clone(),
+            value,
+            notes,
+        })
+    }
+
+    /// The columns that a row may give: inputs, and what they are derived from.
+    fn known_columns(&self) -> Vec<&str> {
+        let mut known: Vec<&str> = self
+            .manifest
+            .inputs
+            .iter()
+            .map(|input| input.column.as_str())
+            .collect();
+        known.extend(
+            self.preparation
+                .raw_columns()
+                .iter()
+                .map(String::as_str)
+                .filter(|name| !self.manifest.inputs.iter().any(|input| input.column == *name)),
+        );
+        known
+    }
+
+    /// Refuses names that mean nothing, and notes those that this model does not use.
+    fn check_names(&self, row: &BTreeMap<String, RowValue>, known: &[&str]) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
+        for name in row
+            .keys()
+            .map(String::as_str)
+            .filter(|name| !known.contains(name))
+        {
+            if self
+                .manifest
+                .schema
+                .as_ref()
+                .is_some_and(|schema| schema.column(name).is_some())
+            {
+                notes.push(format!("{name} is not used by this model"));
+                continue;
+            }
+            let suggestion = did_you_mean(name, known.iter().copied());
+            let inputs: Vec<String> = self
+                .manifest
+                .inputs
+                .iter()
+                .map(|input| self.describe_input(input))
+                .collect();
+            let inputs = inputs.join(", ");
+            return Err(PipelineError::Row(format!(
+                "no input {name:?}{suggestion}; the inputs are {inputs}"
+            )));
+        }
+        Ok(notes)
+    }
+
+    /// The given values as a table of one row, read as a file with these columns would be.
+    fn parse(&self, row: &BTreeMap<String, RowValue>, known: &[&str]) -> Result<Table> {
+        let given: Vec<(&str, String)> = (row.iter())
+            .filter(|(name, _)| known.contains(&name.as_str()))
+            .map(|(name, value)| (name.as_str(), value.to_string()))
+            .filter(|(_, value)| !value.trim().is_empty())
+            .collect();
+        if given.is_empty() {
+            return Ok(Table::default());
+        }
+        for (name, value) in row {
+            if let RowValue::Number(number) = value
+                && !number.is_finite()
+            {
+                return Err(PipelineError::Row(format!(
+                    "{name} is {number}; give a finite number"
+                )));
+            }
+        }
+        let columns = given.iter().map(|(name, _)| self.column_schema(name)).collect();
+        let schema = Schema {
+            name: self.manifest.name.clone(),
+            columns,
+        };
+        let texts = given
+            .iter()
+            .map(|(name, value)| (*name, Column::text([Some(value)])));
+        let mut bytes = Vec::new();
+        write_csv(&Table::new(texts)?, &mut bytes)?;
+        let reader = CsvReader {
+            schema: SchemaChoice::Given(schema),
+            bad_values: BadValues::Error,
+            ..CsvReader::default()
+        };
+        let loaded = reader.read_from(bytes.as_slice(), "the given row");
+        Ok(loaded
+            .map_err(|error| PipelineError::Row(error.to_string()))?
+            .table)
+    }
+
+    /// The form of a column under its name in the table.
+    fn column_schema(&self, name: &str) -> ColumnSchema {
+        let known = self
+            .manifest
+            .schema
+            .as_ref()
+            .and_then(|schema| schema.column(name));
+        let input = self.manifest.inputs.iter().find(|input| input.column == name);
+        let by_kind = match input.map(|input| input.kind) {
+            Some(ColumnKind::Flag) => ValueFormat::Flag,
+            Some(ColumnKind::Text) => ValueFormat::Text,
+            _ => ValueFormat::Number,
+        };
+        ColumnSchema {
+            header: name.to_owned(),
+            name: name.to_owned(),
+            format: known.map_or(by_kind, |column| column.format),
+            unit: None,
+            range: None,
+            missing: known.map(|column| column.missing.clone()).unwrap_or_default(),
+            optional: true,
+        }
+    }
+
+    /// Refuses values outside of what is valid for their column, which are most often in another unit.
+    fn check_given(&self, table: &Table) -> Result<()> {
+        for (name, column) in table.iter() {
+            let value = as_numbers(column).first().copied().unwrap_or(f64::NAN);
+            let Some(valid) = self
+                .valid(name)
+                .filter(|valid| !value.is_nan() && !valid.contains(value))
+            else {
+                continue;
+            };
+            let (min, max, unit) = (valid.min, valid.max, spaced(self.unit(name)));
+            let message =
+                format!("{name} is {value}{unit}, but lies between {min} and {max}{unit}; check the unit");
+            return Err(PipelineError::Row(message));
+        }
+        Ok(())
+    }
+
+    /// The inputs that a row lacks, with their ranges and units.
+    fn lacking(&self, table: &Table) -> Vec<String> {
+        let given = |name: &str| table.column(name).is_ok_and(|column| !column.is_missing(0));
+        let lacks = |input: &&InputInfo| {
+            let source = self.preparation.source_of(&input.column);
+            !input.imputed && !given(&input.column) && !source.is_some_and(given)
+        };
+        self.manifest
+            .inputs
+            .iter()
+            .filter(lacks)
+            .map(|input| self.describe_input(input))
+            .collect()
+    }
+
+    /// The row with a missing value for each column that was not given and is filled in.
+    fn with_blanks(&self, mut table: Table) -> Result<Table> {
+        for input in self.manifest.inputs.iter().filter(|input| input.imputed) {
+            let source = self.preparation.source_of(&input.column);
+            if !table.contains(&input.column) && !source.is_some_and(|source| table.contains(source)) {
+                let blank = match input.kind {
+                    ColumnKind::Flag => Column::Flag(vec![None]),
+                    _ => Column::Number(vec![f64::NAN]),
+                };
+                let columns: Vec<(String, Column)> = (table.iter())
+                    .map(|(name, column)| (name.to_owned(), column.clone()))
+                    .chain([(input.column.clone(), blank)])
+                    .collect();
+                table = Table::new(columns)?;
+            }
+        }
+        Ok(table)
+    }
+
+    /// What a user gives for this input, as in `tempo (1 to 300 BPM)`.
+    fn describe_input(&self, input: &InputInfo) -> String {
+        let name = self.preparation.source_of(&input.column).unwrap_or(&input.column);
+        let range = self.valid(name).unwrap_or(input.training);
+        format!(
+            "{name} ({} to {}{})",
+            range.min,
+            range.max,
+            spaced(self.unit(name))
+        )
+    }
+
+    fn valid(&self, name: &str) -> Option<ValidRange> {
+        let input = self.manifest.inputs.iter().find(|input| input.column == name);
+        let schema = || self.manifest.schema.as_ref()?.column(name)?.range;
+        input.and_then(|input| input.valid).or_else(schema)
+    }
+
+    fn unit(&self, name: &str) -> Option<&str> {
+        let input = self.manifest.inputs.iter().find(|input| input.column == name);
+        let schema = || self.manifest.schema.as_ref()?.column(name)?.unit.as_deref();
+        input.and_then(|input| input.unit.as_deref()).or_else(schema)
+    }
+}
+
+/// A unit with the space before it, or nothing.
+fn spaced(unit: Option<&str>) -> String {
+    unit.map(|unit| format!(" {unit}")).unwrap_or_default()
+}

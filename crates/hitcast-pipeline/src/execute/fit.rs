@@ -1,0 +1,150 @@
+//! Fitting every model on the training rows and choosing by the validation rows.
+
+use std::time::Instant;
+
+use hitcast_core::{Estimator, Fit, FitContext, Model};
+
+use super::RunContext;
+use super::rows::{PartRows, Prepared};
+use crate::error::{PipelineError, Result};
+use crate::experiment::{Experiment, ModelSpec};
+use crate::prepare::predict;
+use crate::registry::Registry;
+use crate::report::ModelReport;
+
+/// A model to fit.
+pub(super) struct Candidate<'a> {
+    spec: &'a ModelSpec,
+    estimator: Box<dyn Estimator>,
+    /// Whether it may be chosen.
+    eligible: bool,
+}
+
+/// A model after its fit.
+pub(super) struct Fitted {
+    pub(super) report: ModelReport,
+    pub(super) model: Box<dyn Model>,
+    /// Of the training, validation and test rows.
+    pub(super) predictions: [Vec<f64>; 3],
+    pub(super) eligible: bool,
+    /// Place in the order of the experiment, references last.
+    pub(super) place: usize,
+}
+
+/// The experiment's models and references, with everything checked that can be before rows are read.
+pub(super) fn candidates<'a>(experiment: &'a Experiment, registry: &Registry) -> Result<Vec<Candidate<'a>>> {
+    experiment.check()?;
+    let models = experiment.models.iter().map(|spec| (spec, true));
+    let references = experiment.references.iter().map(|spec| (spec, false));
+    models
+        .chain(references)
+        .map(|(spec, eligible)| {
+            let kind = registry.get(&spec.kind, &spec.name)?;
+            let estimator = kind
+                .estimator(&spec.settings)
+                .map_err(PipelineError::model(&spec.name))?;
+            Ok(Candidate {
+                spec,
+                estimator,
+                eligible,
+            })
+        })
+        .collect()
+}
+
+/// Fits every candidate, unless a stop is requested in between, and gives the place of the best.
+pub(super) fn fit_all(
+    experiment: &Experiment,
+    candidates: &[Candidate<'_>],
+    prepared: &Prepared,
+    context: &RunContext<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(Vec<Fitted>, usize)> {
+    let mut all = Vec::new();
+    for (place, candidate) in candidates.iter().enumerate() {
+        if context.stop.is_requested() {
+            warnings.push(format!(
+                "a stop was requested before {} was fitted",
+                candidate.spec.name
+            ));
+        } else {
+            all.push(fit(experiment, candidate, place, prepared, context)?);
+        }
+    }
+    let selection = experiment.metrics.selection;
+    let score = |fitted: &Fitted| {
+        selection
+            .of(&fitted.report.metrics.validation)
+            .unwrap_or(f64::NAN)
+    };
+    let eligible = all.iter().enumerate().filter(|(_, fitted)| fitted.eligible);
+    let better = |best: (usize, f64), new: (usize, f64)| {
+        if selection.direction().is_better(new.1, best.1) {
+            new
+        } else {
+            best
+        }
+    };
+    let best = eligible
+        .map(|(place, fitted)| (place, score(fitted)))
+        .reduce(better);
+    let (best, _) = best.ok_or(PipelineError::Stopped)?;
+    Ok((all, best))
+}
+
+fn fit(
+    experiment: &Experiment,
+    candidate: &Candidate<'_>,
+    place: usize,
+    prepared: &Prepared,
+    context: &RunContext<'_>,
+) -> Result<Fitted> {
+    let ModelSpec { name, kind, .. } = candidate.spec;
+    let fit_context = FitContext {
+        name,
+        // By name, so that another model beside it changes nothing for this one.
+        seed: experiment.seed.child("fit").child(name),
+        device: context.device.unwrap_or(experiment.device),
+        progress: context.progress,
+        stop: context.stop,
+    };
+    let started = Instant::now();
+    let [train, validation, test] = &prepared.parts;
+    let Fit {
+        model,
+        history,
+        best_epoch,
+        stopped,
+    } = candidate
+        .estimator
+        .fit(&train.dataset, Some(&validation.dataset), &fit_context)
+        .map_err(|source| PipelineError::model(name)(source.into()))?;
+    let fit_seconds = started.elapsed().as_secs_f64();
+    if model.kind() != kind {
+        let message = format!("its kind {kind:?} fitted a model of kind {:?}", model.kind());
+        return Err(PipelineError::model(name)(message.into()));
+    }
+    let started = Instant::now();
+    let of = |part: &PartRows| predict(name, &*model, part.dataset.features());
+    let predictions = [of(train)?, of(validation)?, of(test)?];
+    let predict_seconds = started.elapsed().as_secs_f64();
+    let metrics = prepared.metrics(predictions.each_ref().map(Vec::as_slice))?;
+    let report = ModelReport {
+        name: name.clone(),
+        kind: kind.clone(),
+        n_parameters: model.n_parameters(),
+        best_epoch,
+        stopped,
+        fit_seconds,
+        predict_seconds,
+        metrics,
+        history,
+    };
+    Ok(Fitted {
+        report,
+        model,
+        predictions,
+        eligible: candidate.eligible,
+        place,
+    })
+}

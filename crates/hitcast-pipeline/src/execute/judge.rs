@@ -1,0 +1,210 @@
+//! What is reported of the fitted models, and the bundle of the chosen one.
+
+use std::collections::BTreeMap;
+
+use hitcast_core::StopReason;
+use hitcast_metrics::RegressionMetrics;
+
+use super::RunContext;
+use super::fit::Fitted;
+use super::rows::Prepared;
+use crate::bundle::{
+    Bundle, BundleParts, FORMAT, FORMAT_VERSION, Manifest, ModelInfo, TargetInfo, WeightsInfo,
+};
+use crate::environment::Environment;
+use crate::error::Result;
+use crate::experiment::Experiment;
+use crate::prepare::group_metrics;
+use crate::report::{DataReport, GroupReport, ModelReport, REPORT_VERSION, RunReport, Seconds, SplitMetrics};
+use crate::run::{Part, PredictedRow, Run};
+
+/// What was found out before the models are judged.
+pub(super) struct Findings {
+    pub(super) prepared: Prepared,
+    pub(super) fitted: Vec<Fitted>,
+    /// Place of the chosen model.
+    pub(super) best: usize,
+    pub(super) data: DataReport,
+    pub(super) warnings: Vec<String>,
+    /// All but the time of judging.
+    pub(super) seconds: Seconds,
+}
+
+/// Judges the chosen model on the test rows, and packs everything.
+pub(super) fn judge(experiment: &Experiment, findings: Findings, context: &RunContext<'_>) -> Result<Run> {
+    let mut clock = super::Clock::start();
+    let Findings {
+        prepared,
+        mut fitted,
+        best,
+        data,
+        mut warnings,
+        mut seconds,
+    } = findings;
+    let chosen = fitted.swap_remove(best);
+    let mut in_order: Vec<&Fitted> = fitted.iter().chain([&chosen]).collect();
+    in_order.sort_by_key(|one| one.place);
+    let (models, references): (Vec<&Fitted>, Vec<&Fitted>) =
+        in_order.into_iter().partition(|one| one.eligible);
+    let [models, references] =
+        [models, references].map(|list| list.into_iter().map(|one| one.report.clone()).collect::<Vec<_>>());
+
+    let [_, _, test] = &prepared.parts;
+    let [_, _, predicted] = &chosen.predictions;
+    let actual = test.dataset.target();
+    let means = prepared
+        .parts
+        .each_ref()
+        .map(|part| prepared.baseline.predict(part.dataset.n_rows()));
+    let baseline = prepared.metrics(means.each_ref().map(Vec::as_slice))?;
+    let intervals = experiment
+        .metrics
+        .bootstrap
+        .intervals(actual, predicted, experiment.seed)?;
+    let mut by: BTreeMap<String, Vec<GroupReport>> = BTreeMap::new();
+    for column in &experiment.data.by {
+        if test.table.contains(column) {
+            let groups = group_metrics(&test.table, column, actual, predicted, prepared.baseline)?;
+            by.insert(column.clone(), groups);
+        } else {
+            warnings.push(format!(
+                "there is no column {column:?}, so nothing is reported by it"
+            ));
+        }
+    }
+    warn(&chosen.report, &references, &baseline, experiment, &mut warnings);
+
+    let predictions = predicted_rows(&prepared, &chosen);
+    let rows = prepared.sizes();
+    let manifest = manifest(experiment, &prepared, &chosen, &baseline, &context.environment);
+    let bundle = Bundle::new(BundleParts {
+        manifest,
+        model: chosen.model,
+    })?;
+    seconds.evaluate = clock.lap();
+    let report = RunReport {
+        format_version: REPORT_VERSION,
+        name: experiment.name.clone(),
+        best: chosen.report.name,
+        metrics: chosen.report.metrics,
+        intervals,
+        baseline,
+        models,
+        references,
+        by,
+        rows,
+        warnings,
+        data,
+        seconds,
+        environment: context.environment.clone(),
+        experiment: experiment.clone(),
+    };
+    Ok(Run {
+        report,
+        predictions,
+        bundle,
+    })
+}
+
+/// What a reader of the figures would want to be told.
+fn warn(
+    chosen: &ModelReport,
+    references: &[ModelReport],
+    baseline: &SplitMetrics,
+    experiment: &Experiment,
+    warnings: &mut Vec<String>,
+) {
+    let selection = experiment.metrics.selection;
+    let of = |metrics: &RegressionMetrics| selection.of(metrics).unwrap_or(f64::NAN);
+    let direction = selection.direction();
+    let name = &chosen.name;
+    if !direction.is_better(of(&chosen.metrics.test), of(&baseline.test)) {
+        warnings.push(format!(
+            "{name} does no better on the test rows than predicting the mean"
+        ));
+    }
+    for reference in references {
+        if !direction.is_better(of(&chosen.metrics.test), of(&reference.metrics.test)) {
+            warnings.push(format!(
+                "{name} does no better on the test rows than the reference {}",
+                reference.name
+            ));
+        }
+    }
+    if chosen.stopped == StopReason::Requested {
+        warnings.push(format!("the fit of {name} was stopped before its end"));
+    }
+}
+
+/// Every row of the three parts in the order of the file.
+fn predicted_rows(prepared: &Prepared, chosen: &Fitted) -> Vec<PredictedRow> {
+    let mut rows = Vec::new();
+    let parts = prepared
+        .parts
+        .iter()
+        .zip([Part::Train, Part::Validation, Part::Test])
+        .zip(&chosen.predictions);
+    for ((part, name), predictions) in parts {
+        let values = part
+            .table
+            .source_rows()
+            .iter()
+            .zip(part.dataset.target())
+            .zip(predictions);
+        rows.extend(values.map(|((&source_row, &actual), &predicted)| PredictedRow {
+            source_row,
+            part: name,
+            actual,
+            predicted,
+            baseline: prepared.baseline.mean,
+        }));
+    }
+    rows.sort_by_key(|row| row.source_row);
+    rows
+}
+
+fn manifest(
+    experiment: &Experiment,
+    prepared: &Prepared,
+    chosen: &Fitted,
+    baseline: &SplitMetrics,
+    environment: &Environment,
+) -> Manifest {
+    let preparation = &prepared.preparation;
+    let target = &experiment.data.target;
+    let known = preparation
+        .schema
+        .as_ref()
+        .and_then(|schema| schema.column(target));
+    Manifest {
+        format: FORMAT.to_owned(),
+        format_version: FORMAT_VERSION,
+        checksum: String::new(),
+        name: experiment.name.clone(),
+        versions: environment.versions.clone(),
+        target: TargetInfo {
+            column: target.clone(),
+            unit: known.and_then(|column| column.unit.clone()),
+            training_mean: prepared.baseline.mean,
+        },
+        inputs: prepared.inputs.clone(),
+        schema: preparation.schema.clone(),
+        cleaning: preparation.cleaning.clone(),
+        outliers: preparation.outliers.clone(),
+        preprocessor: preparation.preprocessor.clone(),
+        model: ModelInfo {
+            name: chosen.report.name.clone(),
+            kind: chosen.report.kind.clone(),
+            n_parameters: chosen.report.n_parameters,
+            settings: serde_json::Value::Null,
+        },
+        metrics: chosen.report.metrics.clone(),
+        baseline: baseline.clone(),
+        weights: WeightsInfo {
+            bytes: 0,
+            sha256: String::new(),
+            tensors: BTreeMap::new(),
+        },
+        check: Vec::new(),
+    }
+}
