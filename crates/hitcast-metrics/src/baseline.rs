@@ -1,10 +1,10 @@
 //! What a prediction without features achieves: the figure that every model has to beat.
 
+use hitcast_core::stats::{mean, median};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::regression::{RegressionMetrics, check_values};
-use crate::sum::{mean, median};
 
 /// Predicts the training rows' mean for every row: the best constant for the squared error.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

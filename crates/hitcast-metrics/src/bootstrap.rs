@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use hitcast_core::Seed;
+use hitcast_core::stats::{mean, median, quantile};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MetricsError, Result};
 use crate::groups::members;
 use crate::regression::{RegressionMetric, RegressionMetrics, check, determination};
-use crate::sum::{mean, median};
 
 /// Settings of the bootstrap.
 ///
@@ -87,10 +87,11 @@ impl Bootstrap {
                 continue;
             };
             let mut values: Vec<f64> = results.iter().filter_map(|result| metric.of(result)).collect();
-            values.sort_unstable_by(f64::total_cmp);
             let tail = (1.0 - self.confidence) / 2.0;
-            let (low, high) = (quantile(&values, tail), quantile(&values, 1.0 - tail));
-            intervals.insert(metric, Interval { estimate, low, high });
+            let ends = (quantile(&mut values, tail), quantile(&mut values, 1.0 - tail));
+            if let (Some(low), Some(high)) = ends {
+                intervals.insert(metric, Interval { estimate, low, high });
+            }
         }
         Ok(RegressionIntervals {
             n: actual.len(),
@@ -290,20 +291,4 @@ impl Moments {
             (self.squares - self.sum * self.sum / n as f64).max(0.0)
         }
     }
-}
-
-/// The quantile of sorted values by linear interpolation.
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss
-)]
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
-        return f64::NAN;
-    };
-    let place = share * last as f64;
-    let (below, above) = (place.floor() as usize, place.ceil() as usize);
-    let (low, high) = (sorted[below.min(last)], sorted[above.min(last)]);
-    low + (high - low) * (place - place.floor())
 }

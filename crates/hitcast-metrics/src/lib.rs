@@ -24,7 +24,6 @@ pub mod bootstrap;
 mod error;
 pub mod groups;
 pub mod regression;
-mod sum;
 
 pub use baseline::{MeanBaseline, MedianBaseline};
 pub use bootstrap::{Bootstrap, GroupIntervals, Interval, RegressionIntervals};

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hitcast_core::stats::{mean, median, sum};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MetricsError, Result};
-use crate::sum::{mean, median, sum};
 
 /// All metrics of some predictions.
 ///

@@ -1,1 +1,48 @@
-//! Scalers, imputers, recipes and train/validation/test splits that learn from training rows only.
+//! Scalers, imputers, recipes and splits that learn from training rows only. They agree with scikit-learn, keep what
+//! they learned in public, and answer a value that they cannot use with an error that says where it stands.
+//!
+//! ```
+//! use hitcast_core::Seed;
+//! use hitcast_data::{Column, Table};
+//! use hitcast_preprocess::{ColumnRecipe, Imputer, Recipe, RobustScaler, Scaler, SplitSettings};
+//!
+//! let table = Table::new([
+//!     ("tempo", Column::Number((0..100).map(f64::from).collect())),
+//!     ("explicit", Column::Flag((0..100).map(|row| Some(row % 3 == 0)).collect())),
+//! ])?;
+//! let split = SplitSettings::default().split(&table, Seed::new(42))?;
+//! let recipe = Recipe::new([
+//!     ColumnRecipe::new(["tempo"]).with_impute(Imputer::Median).with_scale(Scaler::Robust(RobustScaler::default())),
+//!     ColumnRecipe::new(["explicit"]),
+//! ]);
+//! let preprocessor = recipe.fit(&table.take(&split.train))?;
+//! let test = preprocessor.transform(&table.take(&split.test))?;
+//! assert_eq!((test.n_rows(), test.n_features()), (10, 2));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`scale`]: standard, robust and min-max scaling
+//! - [`impute`]: filling in missing values
+//! - [`recipe`]: which columns become features, and how
+//! - [`preprocessor`]: a fitted recipe
+//! - [`split`]: training, validation and test rows, and folds
+
+#![forbid(unsafe_code)]
+
+mod column;
+mod error;
+pub mod impute;
+pub mod preprocessor;
+pub mod recipe;
+pub mod scale;
+pub mod split;
+
+pub use error::{PreprocessError, Result};
+pub use impute::{FittedImputer, Imputer};
+pub use preprocessor::Preprocessor;
+pub use recipe::{ColumnRecipe, Recipe};
+pub use scale::{
+    FittedMinMaxScaler, FittedRobustScaler, FittedScaler, FittedStandardScaler, MinMaxScaler, RobustScaler,
+    Scaler, StandardScaler,
+};
+pub use split::{Fold, Fractions, KFold, Split, SplitSettings, SplitStrategy};

@@ -1,0 +1,196 @@
+//! The errors of this crate.
+
+use hitcast_core::CoreError;
+use hitcast_data::DataError;
+use thiserror::Error;
+
+/// A result with [`PreprocessError`].
+pub type Result<T, E = PreprocessError> = std::result::Result<T, E>;
+
+/// What can go wrong while preparing data.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PreprocessError {
+    /// There are no rows to learn from.
+    #[error("{step}: there are no rows to learn from")]
+    NoRows {
+        /// What was to learn.
+        step: &'static str,
+    },
+    /// A recipe names no columns.
+    #[error("the recipe names no column: list the columns that become features under `columns`")]
+    NoColumns,
+    /// A matrix has another number of columns than the one learned from.
+    #[error("{step} learned from {expected} columns, but was given {got}")]
+    WrongColumns {
+        /// What was asked.
+        step: &'static str,
+        /// Columns at the fit.
+        expected: usize,
+        /// Columns now.
+        got: usize,
+    },
+    /// No row of a column has a value.
+    #[error("{step}: column {column} has no value in any row to learn from; drop the column")]
+    AllMissing {
+        /// What was to learn.
+        step: &'static str,
+        /// Name or number of the column.
+        column: String,
+    },
+    /// A value is infinite.
+    #[error("{step}: column {column} is {value} in row {row}: numbers must be finite or missing")]
+    NotFinite {
+        /// What was to learn or to transform.
+        step: &'static str,
+        /// Name or number of the column.
+        column: String,
+        /// Row, counted from 0.
+        row: usize,
+        /// The value.
+        value: f64,
+    },
+    /// A value is missing where none may be.
+    #[error(
+        "column {column:?} has no value in row {row} (data row {source_row} of the file, counted from 0): give the \
+         column an imputer in the recipe (`impute`), or drop rows with missing values while cleaning"
+    )]
+    Missing {
+        /// Name of the column.
+        column: String,
+        /// Row of the table, counted from 0.
+        row: usize,
+        /// The data row it was read from, counted from 0.
+        source_row: u32,
+    },
+    /// What is learned is too large or too small for a number.
+    #[error("{step}: the values of column {column} are so large or so close that its scale is {scale}")]
+    Scale {
+        /// The scaler.
+        step: &'static str,
+        /// Name or number of the column.
+        column: String,
+        /// What came out.
+        scale: f64,
+    },
+    /// A setting has a value that it may not have.
+    #[error("{setting} is {value}, but must be {allowed}")]
+    Setting {
+        /// Name of the setting.
+        setting: &'static str,
+        /// The value it got.
+        value: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A text column stands among numeric ones.
+    #[error(
+        "column {column:?} holds text, which needs an encoder to become a feature: take it out of the recipe, or turn \
+         it into numbers or flags first"
+    )]
+    NeedsEncoder {
+        /// Name of the column.
+        column: String,
+    },
+    /// A column stands twice in a recipe.
+    #[error("column {column:?} stands twice in the recipe: each column can be one feature only")]
+    DuplicateColumn {
+        /// Name of the column.
+        column: String,
+    },
+    /// A saved preprocessor is damaged.
+    #[error("saved preprocessor: {0}")]
+    Fitted(String),
+    /// Fractions are not those of a split.
+    #[error(
+        "the fractions are train {train}, validation {validation} and test {test}: none may be negative, train must be \
+         positive, and they must sum to 1"
+    )]
+    Fractions {
+        /// Fraction of the training rows.
+        train: f64,
+        /// Fraction of the validation rows.
+        validation: f64,
+        /// Fraction of the test rows.
+        test: f64,
+    },
+    /// A part of a split has no rows.
+    #[error(
+        "{n_rows} rows leave the {part} part empty: use more rows, another fraction, or 0 to go without it"
+    )]
+    EmptyPart {
+        /// The part.
+        part: &'static str,
+        /// Rows there are.
+        n_rows: usize,
+    },
+    /// A number of folds that cannot be.
+    #[error("{folds} folds of {n_rows} rows: there must be at least 2 folds and at least one row a fold")]
+    Folds {
+        /// Number of folds.
+        folds: usize,
+        /// Rows there are.
+        n_rows: usize,
+    },
+    /// A class is too small to be in every part.
+    #[error(
+        "class {class:?} has {got} {unit}, but {parts} parts need at least {parts}: merge or drop small classes, use \
+         fewer bins, or do not stratify"
+    )]
+    ClassTooSmall {
+        /// The class.
+        class: String,
+        /// What it has too few of: rows or groups.
+        unit: &'static str,
+        /// How many it has.
+        got: usize,
+        /// Number of parts.
+        parts: usize,
+    },
+    /// There are fewer groups than parts.
+    #[error(
+        "there are {groups} groups for {parts} parts: a group is never divided, so there must be one a part"
+    )]
+    TooFewGroups {
+        /// Number of groups.
+        groups: usize,
+        /// Number of parts.
+        parts: usize,
+    },
+    /// A row has no group.
+    #[error(
+        "column {column:?}, which groups the rows, has no value in row {row}: drop rows without it while cleaning"
+    )]
+    NoGroup {
+        /// Name of the column.
+        column: String,
+        /// Row of the table, counted from 0.
+        row: usize,
+    },
+    /// Bins were asked for of a column that is no number.
+    #[error(
+        "column {column:?} holds {kind} values, which have no bins: leave out `bins`, each value is a class"
+    )]
+    NoBins {
+        /// Name of the column.
+        column: String,
+        /// What it holds.
+        kind: hitcast_data::ColumnKind,
+    },
+    /// Two things that belong together differ in length.
+    #[error("there are {got} {what} for {expected} rows")]
+    Length {
+        /// What has the wrong length.
+        what: &'static str,
+        /// Number of rows.
+        expected: usize,
+        /// The length found.
+        got: usize,
+    },
+    /// An error of the table.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// An error of the feature matrix.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+}
