@@ -1,1 +1,59 @@
-//! Training of networks: optimisers, schedules, early stopping, callbacks, learning-rate finder.
+//! Training of networks: [`Trainer`] goes over shuffled batches with an optimiser, a schedule and early stopping, and
+//! [`NetworkEstimator`] is that behind the [`Estimator`](hitcast_core::Estimator) that every model stands behind.
+//!
+//! ```
+//! use hitcast_core::dataset::FeatureColumn;
+//! use hitcast_core::{Dataset, Estimator, Features, FitContext, Seed, StopSignal};
+//! use hitcast_nn::NetworkSpec;
+//! use hitcast_train::{NetworkEstimator, OptimizerSettings, TrainingSettings};
+//! use ndarray::Array2;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let x = Array2::from_shape_fn((512, 1), |(row, _)| row as f32 / 256.0 - 1.0);
+//! let y = x.iter().map(|&v| f64::from(v * v)).collect();
+//! let data = Dataset::new(Features::new(x, vec![FeatureColumn::plain("x")])?, y)?;
+//!
+//! let estimator = NetworkEstimator {
+//!     network: NetworkSpec::mlp(&[16]),
+//!     training: TrainingSettings { epochs: 30, optimizer: OptimizerSettings::adam(1e-2), ..Default::default() },
+//! };
+//! let stop = StopSignal::new();
+//! let fit = estimator.fit(&data, None, &FitContext::quiet("parabola", Seed::new(1), &stop))?;
+//! assert!(fit.history.last().ok_or("no epoch")?.train["r2"] > 0.9);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`settings`]: everything about a training run that is chosen beforehand
+//! - [`optimizer`]: SGD, Adam and AdamW over one flat buffer
+//! - [`schedule`]: the learning rate over time
+//! - [`early_stopping`]: when to stop, and which weights to keep
+//! - [`engine`]: one training step, behind a trait
+//! - [`trainer`]: the loop over epochs and batches
+//! - [`callback`]: code of your own after each epoch
+//! - [`learning_rate_finder`]: a range test for the learning rate
+//! - [`estimator`]: a network behind the common trait
+
+#![forbid(unsafe_code)]
+
+pub mod callback;
+pub mod early_stopping;
+pub mod engine;
+mod error;
+pub mod estimator;
+pub mod learning_rate_finder;
+pub mod optimizer;
+pub mod schedule;
+pub mod settings;
+pub mod trainer;
+
+pub use callback::Callback;
+pub use early_stopping::EarlyStopping;
+pub use engine::{AutogradEngine, Engine, Split};
+pub use error::{Result, TrainError};
+pub use estimator::NetworkEstimator;
+pub use learning_rate_finder::{LearningRateCurve, LearningRateFinder};
+pub use optimizer::{Optimizer, OptimizerSettings};
+pub use schedule::Schedule;
+pub use settings::TrainingSettings;
+pub use trainer::{Outcome, Trainer};

@@ -1,1 +1,62 @@
-//! Learn from tables in Rust on libtorch: one facade over the hitcast crates.
+//! Learning from tables in Rust: read a CSV file, clean it, train networks on libtorch, compare them on rows that nothing
+//! was learned from, save the best one and predict. This crate puts the hitcast crates together; each can also be used
+//! on its own, and those that never touch libtorch do not link it.
+//!
+//! ```
+//! use hitcast::prelude::*;
+//! use hitcast::data::{Column, Table};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let energy: Vec<f64> = (0..400).map(|i| f64::from(i % 20) / 20.0).collect();
+//! let popularity = energy.iter().map(|e| 100.0 * e * e).collect();
+//! let table = Table::new([("energy", Column::Number(energy)), ("popularity", Column::Number(popularity))])?;
+//!
+//! let experiment = Experiment::from_toml(
+//!     r#"
+//!     name = "energy"
+//!     data = { target = "popularity", features = ["energy"] }
+//!     recipe.columns = [{ names = ["energy"], scale = { kind = "standard" } }]
+//!
+//!     [[models]]
+//!     name = "small network"
+//!     kind = "network"
+//!     settings.network = { hidden = [16] }
+//!     settings.training = { epochs = 20, optimizer = { kind = "adam", learning_rate = 0.02 } }
+//!     "#,
+//! )?;
+//! let stop = StopSignal::new();
+//! let run = experiment.run_on(table, None, &hitcast::registry(), &hitcast::run_context(&stop))?;
+//! assert!(run.report.metrics.test.rmse < run.report.baseline.test.rmse);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`core`]: data sets, estimators, seeds, progress
+//! - [`data`]: tables, CSV, schemas, cleaning
+//! - [`preprocess`]: scalers, imputers, recipes, splits
+//! - [`metrics`]: metrics, intervals, baselines
+//! - [`pipeline`]: experiments, runs, bundles
+//! - `classical` (feature `classical`): linear models
+//! - `nn`, `train`, `torch` (feature `torch`): networks, their training, and libtorch itself
+//! - [`kinds`]: the kinds of model that experiments and bundles name
+
+#![forbid(unsafe_code)]
+
+pub mod kinds;
+pub mod prelude;
+
+#[cfg(feature = "classical")]
+pub use hitcast_classical as classical;
+pub use hitcast_core as core;
+pub use hitcast_data as data;
+pub use hitcast_metrics as metrics;
+#[cfg(feature = "torch")]
+pub use hitcast_nn as nn;
+pub use hitcast_pipeline as pipeline;
+pub use hitcast_preprocess as preprocess;
+#[cfg(feature = "torch")]
+pub use hitcast_torch_sys as torch;
+#[cfg(feature = "torch")]
+pub use hitcast_train as train;
+
+pub use kinds::{environment, registry, run_context};

@@ -1,0 +1,171 @@
+//! The arguments of the program.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use hitcast::core::{CoreError, DeviceChoice};
+use hitcast::prelude::SplitStrategy;
+
+/// Learn from tables: train networks, compare them, predict.
+#[derive(Debug, Parser)]
+#[command(name = "hitcast", version, about, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted by Ctrl-C (what was trained \
+                        until then is kept).\nA file that is not there under its name is looked for in the folder \
+                        named by HITCAST_DATA, else in ./data.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train the models of an experiment, choose the best by its validation rows, save it
+    Train(TrainArgs),
+    /// Measure a saved bundle on a file that has the target
+    Evaluate(EvaluateArgs),
+    /// Predict the rows of a file, or one row given by hand
+    Predict(PredictArgs),
+    /// Describe the columns of a file
+    Describe(DescribeArgs),
+    /// Show the whole way on a small file: train, compare, save, load, predict
+    Demo(DemoArgs),
+    /// Say what was found on this machine: libtorch, CUDA, threads, real files
+    Doctor(DoctorArgs),
+}
+
+impl Command {
+    /// Whether the result is to be JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Self::Train(args) => args.json,
+            Self::Evaluate(args) => args.json,
+            Self::Predict(args) => args.json,
+            Self::Describe(args) => args.json,
+            Self::Demo(args) => args.json,
+            Self::Doctor(args) => args.json,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// A built-in experiment: code-pudding or popularity-regressor
+    #[arg(long, required_unless_present = "experiment", conflicts_with = "experiment")]
+    pub(crate) preset: Option<String>,
+    /// An experiment in TOML; `hitcast train --preset NAME --show` prints one to start from
+    #[arg(long, value_name = "PATH")]
+    pub(crate) experiment: Option<PathBuf>,
+    /// The CSV file to learn from (.gz and .zip are read as they are), in place of the experiment's
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Folder for the run: run.json, experiment.toml, predictions.csv and bundle
+    #[arg(long, value_name = "DIR", default_value = "out/run")]
+    pub(crate) out: PathBuf,
+    /// Replace a former run in that folder
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// How rows are divided, in place of the experiment's: random, stratified, grouped, grouped_stratified
+    #[arg(long)]
+    pub(crate) split: Option<SplitStrategy>,
+    /// Seed, in place of the experiment's
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Where networks run, in place of the experiment's: auto, cpu, cuda or cuda:N
+    #[arg(long, value_parser = device)]
+    pub(crate) device: Option<DeviceChoice>,
+    /// Leave out rows with bad values, counted and listed, in place of ending with an error
+    #[arg(long)]
+    pub(crate) skip_bad_rows: bool,
+    /// Print the experiment in TOML and do nothing
+    #[arg(long)]
+    pub(crate) show: bool,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// Folder of the bundle
+    pub(crate) bundle: PathBuf,
+    /// The CSV file, with the target
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: PathBuf,
+    /// Report by the groups of this column too; may be given more than once
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) by: Vec<String>,
+    /// Where networks run: auto, cpu, cuda or cuda:N
+    #[arg(long, value_parser = device, default_value = "auto")]
+    pub(crate) device: DeviceChoice,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// Folder of the bundle
+    pub(crate) bundle: PathBuf,
+    /// The CSV file whose rows to predict; the target may be missing from it
+    #[arg(long, value_name = "PATH", conflicts_with = "set")]
+    pub(crate) data: Option<PathBuf>,
+    /// A value of the row to predict, in its own unit, as in energy=0.8; once for each input
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// File for the rows with their predictions; standard output if it is left out
+    #[arg(long, value_name = "PATH", requires = "data")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where networks run: auto, cpu, cuda or cuda:N
+    #[arg(long, value_parser = device, default_value = "auto")]
+    pub(crate) device: DeviceChoice,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DescribeArgs {
+    /// The CSV file
+    pub(crate) data: PathBuf,
+    /// Column to correlate the others with; popularity if the file has it
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) target: Option<String>,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// A CSV file of your own, in place of the synthetic one that comes with the program
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Folder for what the demo writes; a former demo there is replaced
+    #[arg(long, value_name = "DIR", default_value = "out/demo")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn device(text: &str) -> Result<DeviceChoice, CoreError> {
+    text.parse()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        super::Arguments::command().debug_assert();
+    }
+}

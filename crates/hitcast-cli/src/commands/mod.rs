@@ -1,0 +1,48 @@
+//! The commands: each takes its arguments and gives an [`Output`].
+
+pub(crate) mod demo;
+pub(crate) mod describe;
+pub(crate) mod doctor;
+pub(crate) mod evaluate;
+pub(crate) mod predict;
+pub(crate) mod train;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use hitcast::core::DeviceChoice;
+use hitcast::data::{CsvReader, Loaded, Table};
+use hitcast::prelude::Bundle;
+use serde_json::Value;
+
+use crate::error::{CliError, Result};
+
+/// What a command found, for people and for programs.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+impl Output {
+    pub(crate) fn print(&self, json: bool) -> Result<()> {
+        let mut out = io::stdout().lock();
+        let printed = if json {
+            writeln!(out, "{}", serde_json::to_string(&self.json)?)
+        } else {
+            writeln!(out, "{}", self.text.trim_end())
+        };
+        printed.and_then(|()| out.flush()).map_err(CliError::Output)
+    }
+}
+
+fn load_bundle(path: &Path, device: DeviceChoice) -> Result<Bundle> {
+    Ok(Bundle::load(path, &hitcast::registry(), device)?)
+}
+
+/// Reads a file for a bundle, from its own place or the folder of real files.
+fn read_for(bundle: &Bundle, path: &Path) -> Result<Table> {
+    let Loaded { table, report, .. } = bundle.read(hitcast::data::locate(path), &CsvReader::default())?;
+    eprintln!("{}", report.to_string().trim_end());
+    Ok(table)
+}

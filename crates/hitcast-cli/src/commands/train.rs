@@ -1,0 +1,53 @@
+//! `hitcast train`
+
+use std::path::Path;
+
+use hitcast::core::StopSignal;
+use hitcast::pipeline::{Existing, Experiment, RunContext};
+use serde_json::json;
+
+use super::Output;
+use crate::args::TrainArgs;
+use crate::console::{Console, Detail};
+use crate::error::Result;
+
+pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
+    let experiment = experiment(args)?;
+    if args.show {
+        return Ok(Output { text: experiment.to_toml()?, json: json!({ "experiment": experiment }) });
+    }
+    let existing = if args.overwrite { Existing::Replace } else { Existing::Refuse };
+    // A folder in the way is better known before the training than after it.
+    hitcast::pipeline::Run::check_target(&args.out, existing)?;
+    let console = Console::new(Detail::Models);
+    let context = RunContext { progress: &console, device: args.device, ..hitcast::run_context(stop) };
+    let run = experiment.run(&hitcast::registry(), &context)?;
+    run.save(&args.out, existing)?;
+    let mut json = run.to_json()?;
+    json["out"] = json!(args.out);
+    let bundle = args.out.join("bundle");
+    Ok(Output { text: format!("{run}\nSaved {}; predict with\n{}", args.out.display(), hint(&bundle)), json })
+}
+
+fn experiment(args: &TrainArgs) -> Result<Experiment> {
+    let mut experiment = match (&args.preset, &args.experiment) {
+        (_, Some(path)) => Experiment::load(path)?,
+        (preset, None) => Experiment::preset(preset.as_deref().unwrap_or_default())?,
+    };
+    if let Some(data) = &args.data {
+        experiment = experiment.with_data(hitcast::data::locate(data));
+    }
+    if let Some(split) = args.split {
+        experiment = experiment.with_split(split);
+    }
+    if let Some(seed) = args.seed {
+        experiment = experiment.with_seed(seed);
+    }
+    experiment.data.skip_bad_rows |= args.skip_bad_rows;
+    Ok(experiment)
+}
+
+/// The command that predicts with what was saved.
+pub(super) fn hint(bundle: &Path) -> String {
+    format!("  hitcast predict {} --data FILE.csv", bundle.display())
+}

@@ -1,0 +1,156 @@
+//! A trained network as a [`Model`].
+
+use std::sync::Mutex;
+
+use hitcast_core::estimator::check_features;
+use hitcast_core::{CoreError, DeviceChoice, Model, ModelState, Predictions, Seed};
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use crate::error::{NnError, Result};
+use crate::network::{Mode, Network};
+use crate::spec::NetworkSpec;
+
+/// Kind of a network's saved form.
+pub const KIND: &str = "network";
+
+/// Rows that go through the network at a time.
+const CHUNK: usize = 8192;
+
+/// A trained network that predicts.
+#[derive(Debug)]
+pub struct NetworkModel {
+    n_features: usize,
+    n_parameters: usize,
+    // libtorch's tensors may move between threads but not be used by two at once.
+    network: Mutex<Network>,
+}
+
+/// The settings in a saved network's state.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    n_features: usize,
+    network: NetworkSpec,
+}
+
+impl NetworkModel {
+    /// Wraps a trained network.
+    pub fn new(network: Network) -> Self {
+        Self {
+            n_features: network.n_inputs(),
+            n_parameters: network.n_parameters(),
+            network: Mutex::new(network),
+        }
+    }
+
+    /// Builds a saved network again.
+    ///
+    /// # Errors
+    /// [`NnError::Settings`] or [`NnError::State`] if the state is not a network's or does not fit its description,
+    /// [`NnError::Device`] if the device is not there.
+    pub fn from_state(state: &ModelState, device: DeviceChoice) -> Result<Self> {
+        let settings: Settings = serde_json::from_value(state.settings.clone())?;
+        check_size(&settings, state)?;
+        let device = hitcast_torch_sys::device(device)?;
+        let mut network = Network::new(&settings.network, settings.n_features, device, Seed::new(0))?;
+        network.load_state(state)?;
+        Ok(Self::new(network))
+    }
+
+    fn predict_values(&self, features: ArrayView2<'_, f32>) -> Result<Vec<f64>> {
+        let network = self.network.lock().map_err(|_| NnError::Poisoned)?;
+        let features = features.as_standard_layout();
+        let rows = features.as_slice().unwrap_or_default();
+        let mut predictions = Vec::with_capacity(features.nrows());
+        for chunk in rows.chunks(CHUNK * self.n_features) {
+            let shape = [(chunk.len() / self.n_features) as i64, self.n_features as i64];
+            let chunk = Tensor::f_from_slice(chunk)?.f_reshape(shape)?.f_to_device(network.device())?;
+            let output = tch::no_grad(|| network.forward(&chunk, Mode::Evaluate))?;
+            let output = output.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
+            predictions.extend(Vec::<f64>::try_from(output)?);
+        }
+        Ok(predictions)
+    }
+}
+
+/// Compares the sizes that a network would have with what was saved, before memory is taken for it.
+fn check_size(settings: &Settings, state: &ModelState) -> Result<()> {
+    let saved: usize = state.tensors.values().map(|t| t.values().len()).sum();
+    let wanted = settings.network.size(settings.n_features);
+    if wanted == Some(saved) {
+        return Ok(());
+    }
+    let wanted = wanted.map_or_else(|| "far more".to_owned(), |n| n.to_string());
+    Err(CoreError::State(format!("the network has {wanted} numbers, but {saved} were saved")).into())
+}
+
+impl Model for NetworkModel {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    fn n_parameters(&self) -> usize {
+        self.n_parameters
+    }
+
+    fn predict(&self, features: ArrayView2<'_, f32>) -> hitcast_core::Result<Predictions> {
+        check_features(self.n_features, features)?;
+        let values = self.predict_values(features).map_err(|error| CoreError::model(KIND, error))?;
+        Ok(Predictions::Regression(values))
+    }
+
+    fn state(&self) -> hitcast_core::Result<ModelState> {
+        let state = || -> Result<ModelState> {
+            let network = self.network.lock().map_err(|_| NnError::Poisoned)?;
+            let settings = Settings { n_features: self.n_features, network: network.spec().clone() };
+            Ok(ModelState { settings: serde_json::to_value(settings)?, ..network.state()? })
+        };
+        state().map_err(|error| CoreError::model(KIND, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array2;
+
+    fn model() -> NetworkModel {
+        let spec = NetworkSpec::mlp(&[5]).with_batch_norm();
+        NetworkModel::new(Network::new(&spec, 2, Device::Cpu, Seed::new(4)).unwrap())
+    }
+
+    fn rows(n: usize) -> Array2<f32> {
+        Array2::from_shape_fn((n, 2), |(row, column)| (row as f32 * 0.3 + column as f32).sin())
+    }
+
+    #[test]
+    fn a_saved_network_predicts_the_same() {
+        let (model, rows) = (model(), rows(20_000));
+        let again = NetworkModel::from_state(&model.state().unwrap(), DeviceChoice::Cpu).unwrap();
+        assert_eq!(model.predict(rows.view()).unwrap(), again.predict(rows.view()).unwrap());
+        assert_eq!(model.predict(rows.view()).unwrap().values().len(), 20_000);
+        assert!(model.predict(rows.slice(ndarray::s![..0, ..])).unwrap().values().is_empty());
+    }
+
+    #[test]
+    fn a_matrix_of_another_width_is_refused() {
+        let error = model().predict(Array2::zeros((3, 4)).view()).unwrap_err();
+        assert!(matches!(error, CoreError::WrongFeatures { expected: 2, got: 4 }));
+    }
+
+    #[test]
+    fn settings_that_ask_for_more_than_was_saved_take_no_memory() {
+        let mut state = model().state().unwrap();
+        state.settings["n_features"] = 1_000_000_000_000_u64.into();
+        let error = NetworkModel::from_state(&state, DeviceChoice::Cpu).unwrap_err();
+        assert!(error.to_string().contains("were saved"), "{error}");
+        state.settings["n_features"] = u64::MAX.into();
+        assert!(NetworkModel::from_state(&state, DeviceChoice::Cpu).is_err());
+    }
+}

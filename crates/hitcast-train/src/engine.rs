@@ -1,0 +1,214 @@
+//! One training step, behind a trait: the [`Trainer`](crate::Trainer) says when, an [`Engine`] does.
+
+use std::ops::Range;
+
+use hitcast_core::{Dataset, Seed, Stream};
+use hitcast_nn::network::Snapshot;
+use hitcast_nn::{Loss, Mode, Network};
+use ndarray::ArrayView2;
+use tch::{Device, Kind, Tensor};
+
+use crate::error::Result;
+use crate::optimizer::{Optimizer, OptimizerSettings};
+
+/// Rows that are predicted at a time.
+const CHUNK: i64 = 8192;
+
+/// Rows that an engine holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// The rows that are learned from.
+    Train,
+    /// The rows that are only looked at.
+    Validation,
+}
+
+/// Does the work of training: holds the data, the weights and the optimiser's state where the work is done.
+///
+/// [`AutogradEngine`] is the reference. Implement it to train another kind of module, or the same one faster.
+pub trait Engine {
+    /// Puts the training rows into this order for the epoch that begins.
+    ///
+    /// # Errors
+    /// What the engine runs into, as do all methods.
+    fn begin_epoch(&mut self, order: &[usize]) -> Result<()>;
+
+    /// Learns from the rows at these places of the order.
+    ///
+    /// # Errors
+    /// What the engine runs into.
+    fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()>;
+
+    /// The losses of the steps since the last call, in order. May wait for the device; the trainer asks rarely.
+    ///
+    /// # Errors
+    /// What the engine runs into.
+    fn take_losses(&mut self) -> Result<Vec<f32>>;
+
+    /// Predicts all rows of a split in their own order, as they would be predicted later (no dropout).
+    ///
+    /// # Errors
+    /// What the engine runs into.
+    fn predict(&mut self, split: Split) -> Result<Vec<f64>>;
+
+    /// Remembers the weights as they are, in place of those remembered before.
+    ///
+    /// # Errors
+    /// What the engine runs into.
+    fn remember(&mut self) -> Result<()>;
+
+    /// Brings the remembered weights back.
+    ///
+    /// # Errors
+    /// What the engine runs into.
+    fn recall(&mut self) -> Result<()>;
+}
+
+/// Trains a [`Network`] by libtorch's automatic differentiation, on the processor and on CUDA alike.
+#[derive(Debug)]
+pub struct AutogradEngine {
+    network: Network,
+    optimizer: Optimizer,
+    loss: Loss,
+    clip_gradient_norm: Option<f64>,
+    dropout: Stream,
+    train: Rows,
+    validation: Option<Rows>,
+    shuffled: Option<Rows>,
+    losses: Vec<Tensor>,
+    best: Option<Snapshot>,
+}
+
+/// Features (`n × d`) and target (`n`) where the network is.
+#[derive(Debug)]
+struct Rows {
+    features: Tensor,
+    target: Tensor,
+}
+
+impl Rows {
+    #[allow(clippy::cast_possible_truncation)]
+    fn new(data: &Dataset, device: Device) -> Result<Self> {
+        let target: Vec<f32> = data.target().iter().map(|&v| v as f32).collect();
+        Ok(Self {
+            features: matrix(data.features().matrix(), device)?,
+            target: Tensor::f_from_slice(&target)?.f_to_device(device)?,
+        })
+    }
+
+    fn slice(&self, rows: &Range<usize>) -> Result<(Tensor, Tensor)> {
+        let (start, length) = (rows.start as i64, rows.len() as i64);
+        Ok((self.features.f_narrow(0, start, length)?, self.target.f_narrow(0, start, length)?))
+    }
+}
+
+fn matrix(values: ArrayView2<'_, f32>, device: Device) -> Result<Tensor> {
+    let shape = [values.nrows() as i64, values.ncols() as i64];
+    let values = values.as_standard_layout();
+    let tensor = Tensor::f_from_slice(values.as_slice().unwrap_or_default())?;
+    Ok(tensor.f_reshape(shape)?.f_to_device(device)?)
+}
+
+impl AutogradEngine {
+    /// An engine for these rows, which it copies to the network's device. Masks of dropout come from `seed`.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`](crate::TrainError::Setting) for bad optimiser settings,
+    /// [`TrainError::Torch`](crate::TrainError::Torch) if the device has no room.
+    pub fn new(
+        network: Network,
+        optimizer: OptimizerSettings,
+        loss: Loss,
+        clip_gradient_norm: Option<f64>,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        seed: Seed,
+    ) -> Result<Self> {
+        let device = network.device();
+        Ok(Self {
+            optimizer: Optimizer::new(optimizer, network.flat())?,
+            loss,
+            clip_gradient_norm,
+            dropout: seed.stream("dropout"),
+            train: Rows::new(train, device)?,
+            validation: validation.map(|rows| Rows::new(rows, device)).transpose()?,
+            shuffled: None,
+            losses: Vec::new(),
+            best: None,
+            network,
+        })
+    }
+
+    /// The network as it is now.
+    pub fn into_network(self) -> Network {
+        self.network
+    }
+}
+
+impl Engine for AutogradEngine {
+    fn begin_epoch(&mut self, order: &[usize]) -> Result<()> {
+        let order: Vec<i64> = order.iter().map(|&row| row as i64).collect();
+        let order = Tensor::f_from_slice(&order)?.f_to_device(self.network.device())?;
+        self.shuffled = Some(Rows {
+            features: self.train.features.f_index_select(0, &order)?,
+            target: self.train.target.f_index_select(0, &order)?,
+        });
+        Ok(())
+    }
+
+    fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()> {
+        let (features, target) = self.shuffled.as_ref().unwrap_or(&self.train).slice(&rows)?;
+        let predicted = self.network.forward(&features, Mode::Train(&mut self.dropout))?;
+        let loss = self.loss.mean(&predicted, &target)?;
+        let leaves: Vec<&Tensor> = self.network.parameters().iter().map(|p| p.tensor()).collect();
+        let gradients = Tensor::f_run_backward(&[&loss], &leaves, false, false)?;
+        let flat: Vec<Tensor> = gradients.iter().map(|g| g.f_reshape([-1])).collect::<Result<_, _>>()?;
+        let mut gradient = Tensor::f_cat(&flat, 0)?;
+        if let Some(largest) = self.clip_gradient_norm {
+            // As clip_grad_norm_: the factor stays on the device, so that nothing waits for it.
+            let factor = (gradient.f_norm()?.f_add_scalar(1e-6)?.f_reciprocal()?)
+                .f_mul_scalar_(largest)?
+                .f_clamp_max_(1.0)?;
+            gradient = gradient.f_mul_(&factor)?;
+        }
+        self.optimizer.step(self.network.flat(), &gradient, learning_rate)?;
+        self.losses.push(loss.f_detach()?);
+        Ok(())
+    }
+
+    fn take_losses(&mut self) -> Result<Vec<f32>> {
+        if self.losses.is_empty() {
+            return Ok(Vec::new());
+        }
+        let losses = Tensor::f_stack(&self.losses, 0)?.f_to_device(Device::Cpu)?;
+        self.losses.clear();
+        Ok(Vec::try_from(losses)?)
+    }
+
+    fn predict(&mut self, split: Split) -> Result<Vec<f64>> {
+        let features = match split {
+            Split::Train => Some(&self.train.features),
+            Split::Validation => self.validation.as_ref().map(|rows| &rows.features),
+        };
+        let Some(features) = features else { return Ok(Vec::new()) };
+        let mut predictions = Vec::new();
+        for chunk in features.f_split(CHUNK, 0)? {
+            let output = tch::no_grad(|| self.network.forward(&chunk, Mode::Evaluate))?;
+            let output = output.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
+            predictions.extend(Vec::<f64>::try_from(output)?);
+        }
+        Ok(predictions)
+    }
+
+    fn remember(&mut self) -> Result<()> {
+        self.best = Some(self.network.snapshot()?);
+        Ok(())
+    }
+
+    fn recall(&mut self) -> Result<()> {
+        if let Some(best) = &self.best {
+            self.network.restore(best)?;
+        }
+        Ok(())
+    }
+}

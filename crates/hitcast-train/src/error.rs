@@ -1,0 +1,113 @@
+//! The errors of this crate.
+
+use thiserror::Error;
+
+/// A result with [`TrainError`].
+pub type Result<T, E = TrainError> = std::result::Result<T, E>;
+
+/// What can go wrong while training.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A setting has a value that it may not have.
+    #[error("{setting} is {value}, but must be {expected}")]
+    Setting {
+        /// Name of the setting, as in `early_stopping.patience`.
+        setting: &'static str,
+        /// The value given.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
+    /// Something needs validation rows and there are none.
+    #[error("{setting} watches the validation loss, but there are no validation rows; add some or remove the setting")]
+    NoValidation {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// Batch norm cannot learn from one row.
+    #[error("batch norm needs at least 2 training rows, got {rows}")]
+    TooFewRows {
+        /// Training rows.
+        rows: usize,
+    },
+    /// Training and validation rows have different columns.
+    #[error("the training rows have {training} features, the validation rows {validation}")]
+    Columns {
+        /// Features of the training rows.
+        training: usize,
+        /// Features of the validation rows.
+        validation: usize,
+    },
+    /// The loss is NaN or infinite.
+    #[error(
+        "the loss became {loss} in epoch {epoch}, step {step} (learning rate {learning_rate}): nothing is kept; lower the \
+         learning rate, clip the gradient, or look for extreme feature values"
+    )]
+    NonFiniteLoss {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Step within the epoch, from 1.
+        step: usize,
+        /// Learning rate of the step.
+        learning_rate: f64,
+        /// The loss.
+        loss: f32,
+    },
+    /// The network predicts NaN or infinity although its losses were finite.
+    #[error("after epoch {epoch} the network predicts {value} for a {split} row: nothing is kept; lower the learning rate")]
+    NonFinitePrediction {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Of which rows.
+        split: &'static str,
+        /// The prediction.
+        value: f64,
+    },
+    /// The range test found no learning rate at which the loss falls.
+    #[error("the loss does not fall at any learning rate from {from} to {to}: check the features and the target")]
+    NoLearningRate {
+        /// The smallest rate tried.
+        from: f64,
+        /// The largest rate tried.
+        to: f64,
+    },
+    /// The network itself.
+    #[error(transparent)]
+    Network(#[from] hitcast_nn::NnError),
+    /// The metrics.
+    #[error(transparent)]
+    Metrics(#[from] hitcast_metrics::MetricsError),
+    /// The device.
+    #[error(transparent)]
+    Device(#[from] hitcast_torch_sys::TorchError),
+    /// libtorch refused an operation.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+impl TrainError {
+    pub(crate) fn setting(
+        setting: &'static str,
+        value: impl std::fmt::Display,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Setting { setting, value: value.to_string(), expected: expected.into() }
+    }
+}
+
+/// Checks that a setting is a finite number above 0.
+pub(crate) fn positive(setting: &'static str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(TrainError::setting(setting, value, "a finite number above 0"))
+}
+
+/// Checks that a setting lies in [0, 1).
+pub(crate) fn share(setting: &'static str, value: f64) -> Result<()> {
+    if (0.0..1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(TrainError::setting(setting, value, "at least 0 and below 1"))
+}

@@ -1,0 +1,101 @@
+//! A network behind the trait that every model stands behind.
+
+use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, StopReason};
+use hitcast_nn::{Network, NetworkModel, NetworkSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::AutogradEngine;
+use crate::error::{Result, TrainError};
+use crate::settings::TrainingSettings;
+use crate::trainer::{Outcome, Targets, Trainer};
+
+/// A network to be trained: what it is, and how.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkEstimator {
+    /// The network.
+    pub network: NetworkSpec,
+    /// Its training.
+    pub training: TrainingSettings,
+}
+
+impl NetworkEstimator {
+    /// Trains with a trainer of one's own (callbacks, say), and returns the network itself.
+    ///
+    /// # Errors
+    /// [`TrainError`]: bad settings, a missing device, or a training that diverges.
+    pub fn train(
+        &self,
+        trainer: &mut Trainer<'_>,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> Result<(Network, Outcome)> {
+        self.training.check(train.n_rows(), validation.is_some())?;
+        check_columns(train, validation)?;
+        let device = hitcast_torch_sys::device(context.device)?;
+        let network = Network::new(&self.network, train.n_features(), device, context.seed)?;
+        context.progress.report(&Event::FitStarted {
+            model: context.name,
+            epochs: self.training.epochs,
+            parameters: network.n_parameters(),
+            rows: train.n_rows(),
+        });
+        let settings = &self.training;
+        let (optimizer, loss, clip) = (settings.optimizer, settings.loss, settings.clip_gradient_norm);
+        let mut engine =
+            AutogradEngine::new(network, optimizer, loss, clip, train, validation, context.seed)?;
+        let targets = Targets {
+            train: train.target(),
+            validation: validation.map(Dataset::target),
+            has_batch_norm: self.network.has_batch_norm(),
+        };
+        let outcome = trainer.run(&mut engine, &targets, context)?;
+        context.progress.report(&Event::FitEnded {
+            model: context.name,
+            reason: &describe(&outcome, settings.epochs),
+            elapsed_seconds: outcome.history.last().map_or(0.0, |record| record.elapsed_seconds),
+        });
+        Ok((engine.into_network(), outcome))
+    }
+}
+
+fn check_columns(train: &Dataset, validation: Option<&Dataset>) -> Result<()> {
+    match validation.map(Dataset::n_features) {
+        Some(validation) if validation != train.n_features() => {
+            Err(TrainError::Columns { training: train.n_features(), validation })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn describe(outcome: &Outcome, epochs: usize) -> String {
+    let (done, best) = (outcome.history.len(), outcome.best_epoch);
+    let why = match outcome.stopped {
+        StopReason::EarlyStopping => "no further improvement",
+        StopReason::Requested => "stopped on request",
+        StopReason::Callback => "stopped by a callback",
+        _ => "done",
+    };
+    format!("{why} after {done} of {epochs} epochs, weights of epoch {best}")
+}
+
+impl Estimator for NetworkEstimator {
+    fn fit(
+        &self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> hitcast_core::Result<Fit> {
+        let mut trainer = Trainer::new(self.training.clone());
+        let (network, outcome) = self
+            .train(&mut trainer, train, validation, context)
+            .map_err(|error| CoreError::model(context.name, error))?;
+        Ok(Fit {
+            model: Box::new(NetworkModel::new(network)),
+            history: outcome.history,
+            best_epoch: Some(outcome.best_epoch),
+            stopped: outcome.stopped,
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! Everything about a training run that is chosen beforehand.
+
+use hitcast_nn::Loss;
+use serde::{Deserialize, Serialize};
+
+use crate::early_stopping::EarlyStopping;
+use crate::error::{Result, TrainError, positive};
+use crate::optimizer::OptimizerSettings;
+use crate::schedule::Schedule;
+
+/// How a network is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingSettings {
+    /// Times that every training row is gone through, at most; at least 1.
+    pub epochs: usize,
+    /// Rows a step; at least 1. The last batch of an epoch may be shorter. With batch norm a last batch of one row is
+    /// joined to the one before it.
+    pub batch_size: usize,
+    /// What is minimised.
+    pub loss: Loss,
+    /// How weights follow gradients.
+    pub optimizer: OptimizerSettings,
+    /// The learning rate over time.
+    pub schedule: Schedule,
+    /// When to stop before the last epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// Largest Euclidean norm that the gradient of a step may have; a longer one is scaled down (Pascanu et al. 2013).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip_gradient_norm: Option<f64>,
+}
+
+impl Default for TrainingSettings {
+    fn default() -> Self {
+        Self {
+            epochs: 50,
+            batch_size: 64,
+            loss: Loss::default(),
+            optimizer: OptimizerSettings::default(),
+            schedule: Schedule::default(),
+            early_stopping: None,
+            clip_gradient_norm: None,
+        }
+    }
+}
+
+impl TrainingSettings {
+    /// Checks every setting, also against the number of training rows.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] naming the setting, its value and what it may be; [`TrainError::NoValidation`] if a
+    /// setting needs validation rows and there are none.
+    pub fn check(&self, training_rows: usize, has_validation: bool) -> Result<()> {
+        if self.epochs == 0 {
+            return Err(TrainError::setting("epochs", self.epochs, "at least 1"));
+        }
+        if self.batch_size == 0 || self.batch_size > training_rows {
+            let expected = format!("from 1 to the {training_rows} training rows");
+            return Err(TrainError::setting("batch_size", self.batch_size, expected));
+        }
+        self.loss.check()?;
+        self.optimizer.check()?;
+        self.schedule.check()?;
+        if let Some(early_stopping) = &self.early_stopping {
+            early_stopping.check()?;
+        }
+        if let Some(norm) = self.clip_gradient_norm {
+            positive("clip_gradient_norm", norm)?;
+        }
+        if !has_validation && self.early_stopping.is_some() {
+            return Err(TrainError::NoValidation { setting: "early_stopping" });
+        }
+        if !has_validation && self.schedule.watches_validation() {
+            return Err(TrainError::NoValidation { setting: "schedule reduce_on_plateau" });
+        }
+        Ok(())
+    }
+}

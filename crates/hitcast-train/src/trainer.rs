@@ -1,0 +1,273 @@
+//! The loop over epochs and batches.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Instant;
+
+use hitcast_core::{EpochRecord, Event, FitContext, Seed, StopReason};
+use hitcast_metrics::RegressionMetrics;
+
+use crate::callback::Callback;
+use crate::engine::{Engine, Split};
+use crate::error::{Result, TrainError};
+use crate::schedule::ScheduleState;
+use crate::settings::TrainingSettings;
+
+/// Steps after which losses are looked at; each look may wait for the device.
+const LOOK_EVERY: usize = 64;
+
+/// Trains by an [`Engine`]: shuffles, steps, watches, keeps the best.
+#[derive(Default)]
+pub struct Trainer<'c> {
+    settings: TrainingSettings,
+    callbacks: Vec<Box<dyn Callback + 'c>>,
+}
+
+impl std::fmt::Debug for Trainer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trainer").field("settings", &self.settings).field("callbacks", &self.callbacks.len()).finish()
+    }
+}
+
+/// The targets that an engine's predictions are measured against.
+#[derive(Debug, Clone, Copy)]
+pub struct Targets<'a> {
+    /// Of the training rows.
+    pub train: &'a [f64],
+    /// Of the validation rows, if there are any.
+    pub validation: Option<&'a [f64]>,
+    /// Whether a batch of one row must be avoided.
+    pub has_batch_norm: bool,
+}
+
+/// What a training run brought besides the weights, which the engine holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// One record an epoch.
+    pub history: Vec<EpochRecord>,
+    /// The epoch whose weights the engine ended with, from 1.
+    pub best_epoch: usize,
+    /// Why training ended.
+    pub stopped: StopReason,
+}
+
+impl<'c> Trainer<'c> {
+    /// A trainer with these settings, which are checked when it runs.
+    pub fn new(settings: TrainingSettings) -> Self {
+        Self { settings, callbacks: Vec::new() }
+    }
+
+    /// This trainer with one more callback.
+    #[must_use]
+    pub fn with_callback(mut self, callback: impl Callback + 'c) -> Self {
+        self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Trains until the epochs are over, the loss no longer improves, a callback breaks or a stop is requested.
+    ///
+    /// The engine ends with the weights of the last epoch, or of the best one (by validation loss, by training loss
+    /// without validation rows) where early stopping restores it or a stop was requested.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] and [`TrainError::NoValidation`] before anything is done,
+    /// [`TrainError::NonFiniteLoss`] and [`TrainError::NonFinitePrediction`] when training diverges.
+    pub fn run(
+        &mut self,
+        engine: &mut dyn Engine,
+        targets: &Targets<'_>,
+        context: &FitContext<'_>,
+    ) -> Result<Outcome> {
+        let settings = self.settings.clone();
+        settings.check(targets.train.len(), targets.validation.is_some())?;
+        let batches = batches(targets.train.len(), settings.batch_size, targets.has_batch_norm)?;
+        let base = settings.optimizer.learning_rate();
+        let mut run = Run {
+            schedule: ScheduleState::new(settings.schedule, base, settings.epochs, batches.len()),
+            watch: settings.early_stopping.map(|early_stopping| early_stopping.watch()),
+            settings: &settings,
+            engine,
+            targets,
+            context,
+            batches,
+            began: Instant::now(),
+            history: Vec::new(),
+            best: None,
+        };
+        let mut stopped = StopReason::Completed;
+        for epoch in 0..settings.epochs {
+            if let Some(reason) = run.epoch(epoch, &mut self.callbacks)? {
+                stopped = reason;
+                break;
+            }
+        }
+        run.finish(stopped)
+    }
+}
+
+/// A training run under way.
+struct Run<'a> {
+    settings: &'a TrainingSettings,
+    engine: &'a mut dyn Engine,
+    targets: &'a Targets<'a>,
+    context: &'a FitContext<'a>,
+    batches: Vec<Range<usize>>,
+    schedule: ScheduleState,
+    watch: Option<crate::early_stopping::Watch>,
+    began: Instant,
+    history: Vec<EpochRecord>,
+    /// The best epoch so far and its loss.
+    best: Option<(usize, f64)>,
+}
+
+impl Run<'_> {
+    fn epoch(&mut self, epoch: usize, callbacks: &mut [Box<dyn Callback + '_>]) -> Result<Option<StopReason>> {
+        let order = epoch_seed(self.context.seed, epoch).stream("order").permutation(self.targets.train.len());
+        self.engine.begin_epoch(&order)?;
+        let (mut total, mut rows_done, mut looked) = (0.0, 0, 0);
+        let mut interrupted = false;
+        for step in 0..self.batches.len() {
+            self.engine.step(self.batches[step].clone(), self.schedule.rate(epoch, step))?;
+            interrupted = self.context.stop.is_requested();
+            if interrupted || (step + 1) % LOOK_EVERY == 0 || step + 1 == self.batches.len() {
+                total += self.look(epoch, looked..step + 1)?;
+                rows_done = self.batches[step].end;
+                looked = step + 1;
+            }
+            if interrupted {
+                break;
+            }
+        }
+        // An epoch that was cut short is only worth something when there is no whole one.
+        let whole = rows_done == self.targets.train.len();
+        if interrupted && !whole && self.best.is_some() {
+            return Ok(Some(StopReason::Requested));
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let record = self.measure(epoch, looked.saturating_sub(1), total / rows_done as f64)?;
+        let loss = record.validation_loss.unwrap_or(record.train_loss);
+        self.schedule.observe(loss);
+        if self.best.is_none_or(|(_, best)| loss < best) {
+            self.best = Some((epoch + 1, loss));
+            self.engine.remember()?;
+        }
+        let epochs = self.settings.epochs;
+        self.context.progress.report(&Event::EpochEnded { model: self.context.name, record: &record, epochs });
+        let mut callback_breaks = false;
+        for callback in callbacks {
+            callback_breaks |= callback.on_epoch_end(&record).is_break();
+        }
+        self.history.push(record);
+        let early = self.watch.as_mut().is_some_and(|watch| watch.should_stop(loss));
+        Ok(match () {
+            () if interrupted => Some(StopReason::Requested),
+            () if callback_breaks => Some(StopReason::Callback),
+            () if early && epoch + 1 < epochs => Some(StopReason::EarlyStopping),
+            () => None,
+        })
+    }
+
+    /// Looks at the losses of these steps; gives their sum, each weighted by its rows.
+    #[allow(clippy::cast_precision_loss)]
+    fn look(&mut self, epoch: usize, steps: Range<usize>) -> Result<f64> {
+        let losses = self.engine.take_losses()?;
+        let mut total = 0.0;
+        for (step, loss) in steps.zip(losses) {
+            if !loss.is_finite() {
+                let learning_rate = self.schedule.rate(epoch, step);
+                return Err(TrainError::NonFiniteLoss { epoch: epoch + 1, step: step + 1, learning_rate, loss });
+            }
+            total += f64::from(loss) * self.batches[step].len() as f64;
+        }
+        Ok(total)
+    }
+
+    fn measure(&mut self, epoch: usize, last_step: usize, train_loss: f64) -> Result<EpochRecord> {
+        let (train, _) = self.metrics(epoch, Split::Train, self.targets.train)?;
+        let (validation, validation_loss) = match self.targets.validation {
+            Some(target) => {
+                let (metrics, loss) = self.metrics(epoch, Split::Validation, target)?;
+                (metrics, Some(loss))
+            }
+            None => (BTreeMap::new(), None),
+        };
+        Ok(EpochRecord {
+            epoch: epoch + 1,
+            learning_rate: self.schedule.rate(epoch, last_step),
+            train_loss,
+            validation_loss,
+            train,
+            validation,
+            elapsed_seconds: self.began.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn metrics(&mut self, epoch: usize, split: Split, target: &[f64]) -> Result<(BTreeMap<String, f64>, f64)> {
+        let predicted = self.engine.predict(split)?;
+        if let Some(&value) = predicted.iter().find(|v| !v.is_finite()) {
+            let split = match split {
+                Split::Train => "training",
+                Split::Validation => "validation",
+            };
+            return Err(TrainError::NonFinitePrediction { epoch: epoch + 1, split, value });
+        }
+        let metrics = RegressionMetrics::compute(target, &predicted)?;
+        let named = [("rmse", metrics.rmse), ("mae", metrics.mae), ("r2", metrics.r2)];
+        let named = named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Ok((named, self.settings.loss.mean_of(&predicted, target)))
+    }
+
+    fn finish(self, stopped: StopReason) -> Result<Outcome> {
+        let last = self.history.len();
+        let restores = self.settings.early_stopping.is_some_and(|early_stopping| early_stopping.restore_best);
+        let best_epoch = match self.best {
+            Some((best, _)) if restores || stopped == StopReason::Requested => {
+                self.engine.recall()?;
+                best
+            }
+            _ => last,
+        };
+        Ok(Outcome { history: self.history, best_epoch, stopped })
+    }
+}
+
+/// The seed of an epoch's order, which does not depend on the epochs before it.
+fn epoch_seed(seed: Seed, epoch: usize) -> Seed {
+    seed.child("epoch").nth(epoch as u64)
+}
+
+/// Places of the order that make up each batch. With batch norm, one row left over joins the batch before it.
+fn batches(rows: usize, batch_size: usize, has_batch_norm: bool) -> Result<Vec<Range<usize>>> {
+    if has_batch_norm && rows < 2 {
+        return Err(TrainError::TooFewRows { rows });
+    }
+    if has_batch_norm && batch_size < 2 {
+        return Err(TrainError::setting("batch_size", batch_size, "at least 2 with batch norm"));
+    }
+    let mut batches: Vec<_> =
+        (0..rows).step_by(batch_size).map(|start| start..(start + batch_size).min(rows)).collect();
+    if has_batch_norm && batches.last().is_some_and(|last| last.len() == 1) {
+        batches.pop();
+        if let Some(last) = batches.last_mut() {
+            last.end = rows;
+        }
+    }
+    Ok(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_row_is_in_one_batch_and_batch_norm_never_sees_one_row(rows in 2_usize..400, size in 2_usize..90, norm: bool) {
+            let batches = batches(rows, size, norm).unwrap();
+            let covered: Vec<usize> = batches.iter().cloned().flatten().collect();
+            prop_assert_eq!(covered, (0..rows).collect::<Vec<_>>());
+            prop_assert!(!norm || batches.iter().all(|b| b.len() > 1));
+            prop_assert!(batches.iter().all(|b| b.len() <= size + usize::from(norm)));
+        }
+    }
+}

@@ -1,0 +1,112 @@
+"""Makes parity.safetensors and schedules.json: what PyTorch 2.11 does from given weights on given batches.
+
+    python3 parity.py            # needs torch==2.11.0, numpy, safetensors
+
+Weights, features and targets are not stored but computed from sines on both sides, so only results are here:
+the parameters of each network after ten steps.
+"""
+import json
+import pathlib
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from torch import nn
+
+HERE = pathlib.Path(__file__).parent
+BATCH, STEPS, FEATURES = 64, 10, 10
+
+
+def waves(n, phase):
+    """n numbers in (-1, 1), the same in Rust."""
+    return np.sin(np.arange(n, dtype=np.float64) * 0.7390851 + phase).astype(np.float32)
+
+
+def stack(hidden, batch_norm=False, activation=nn.ReLU):
+    layers, units = [], FEATURES
+    for width in hidden:
+        layers.append(nn.Linear(units, width))
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(width))
+        layers.append(activation())
+        units = width
+    return nn.Sequential(*layers, nn.Linear(units, 1))
+
+
+def set_weights(net):
+    """Each tensor from waves, scaled like PyTorch's own initialisation; the scale of batch norm around 1."""
+    with torch.no_grad():
+        for index, (name, tensor) in enumerate(net.named_parameters()):
+            values = torch.from_numpy(waves(tensor.numel(), 0.1 * (index + 1))).reshape(tensor.shape)
+            layer = net[int(name.split(".")[0])]
+            if isinstance(layer, nn.Linear):
+                tensor.copy_(values / np.float32(np.sqrt(layer.in_features)))
+            else:
+                tensor.copy_(values * 0.1 + (1.0 if name.endswith("weight") else 0.0))
+
+
+def train(net, optimizer, loss, clip=None):
+    set_weights(net)
+    net.train()
+    x = torch.from_numpy(waves(BATCH * STEPS * FEATURES, 0.5)).reshape(STEPS, BATCH, FEATURES)
+    y = torch.from_numpy(waves(BATCH * STEPS, 0.25) * np.float32(15) + np.float32(41)).reshape(STEPS, BATCH)
+    optimizer = optimizer(net.parameters())
+    for features, target in zip(x, y):
+        optimizer.zero_grad()
+        loss(net(features).squeeze(1), target).backward()
+        if clip:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
+        optimizer.step()
+    return {name: tensor.detach().numpy() for name, tensor in net.state_dict().items() if "num_batches" not in name}
+
+
+def main():
+    torch.set_num_threads(1)
+    adam = lambda p: torch.optim.Adam(p, lr=1e-3)
+    mse = nn.MSELoss()
+    cases = {
+        "mlp1": train(stack([64]), adam, mse),
+        "mlp2": train(stack([64, 32]), adam, mse),
+        "mlp3": train(stack([128, 64, 32]), adam, mse),
+        "mlp2_batchnorm": train(stack([64, 32], batch_norm=True), adam, mse),
+        "adam_decay": train(stack([16]), lambda p: torch.optim.Adam(p, lr=1e-2, weight_decay=0.1), mse),
+        "adamw": train(stack([16]), lambda p: torch.optim.AdamW(p, lr=1e-2, weight_decay=0.1), mse),
+        "sgd": train(stack([16]), lambda p: torch.optim.SGD(p, lr=1e-4), mse),
+        "sgd_momentum": train(stack([16]), lambda p: torch.optim.SGD(p, lr=1e-4, momentum=0.9, weight_decay=0.1), mse),
+        "sgd_nesterov": train(stack([16]), lambda p: torch.optim.SGD(p, lr=1e-4, momentum=0.9, nesterov=True), mse),
+        "clipped": train(stack([16]), lambda p: torch.optim.SGD(p, lr=1e-2), mse, clip=1.0),
+        "mae": train(stack([16]), adam, nn.L1Loss()),
+        "huber": train(stack([16]), adam, nn.HuberLoss(delta=20.0)),
+    }
+    for name in ["LeakyReLU", "ELU", "SELU", "GELU", "SiLU", "Tanh", "Sigmoid", "Softplus"]:
+        cases[name.lower()] = train(stack([8], activation=getattr(nn, name)), adam, mse)
+    flat = {f"{case}/{name}": values for case, tensors in cases.items() for name, values in tensors.items()}
+    save_file(flat, HERE / "parity.safetensors")
+
+    def rates(make, epochs, steps_per_epoch=1, metric=None):
+        parameter = nn.Parameter(torch.zeros(1))
+        optimizer = torch.optim.SGD([parameter], lr=0.1)
+        schedule, seen = make(optimizer), []
+        for epoch in range(epochs):
+            for _ in range(steps_per_epoch):
+                seen.append(optimizer.param_groups[0]["lr"])
+                optimizer.step()
+                if metric is None:
+                    schedule.step()
+            if metric is not None:
+                schedule.step(metric[epoch])
+        return seen
+
+    s = torch.optim.lr_scheduler
+    plateau = [5.0, 4.0, 4.0, 4.0, 4.0, 3.9, 3.95, 3.95, 3.95, 3.95, 3.95, 3.95]
+    json.dump({
+        "step": rates(lambda o: s.StepLR(o, step_size=3, gamma=0.5), 10),
+        "exponential": rates(lambda o: s.ExponentialLR(o, gamma=0.9), 10),
+        "cosine": rates(lambda o: s.CosineAnnealingLR(o, T_max=10, eta_min=0.001), 10),
+        "one_cycle": rates(lambda o: s.OneCycleLR(o, max_lr=0.1, total_steps=40), 10, 4),
+        "plateau": rates(lambda o: s.ReduceLROnPlateau(o, factor=0.5, patience=2, threshold=0.0), 12, 1, plateau),
+    }, open(HERE / "schedules.json", "w"), indent=1)
+
+
+if __name__ == "__main__":
+    main()

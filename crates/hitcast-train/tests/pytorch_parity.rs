@@ -1,0 +1,188 @@
+//! Ten steps from the same weights on the same batches end where PyTorch's end (`golden/parity.py`).
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use hitcast_core::dataset::FeatureColumn;
+use hitcast_core::{Dataset, Features, ModelState, Seed, TensorData, TensorValues};
+use hitcast_nn::{Activation, LayerSpec, Loss, Network, NetworkSpec};
+use hitcast_train::{AutogradEngine, Engine, OptimizerSettings};
+use ndarray::Array2;
+use safetensors::SafeTensors;
+use tch::Device;
+
+const BATCH: usize = 64;
+const STEPS: usize = 10;
+const FEATURES: usize = 10;
+const GOLDEN: &[u8] = include_bytes!("golden/parity.safetensors");
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// n numbers in (-1, 1), the same as in the script.
+fn waves(n: usize, phase: f64) -> Vec<f32> {
+    (0..n).map(|i| (i as f64 * 0.739_085_1 + phase).sin() as f32).collect()
+}
+
+fn batches() -> Result<Dataset, Box<dyn Error>> {
+    let rows = BATCH * STEPS;
+    let features = Array2::from_shape_vec((rows, FEATURES), waves(rows * FEATURES, 0.5))?;
+    let columns = (0..FEATURES).map(|i| FeatureColumn::plain(format!("x{i}"))).collect();
+    let target = waves(rows, 0.25).into_iter().map(|v| f64::from(v * 15.0 + 41.0)).collect();
+    Ok(Dataset::new(Features::new(features, columns)?, target)?)
+}
+
+/// The script's starting weights, in the order of the network's parameters.
+fn starting_weights(network: &Network) -> Result<ModelState, Box<dyn Error>> {
+    let mut state = network.state()?;
+    for (index, parameter) in network.parameters().iter().enumerate() {
+        let shape: Vec<usize> = parameter.tensor().size().iter().map(|&n| n as usize).collect();
+        let values = waves(shape.iter().product(), 0.1 * (index + 1) as f64);
+        let values = if is_batch_norm(network, parameter.name()) {
+            let shift = if parameter.name().ends_with("weight") { 1.0 } else { 0.0 };
+            values.into_iter().map(|v| v * 0.1 + shift).collect()
+        } else {
+            let fan_in = fan_in(network, parameter.name());
+            values.into_iter().map(|v| v / (fan_in as f64).sqrt() as f32).collect()
+        };
+        state.tensors.insert(parameter.name().to_owned(), TensorData::new(shape, TensorValues::F32(values))?);
+    }
+    Ok(state)
+}
+
+fn layer_of<'a>(network: &'a Network, name: &str) -> Option<&'a LayerSpec> {
+    let index = name.strip_prefix("layers.")?.split('.').next()?;
+    network.spec().layers.get(index.parse::<usize>().ok()?)
+}
+
+fn is_batch_norm(network: &Network, name: &str) -> bool {
+    matches!(layer_of(network, name), Some(LayerSpec::BatchNorm { .. }))
+}
+
+fn fan_in(network: &Network, name: &str) -> usize {
+    let weight = format!("{}.weight", name.rsplit_once('.').map_or(name, |(layer, _)| layer));
+    let parameter = network.parameters().iter().find(|p| p.name() == weight);
+    parameter.map_or(1, |p| p.tensor().size()[1] as usize)
+}
+
+/// A PyTorch module's number in its `nn.Sequential`: layers as they stand, the head last.
+fn pytorch_name(network: &Network, name: &str) -> String {
+    match name.strip_prefix("layers.") {
+        Some(rest) => rest.to_owned(),
+        None => name.replacen("head", &network.spec().layers.len().to_string(), 1),
+    }
+}
+
+/// A bias in front of batch norm has no gradient but rounding errors, which Adam blows up to whole steps.
+fn is_without_gradient(network: &Network, name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("layers.") else { return false };
+    let index = rest.split('.').next().and_then(|i| i.parse::<usize>().ok()).unwrap_or(0);
+    name.ends_with("bias") && matches!(network.spec().layers.get(index + 1), Some(LayerSpec::BatchNorm { .. }))
+}
+
+fn assert_parity(
+    case: &str,
+    spec: &NetworkSpec,
+    optimizer: OptimizerSettings,
+    loss: Loss,
+    clip: Option<f64>,
+) -> Outcome {
+    let data = batches()?;
+    let mut network = Network::new(spec, FEATURES, Device::Cpu, Seed::new(0))?;
+    let start = starting_weights(&network)?;
+    network.load_state(&start)?;
+    let mut engine = AutogradEngine::new(network, optimizer, loss, clip, &data, None, Seed::new(0))?;
+    for step in 0..STEPS {
+        engine.step(step * BATCH..(step + 1) * BATCH, optimizer.learning_rate())?;
+    }
+    let network = engine.into_network();
+    let golden = SafeTensors::deserialize(GOLDEN)?;
+    let mut compared = 0;
+    for (name, tensor) in network.state()?.tensors {
+        let TensorValues::F32(ours) = tensor.values() else { return Err("not f32".into()) };
+        let pytorch = golden.tensor(&format!("{case}/{}", pytorch_name(&network, &name)))?;
+        let pytorch: Vec<f32> =
+            pytorch.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        assert_eq!(ours.len(), pytorch.len(), "{case} {name}");
+        if is_without_gradient(&network, &name) || name.ends_with("running_mean") && has_free_bias(&network) {
+            continue;
+        }
+        for (i, (ours, theirs)) in ours.iter().zip(&pytorch).enumerate() {
+            let gap = (ours - theirs).abs() / theirs.abs().max(1.0);
+            assert!(gap <= 1e-5, "{case}: {name}[{i}] is {ours}, PyTorch has {theirs}");
+        }
+        compared += ours.len();
+    }
+    assert!(compared > network.n_parameters() / 2, "{case}: only {compared} numbers compared");
+    Ok(())
+}
+
+/// The running mean follows the free biases in front of batch norm.
+fn has_free_bias(network: &Network) -> bool {
+    network.parameters().iter().any(|p| is_without_gradient(network, p.name()))
+}
+
+#[test]
+fn the_four_networks_take_ten_adam_steps_as_pytorch_does() -> Outcome {
+    let adam = OptimizerSettings::adam(1e-3);
+    for (case, spec) in [
+        ("mlp1", NetworkSpec::mlp(&[64])),
+        ("mlp2", NetworkSpec::mlp(&[64, 32])),
+        ("mlp3", NetworkSpec::mlp(&[128, 64, 32])),
+        ("mlp2_batchnorm", NetworkSpec::mlp(&[64, 32]).with_batch_norm()),
+    ] {
+        assert_parity(case, &spec, adam, Loss::Mse, None)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_optimiser_steps_as_pytorchs() -> Outcome {
+    let sgd = |momentum, nesterov, weight_decay| OptimizerSettings::Sgd {
+        learning_rate: 1e-4,
+        momentum,
+        nesterov,
+        weight_decay,
+    };
+    let decayed =
+        OptimizerSettings::Adam { learning_rate: 1e-2, betas: (0.9, 0.999), epsilon: 1e-8, weight_decay: 0.1 };
+    let cases = BTreeMap::from([
+        ("adam_decay", decayed),
+        ("adamw", OptimizerSettings::adamw(1e-2, 0.1)),
+        ("sgd", sgd(0.0, false, 0.0)),
+        ("sgd_momentum", sgd(0.9, false, 0.1)),
+        ("sgd_nesterov", sgd(0.9, true, 0.0)),
+    ]);
+    for (case, optimizer) in cases {
+        assert_parity(case, &NetworkSpec::mlp(&[16]), optimizer, Loss::Mse, None)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn clipping_and_the_other_losses_agree_with_pytorch() -> Outcome {
+    let spec = NetworkSpec::mlp(&[16]);
+    let adam = OptimizerSettings::adam(1e-3);
+    assert_parity("clipped", &spec, OptimizerSettings::sgd(1e-2, 0.0), Loss::Mse, Some(1.0))?;
+    assert_parity("mae", &spec, adam, Loss::Mae, None)?;
+    assert_parity("huber", &spec, adam, Loss::Huber { delta: 20.0 }, None)
+}
+
+#[test]
+fn every_activation_agrees_with_pytorch() -> Outcome {
+    let activations = [
+        ("leakyrelu", Activation::LeakyRelu),
+        ("elu", Activation::Elu),
+        ("selu", Activation::Selu),
+        ("gelu", Activation::Gelu),
+        ("silu", Activation::Silu),
+        ("tanh", Activation::Tanh),
+        ("sigmoid", Activation::Sigmoid),
+        ("softplus", Activation::Softplus),
+    ];
+    for (case, function) in activations {
+        let layers = vec![LayerSpec::linear(8), LayerSpec::activation(function)];
+        let spec = NetworkSpec { layers, ..NetworkSpec::default() };
+        assert_parity(case, &spec, OptimizerSettings::adam(1e-3), Loss::Mse, None)?;
+    }
+    Ok(())
+}
