@@ -1,3 +1,97 @@
-//! Set-up, tests, fixtures and the demo of hitcast.
+//! Set-up, tests, fixtures and the demo of hitcast, from nothing but Rust, a C++ compiler and Python with pip.
 
-fn main() {}
+mod check;
+mod command;
+mod demo;
+mod error;
+mod fixtures;
+mod readme;
+mod setup;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::error::{Error, Result};
+use crate::setup::{Setup, Variant};
+
+const HELP: &str = "\
+Set-up, tests, fixtures and the demo of hitcast.
+
+Usage: cargo xtask COMMAND
+
+  demo [--data PATH] [FURTHER]...  Set up what is missing, then run the main job on the small file that comes with the
+                                   project, or on your CSV; further arguments go to `hitcast demo` as they are
+  test                             Set up what is missing, then run all tests, the examples in the documentation, and
+                                   the README's commands
+  setup [--cuda]                   Bring libtorch to the cache folder and link it here, unless it is there; with --cuda
+                                   the one that uses NVIDIA GPUs (much larger)
+  check                            Set up what is missing, then check format, lints, documentation, and packages
+  ci                               check, then test
+  fixtures                         Write the files in fixtures/ anew
+  help                             Show this
+
+The environment may name: LIBTORCH (a folder with libtorch) or LIBTORCH_USE_PYTORCH=1 (Python's), to have nothing
+downloaded; HITCAST_LIBTORCH_URL (a libtorch archive to take instead of the default); HITCAST_CACHE (where downloads
+go); HITCAST_DATA (where the real CSV files are).";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<()> {
+    let checkout = checkout()?;
+    let set_up = |variant| Setup::from_environment(&checkout, variant)?.ensure();
+    match words {
+        ["setup"] => set_up(Variant::Cpu),
+        ["setup", "--cuda"] => set_up(Variant::Cuda),
+        ["demo", "--help" | "-h"] | ["help" | "--help" | "-h"] | [] => {
+            println!("{HELP}");
+            Ok(())
+        }
+        ["demo", further @ ..] => {
+            demo::check_data(further)?;
+            set_up(Variant::Cpu)?;
+            demo::run(&checkout, further)
+        }
+        ["test"] => {
+            set_up(Variant::Cpu)?;
+            test::run(&checkout)
+        }
+        ["check"] => {
+            set_up(Variant::Cpu)?;
+            check::run(&checkout)
+        }
+        ["ci"] => {
+            set_up(Variant::Cpu)?;
+            check::run(&checkout)?;
+            test::run(&checkout)
+        }
+        ["fixtures"] => {
+            let folder = checkout.join("fixtures");
+            for path in fixtures::write_fixtures(&folder).map_err(Error::io("write", &folder))? {
+                println!("{}", path.display());
+            }
+            Ok(())
+        }
+        _ => Err(Error::Check(format!(
+            "`cargo xtask {}` is no command; see `cargo xtask help`",
+            words.join(" ")
+        ))),
+    }
+}
+
+/// The checkout that this program was built in, or for its own tests another.
+fn checkout() -> Result<PathBuf> {
+    let folder = std::env::var_os("HITCAST_CHECKOUT")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), PathBuf::from);
+    folder.canonicalize().map_err(Error::io("find", &folder))
+}

@@ -1,0 +1,108 @@
+//! The whole suite, with one line at the end that counts it.
+
+use std::path::Path;
+use std::time::Instant;
+
+use crate::command::{cargo, run_watched};
+use crate::error::{Error, Result};
+use crate::readme;
+
+/// How many tests passed and failed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Count {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+}
+
+impl Count {
+    /// Adds what a line of a test program's output reports, if it does.
+    fn read(&mut self, line: &str) {
+        let Some(report) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        let number_before = |word: &str| {
+            let before = report
+                .split([';', '.'])
+                .find_map(|part| part.trim().strip_suffix(word))?;
+            before.trim().parse::<usize>().ok()
+        };
+        self.passed += number_before("passed").unwrap_or(0);
+        self.failed += number_before("failed").unwrap_or(0);
+    }
+
+    fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// Runs every test of the workspace, the examples in its documentation and the README's commands.
+pub(crate) fn run(checkout: &Path) -> Result<()> {
+    let mut total = Count::default();
+    let mut times = Vec::new();
+    for (name, arguments) in [
+        (
+            "tests, examples and benches",
+            ["test", "--workspace", "--all-targets", "--no-fail-fast"],
+        ),
+        (
+            "examples in the documentation",
+            ["test", "--workspace", "--doc", "--no-fail-fast"],
+        ),
+    ] {
+        let started = Instant::now();
+        total.add(count_cargo(checkout, &arguments)?);
+        times.push((name, started.elapsed()));
+    }
+    let started = Instant::now();
+    total.add(readme::run(checkout)?);
+    times.push(("the README's commands", started.elapsed()));
+
+    println!();
+    for (name, time) in times {
+        println!("{name}: {} s", time.as_secs());
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    match total.failed {
+        0 => Ok(()),
+        failed => Err(Error::Tests {
+            failed,
+            total: total.passed + failed,
+        }),
+    }
+}
+
+fn count_cargo(checkout: &Path, arguments: &[&str]) -> Result<Count> {
+    let mut count = Count::default();
+    let status = run_watched(&mut cargo(checkout, arguments), |line| count.read(line))?;
+    // What does not build, or dies in the middle, reports no result of its own.
+    if !status.success() && count.failed == 0 {
+        count.failed = 1;
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_results_of_all_test_programs_are_added_up() {
+        let mut count = Count::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test result: FAILED. 10 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.25s",
+            "a line that says 5 passed",
+        ] {
+            count.read(line);
+        }
+        assert_eq!(
+            count,
+            Count {
+                passed: 13,
+                failed: 2
+            }
+        );
+    }
+}
