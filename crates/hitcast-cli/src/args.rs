@@ -9,9 +9,11 @@ use hitcast::prelude::SplitStrategy;
 /// Learn from tables: train networks, compare them, predict.
 #[derive(Debug, Parser)]
 #[command(name = "hitcast", version, about, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted by Ctrl-C (what was trained \
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted by Ctrl-C (what was trained \
                         until then is kept).\nA file that is not there under its name is looked for in the folder \
-                        named by HITCAST_DATA, else in ./data.")]
+                        named by HITCAST_DATA, else in ./data."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

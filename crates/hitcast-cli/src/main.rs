@@ -46,5 +46,9 @@ fn fail(error: &CliError, interrupted: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     eprintln!("error: {error}");
-    if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
+    if interrupted {
+        ExitCode::from(INTERRUPTED)
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -25,7 +25,10 @@ impl FeatureColumn {
     /// A column that is its own source.
     pub fn plain(name: impl Into<String>) -> Self {
         let name = name.into();
-        Self { source: name.clone(), name }
+        Self {
+            source: name.clone(),
+            name,
+        }
     }
 }
 
@@ -36,7 +39,11 @@ impl Features {
     /// [`CoreError::Length`] if the numbers of columns differ, [`CoreError::NotFinite`] on NaN or infinity.
     pub fn new(matrix: Array2<f32>, columns: Vec<FeatureColumn>) -> Result<Self> {
         if matrix.ncols() != columns.len() {
-            return Err(CoreError::Length { what: "names of feature columns", expected: matrix.ncols(), got: columns.len() });
+            return Err(CoreError::Length {
+                what: "names of feature columns",
+                expected: matrix.ncols(),
+                got: columns.len(),
+            });
         }
         let matrix = matrix.as_standard_layout().into_owned();
         for (row, values) in matrix.outer_iter().enumerate() {
@@ -77,7 +84,10 @@ impl Features {
     /// # Panics
     /// If an index is not below [`n_rows`](Self::n_rows).
     pub fn take(&self, rows: &[usize]) -> Self {
-        Self { matrix: self.matrix.select(Axis(0), rows), columns: self.columns.clone() }
+        Self {
+            matrix: self.matrix.select(Axis(0), rows),
+            columns: self.columns.clone(),
+        }
     }
 }
 
@@ -96,14 +106,23 @@ impl Dataset {
     /// target is NaN or infinite.
     pub fn new(features: Features, target: Vec<f64>) -> Result<Self> {
         if target.len() != features.n_rows() {
-            return Err(CoreError::Length { what: "rows of the target", expected: features.n_rows(), got: target.len() });
+            return Err(CoreError::Length {
+                what: "rows of the target",
+                expected: features.n_rows(),
+                got: target.len(),
+            });
         }
         if target.is_empty() {
             return Err(CoreError::NoRows { what: "the data set" });
         }
         if let Some(row) = target.iter().position(|v| !v.is_finite()) {
             let column = "target".to_owned();
-            return Err(CoreError::NotFinite { what: "the target", row, column, value: target[row] });
+            return Err(CoreError::NotFinite {
+                what: "the target",
+                row,
+                column,
+                value: target[row],
+            });
         }
         Ok(Self { features, target })
     }
@@ -144,6 +163,13 @@ mod tests {
     #[test]
     fn a_target_of_another_length_is_refused() {
         let features = Features::new(array![[1.0], [2.0]], vec![FeatureColumn::plain("a")]).unwrap();
-        assert!(matches!(Dataset::new(features, vec![1.0]), Err(CoreError::Length { expected: 2, got: 1, .. })));
+        assert!(matches!(
+            Dataset::new(features, vec![1.0]),
+            Err(CoreError::Length {
+                expected: 2,
+                got: 1,
+                ..
+            })
+        ));
     }
 }

@@ -31,7 +31,9 @@ pub enum CoreError {
         got: usize,
     },
     /// A value that must be finite is not.
-    #[error("{what} has {value} in row {row}, column {column:?}: every value must be finite; impute or drop missing values first")]
+    #[error(
+        "{what} has {value} in row {row}, column {column:?}: every value must be finite; impute or drop missing values first"
+    )]
     NotFinite {
         /// Which matrix or vector.
         what: &'static str,
@@ -75,6 +77,9 @@ pub enum CoreError {
 impl CoreError {
     /// Wraps a model's own error, naming the model.
     pub fn model(model: impl Into<String>, source: impl Into<BoxError>) -> Self {
-        Self::Model { model: model.into(), source: source.into() }
+        Self::Model {
+            model: model.into(),
+            source: source.into(),
+        }
     }
 }

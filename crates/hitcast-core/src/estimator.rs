@@ -62,7 +62,13 @@ pub struct FitContext<'a> {
 impl<'a> FitContext<'a> {
     /// A context that shows nothing, on the processor or the device chosen automatically.
     pub fn quiet(name: &'a str, seed: Seed, stop: &'a StopSignal) -> Self {
-        Self { name, seed, device: DeviceChoice::Auto, progress: &NoProgress, stop }
+        Self {
+            name,
+            seed,
+            device: DeviceChoice::Auto,
+            progress: &NoProgress,
+            stop,
+        }
     }
 }
 
@@ -156,6 +162,9 @@ pub fn check_features(expected: usize, features: ArrayView2<'_, f32>) -> Result<
     if features.ncols() == expected {
         Ok(())
     } else {
-        Err(CoreError::WrongFeatures { expected, got: features.ncols() })
+        Err(CoreError::WrongFeatures {
+            expected,
+            got: features.ncols(),
+        })
     }
 }

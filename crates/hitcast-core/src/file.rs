@@ -24,7 +24,10 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
     })();
     result.map_err(|source| {
         let _ = fs::remove_file(&temporary);
-        CoreError::Write { path: path.display().to_string(), source }
+        CoreError::Write {
+            path: path.display().to_string(),
+            source,
+        }
     })
 }
 

@@ -53,21 +53,32 @@ impl TensorData {
     /// # Errors
     /// [`CoreError::State`] if the shape's product is not the number of values.
     pub fn new(shape: Vec<usize>, values: TensorValues) -> Result<Self> {
-        let wanted = shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+        let wanted = shape
+            .iter()
+            .try_fold(1_usize, |product, &n| product.checked_mul(n));
         if wanted != Some(values.len()) {
-            return Err(CoreError::State(format!("shape {shape:?} does not hold {} values", values.len())));
+            return Err(CoreError::State(format!(
+                "shape {shape:?} does not hold {} values",
+                values.len()
+            )));
         }
         Ok(Self { shape, values })
     }
 
     /// A vector of 32-bit floats.
     pub fn f32_vector(values: Vec<f32>) -> Self {
-        Self { shape: vec![values.len()], values: TensorValues::F32(values) }
+        Self {
+            shape: vec![values.len()],
+            values: TensorValues::F32(values),
+        }
     }
 
     /// A vector of 64-bit floats.
     pub fn f64_vector(values: Vec<f64>) -> Self {
-        Self { shape: vec![values.len()], values: TensorValues::F64(values) }
+        Self {
+            shape: vec![values.len()],
+            values: TensorValues::F64(values),
+        }
     }
 
     /// The length of each axis.
@@ -105,11 +116,15 @@ impl ModelState {
     }
 
     fn shaped(&self, name: &str, shape: &[usize]) -> Result<&TensorValues> {
-        let tensor =
-            self.tensors.get(name).ok_or_else(|| CoreError::State(format!("tensor {name:?} is missing")))?;
+        let tensor = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| CoreError::State(format!("tensor {name:?} is missing")))?;
         if tensor.shape != shape {
             let got = &tensor.shape;
-            return Err(CoreError::State(format!("tensor {name:?} has shape {got:?}, expected {shape:?}")));
+            return Err(CoreError::State(format!(
+                "tensor {name:?} has shape {got:?}, expected {shape:?}"
+            )));
         }
         Ok(&tensor.values)
     }

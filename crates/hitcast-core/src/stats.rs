@@ -5,7 +5,11 @@ pub fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
     let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
     for value in values {
         let next = sum + value;
-        lost += if sum.abs() >= value.abs() { (sum - next) + value } else { (value - next) + sum };
+        lost += if sum.abs() >= value.abs() {
+            (sum - next) + value
+        } else {
+            (value - next) + sum
+        };
         sum = next;
     }
     // The compensation of an overflowed sum is NaN; the overflow is what the caller should see.
@@ -21,7 +25,11 @@ pub fn mean(values: &[f64]) -> f64 {
 /// The quantile at `share` (0 to 1) with linear interpolation between neighbours, as `NumPy` computes it by default.
 ///
 /// Reorders the values, which must not be NaN. `None` if there are none or `share` lies outside 0 to 1.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
 pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     if values.is_empty() || !(0.0..=1.0).contains(&share) {
         return None;
@@ -32,7 +40,11 @@ pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     let lower = *lower;
     let upper = above.iter().copied().min_by(f64::total_cmp).unwrap_or(lower);
     let (step, part) = (upper - lower, place - place.floor());
-    Some(if part >= 0.5 { upper - step * (1.0 - part) } else { lower + step * part })
+    Some(if part >= 0.5 {
+        upper - step * (1.0 - part)
+    } else {
+        lower + step * part
+    })
 }
 
 /// The median, reordering the values, which must not be NaN; `None` if there are none.

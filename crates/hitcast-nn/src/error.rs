@@ -21,7 +21,9 @@ pub enum NnError {
         expected: &'static str,
     },
     /// The short and the long form of a network were mixed.
-    #[error("a network is given by `hidden` (with activation, dropout, batch_norm) or by `layers`, not by both")]
+    #[error(
+        "a network is given by `hidden` (with activation, dropout, batch_norm) or by `layers`, not by both"
+    )]
     TwoForms,
     /// Batch norm cannot learn from one row.
     #[error("batch norm needs at least 2 rows in a training batch, got {rows}")]
@@ -52,6 +54,10 @@ impl NnError {
         value: impl std::fmt::Display,
         expected: &'static str,
     ) -> Self {
-        Self::Setting { setting: setting.into(), value: value.to_string(), expected }
+        Self::Setting {
+            setting: setting.into(),
+            value: value.to_string(),
+            expected,
+        }
     }
 }

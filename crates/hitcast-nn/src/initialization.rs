@@ -40,7 +40,9 @@ impl Initialization {
 
 #[allow(clippy::cast_possible_truncation)]
 fn uniform(n: usize, bound: f64, stream: &mut Stream) -> Vec<f32> {
-    (0..n).map(|_| ((2.0 * stream.uniform() - 1.0) * bound) as f32).collect()
+    (0..n)
+        .map(|_| ((2.0 * stream.uniform() - 1.0) * bound) as f32)
+        .collect()
 }
 
 #[cfg(test)]
@@ -58,10 +60,26 @@ mod tests {
     fn pytorch_and_keras_weights_have_the_bounds_and_variances_of_their_definitions() {
         let mut stream = Seed::new(3).stream("initialization");
         let (largest, variance) = spread(&Initialization::Pytorch.weights(100, 200, &mut stream));
-        assert!(largest <= 0.1 && (variance - 0.01 / 3.0).abs() < 1e-4, "{largest} {variance}");
+        assert!(
+            largest <= 0.1 && (variance - 0.01 / 3.0).abs() < 1e-4,
+            "{largest} {variance}"
+        );
         let (largest, variance) = spread(&Initialization::Keras.weights(100, 200, &mut stream));
-        assert!(largest <= 0.02_f32.sqrt() && (variance - 0.02 / 3.0).abs() < 2e-4, "{largest} {variance}");
-        assert!(Initialization::Keras.biases(100, 5, &mut stream).iter().all(|&b| b == 0.0));
-        assert!(Initialization::Pytorch.biases(100, 5, &mut stream).iter().all(|&b| b != 0.0 && b.abs() <= 0.1));
+        assert!(
+            largest <= 0.02_f32.sqrt() && (variance - 0.02 / 3.0).abs() < 2e-4,
+            "{largest} {variance}"
+        );
+        assert!(
+            Initialization::Keras
+                .biases(100, 5, &mut stream)
+                .iter()
+                .all(|&b| b == 0.0)
+        );
+        assert!(
+            Initialization::Pytorch
+                .biases(100, 5, &mut stream)
+                .iter()
+                .all(|&b| b != 0.0 && b.abs() <= 0.1)
+        );
     }
 }

@@ -103,7 +103,11 @@ impl Loss {
     /// The mean loss over plain numbers, computed in f64; NaN without rows.
     #[allow(clippy::cast_precision_loss)]
     pub fn mean_of(&self, predicted: &[f64], target: &[f64]) -> f64 {
-        let total: f64 = predicted.iter().zip(target).map(|(p, t)| self.of_error((p - t).abs())).sum();
+        let total: f64 = predicted
+            .iter()
+            .zip(target)
+            .map(|(p, t)| self.of_error((p - t).abs()))
+            .sum();
         total / predicted.len().min(target.len()) as f64
     }
 
@@ -124,8 +128,15 @@ mod tests {
     #[test]
     fn the_plain_mean_is_libtorchs() {
         let (predicted, target) = ([1.0, 5.0, -2.0, 0.5], [1.5, 2.0, -2.0, 9.0]);
-        for loss in [Loss::Mse, Loss::Mae, Loss::Huber { delta: 1.0 }, Loss::Huber { delta: 4.0 }] {
-            let tensor = loss.mean(&Tensor::from_slice(&predicted), &Tensor::from_slice(&target)).unwrap();
+        for loss in [
+            Loss::Mse,
+            Loss::Mae,
+            Loss::Huber { delta: 1.0 },
+            Loss::Huber { delta: 4.0 },
+        ] {
+            let tensor = loss
+                .mean(&Tensor::from_slice(&predicted), &Tensor::from_slice(&target))
+                .unwrap();
             approx::assert_relative_eq!(tensor.double_value(&[]), loss.mean_of(&predicted, &target));
         }
     }

@@ -66,7 +66,9 @@ impl NetworkModel {
         let mut predictions = Vec::with_capacity(features.nrows());
         for chunk in rows.chunks(CHUNK * self.n_features) {
             let shape = [(chunk.len() / self.n_features) as i64, self.n_features as i64];
-            let chunk = Tensor::f_from_slice(chunk)?.f_reshape(shape)?.f_to_device(network.device())?;
+            let chunk = Tensor::f_from_slice(chunk)?
+                .f_reshape(shape)?
+                .f_to_device(network.device())?;
             let output = tch::no_grad(|| network.forward(&chunk, Mode::Evaluate))?;
             let output = output.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
             predictions.extend(Vec::<f64>::try_from(output)?);
@@ -83,7 +85,10 @@ fn check_size(settings: &Settings, state: &ModelState) -> Result<()> {
         return Ok(());
     }
     let wanted = wanted.map_or_else(|| "far more".to_owned(), |n| n.to_string());
-    Err(CoreError::State(format!("the network has {wanted} numbers, but {saved} were saved")).into())
+    Err(CoreError::State(format!(
+        "the network has {wanted} numbers, but {saved} were saved"
+    ))
+    .into())
 }
 
 impl Model for NetworkModel {
@@ -101,15 +106,23 @@ impl Model for NetworkModel {
 
     fn predict(&self, features: ArrayView2<'_, f32>) -> hitcast_core::Result<Predictions> {
         check_features(self.n_features, features)?;
-        let values = self.predict_values(features).map_err(|error| CoreError::model(KIND, error))?;
+        let values = self
+            .predict_values(features)
+            .map_err(|error| CoreError::model(KIND, error))?;
         Ok(Predictions::Regression(values))
     }
 
     fn state(&self) -> hitcast_core::Result<ModelState> {
         let state = || -> Result<ModelState> {
             let network = self.network.lock().map_err(|_| NnError::Poisoned)?;
-            let settings = Settings { n_features: self.n_features, network: network.spec().clone() };
-            Ok(ModelState { settings: serde_json::to_value(settings)?, ..network.state()? })
+            let settings = Settings {
+                n_features: self.n_features,
+                network: network.spec().clone(),
+            };
+            Ok(ModelState {
+                settings: serde_json::to_value(settings)?,
+                ..network.state()?
+            })
         };
         state().map_err(|error| CoreError::model(KIND, error))
     }
@@ -133,9 +146,18 @@ mod tests {
     fn a_saved_network_predicts_the_same() {
         let (model, rows) = (model(), rows(20_000));
         let again = NetworkModel::from_state(&model.state().unwrap(), DeviceChoice::Cpu).unwrap();
-        assert_eq!(model.predict(rows.view()).unwrap(), again.predict(rows.view()).unwrap());
+        assert_eq!(
+            model.predict(rows.view()).unwrap(),
+            again.predict(rows.view()).unwrap()
+        );
         assert_eq!(model.predict(rows.view()).unwrap().values().len(), 20_000);
-        assert!(model.predict(rows.slice(ndarray::s![..0, ..])).unwrap().values().is_empty());
+        assert!(
+            model
+                .predict(Array2::zeros((0, 2)).view())
+                .unwrap()
+                .values()
+                .is_empty()
+        );
     }
 
     #[test]

@@ -43,10 +43,22 @@ struct Buffer {
 /// A layer with the positions of its tensors in `parameters` and `buffers`.
 #[derive(Debug, Clone, Copy)]
 enum Layer {
-    Linear { weight: usize, bias: Option<usize> },
+    Linear {
+        weight: usize,
+        bias: Option<usize>,
+    },
     Activation(Activation),
-    BatchNorm { weight: usize, bias: usize, mean: usize, variance: usize, momentum: f64, epsilon: f64 },
-    Dropout { rate: f64 },
+    BatchNorm {
+        weight: usize,
+        bias: usize,
+        mean: usize,
+        variance: usize,
+        momentum: f64,
+        epsilon: f64,
+    },
+    Dropout {
+        rate: f64,
+    },
 }
 
 /// Whether dropout and batch norm behave as in training.
@@ -150,7 +162,9 @@ impl Network {
                     linear
                 }
                 LayerSpec::Activation { function } => Layer::Activation(function),
-                LayerSpec::BatchNorm { momentum, epsilon } => draft.batch_norm(&prefix, units, momentum, epsilon),
+                LayerSpec::BatchNorm { momentum, epsilon } => {
+                    draft.batch_norm(&prefix, units, momentum, epsilon)
+                }
                 LayerSpec::Dropout { rate } => Layer::Dropout { rate },
             });
         }
@@ -168,16 +182,33 @@ impl Network {
         let flat = Tensor::f_from_slice(&draft.flat)?.f_to_device(device)?;
         let view = |(name, shape, offset): &(String, Vec<usize>, usize)| -> Result<Parameter> {
             let shape: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
-            let part = flat.f_narrow(0, *offset as i64, shape.iter().product())?.f_reshape(&shape[..])?;
+            let part = flat
+                .f_narrow(0, *offset as i64, shape.iter().product())?
+                .f_reshape(&shape[..])?;
             let tensor = part.f_detach()?.f_set_requires_grad(true)?;
-            Ok(Parameter { name: name.clone(), offset: *offset, tensor })
+            Ok(Parameter {
+                name: name.clone(),
+                offset: *offset,
+                tensor,
+            })
         };
         let parameters = draft.parameters.iter().map(view).collect::<Result<_>>()?;
         let buffer = |(name, values): &(String, Vec<f32>)| -> Result<Buffer> {
-            Ok(Buffer { name: name.clone(), tensor: Tensor::f_from_slice(values)?.f_to_device(device)? })
+            Ok(Buffer {
+                name: name.clone(),
+                tensor: Tensor::f_from_slice(values)?.f_to_device(device)?,
+            })
         };
         let buffers = draft.buffers.iter().map(buffer).collect::<Result<_>>()?;
-        Ok(Self { spec: spec.clone(), n_inputs, device, flat, parameters, buffers, layers })
+        Ok(Self {
+            spec: spec.clone(),
+            n_inputs,
+            device,
+            flat,
+            parameters,
+            buffers,
+            layers,
+        })
     }
 
     /// What the network is.
@@ -217,7 +248,9 @@ impl Network {
     pub fn forward(&self, features: &Tensor, mut mode: Mode<'_>) -> Result<Tensor> {
         let rows = features.size().first().copied().unwrap_or(0);
         if matches!(mode, Mode::Train(_)) && self.spec.has_batch_norm() && rows < 2 {
-            return Err(NnError::TooFewRows { rows: usize::try_from(rows).unwrap_or(0) });
+            return Err(NnError::TooFewRows {
+                rows: usize::try_from(rows).unwrap_or(0),
+            });
         }
         let mut units = features.shallow_clone();
         for layer in &self.layers {
@@ -236,7 +269,14 @@ impl Network {
         Ok(match *layer {
             Layer::Linear { weight, bias } => units.f_linear(parameter(weight), bias.map(parameter))?,
             Layer::Activation(function) => activate(function, units)?,
-            Layer::BatchNorm { weight, bias, mean, variance, momentum, epsilon } => units.f_batch_norm(
+            Layer::BatchNorm {
+                weight,
+                bias,
+                mean,
+                variance,
+                momentum,
+                epsilon,
+            } => units.f_batch_norm(
                 Some(parameter(weight)),
                 Some(parameter(bias)),
                 Some(&self.buffers[mean].tensor),
@@ -262,8 +302,15 @@ impl Network {
     /// # Errors
     /// [`NnError::Torch`] if the device fails.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        let buffers = self.buffers.iter().map(|b| copied(&b.tensor)).collect::<Result<_>>()?;
-        Ok(Snapshot { flat: copied(&self.flat)?, buffers })
+        let buffers = self
+            .buffers
+            .iter()
+            .map(|b| copied(&b.tensor))
+            .collect::<Result<_>>()?;
+        Ok(Snapshot {
+            flat: copied(&self.flat)?,
+            buffers,
+        })
     }
 
     /// Brings back the numbers of a snapshot of this network.
@@ -287,9 +334,13 @@ impl Network {
     pub fn state(&self) -> Result<ModelState> {
         let all = (self.parameters.iter().map(|p| (&p.name, &p.tensor)))
             .chain(self.buffers.iter().map(|b| (&b.name, &b.tensor)));
-        let tensors =
-            all.map(|(name, tensor)| Ok((name.clone(), data(tensor)?))).collect::<Result<BTreeMap<_, _>>>()?;
-        Ok(ModelState { settings: serde_json::to_value(&self.spec)?, tensors })
+        let tensors = all
+            .map(|(name, tensor)| Ok((name.clone(), data(tensor)?)))
+            .collect::<Result<BTreeMap<_, _>>>()?;
+        Ok(ModelState {
+            settings: serde_json::to_value(&self.spec)?,
+            tensors,
+        })
     }
 
     /// Puts saved numbers in place of this network's.
@@ -307,7 +358,11 @@ impl Network {
         }
         let mut checked = Vec::with_capacity(own);
         for (name, tensor) in self.tensors() {
-            let shape = tensor.size().iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect::<Vec<_>>();
+            let shape = tensor
+                .size()
+                .iter()
+                .map(|&n| usize::try_from(n).unwrap_or(0))
+                .collect::<Vec<_>>();
             let values = state.f32(name, &shape)?;
             if let Some(value) = values.iter().find(|v| !v.is_finite()) {
                 return Err(CoreError::State(format!("tensor {name:?} contains {value}")).into());
@@ -343,10 +398,18 @@ fn copied(tensor: &Tensor) -> Result<Tensor> {
 }
 
 fn data(tensor: &Tensor) -> Result<TensorData> {
-    let host = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?.f_to_kind(Kind::Float)?;
+    let host = tensor
+        .f_detach()?
+        .f_to_device(Device::Cpu)?
+        .f_contiguous()?
+        .f_to_kind(Kind::Float)?;
     let mut values = vec![0.0_f32; host.numel()];
     host.f_copy_data(&mut values, host.numel())?;
-    let shape = host.size().iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
+    let shape = host
+        .size()
+        .iter()
+        .map(|&n| usize::try_from(n).unwrap_or(0))
+        .collect();
     Ok(TensorData::new(shape, TensorValues::F32(values))?)
 }
 
@@ -414,7 +477,10 @@ mod tests {
     fn batch_norm_refuses_one_training_row_but_predicts_one() {
         let network = network(&NetworkSpec::mlp(&[4]).with_batch_norm());
         let mut stream = Seed::new(1).stream("dropout");
-        assert!(matches!(network.forward(&rows(1), Mode::Train(&mut stream)), Err(NnError::TooFewRows { rows: 1 })));
+        assert!(matches!(
+            network.forward(&rows(1), Mode::Train(&mut stream)),
+            Err(NnError::TooFewRows { rows: 1 })
+        ));
         assert_eq!(network.forward(&rows(1), Mode::Evaluate).unwrap().size(), [1]);
     }
 
@@ -427,12 +493,34 @@ mod tests {
 
         let mut state = first.state().unwrap();
         let weight = state.tensors.remove("head.weight").unwrap();
-        assert!(second.load_state(&state).unwrap_err().to_string().contains("\"head.weight\" is missing"));
-        state.tensors.insert("head.weight".into(), TensorData::f32_vector(vec![0.0; 3]));
-        assert!(second.load_state(&state).unwrap_err().to_string().contains("shape [3], expected [1, 4]"));
+        assert!(
+            second
+                .load_state(&state)
+                .unwrap_err()
+                .to_string()
+                .contains("\"head.weight\" is missing")
+        );
+        state
+            .tensors
+            .insert("head.weight".into(), TensorData::f32_vector(vec![0.0; 3]));
+        assert!(
+            second
+                .load_state(&state)
+                .unwrap_err()
+                .to_string()
+                .contains("shape [3], expected [1, 4]")
+        );
         state.tensors.insert("head.weight".into(), weight);
-        state.tensors.insert("other".into(), TensorData::f32_vector(vec![0.0]));
-        assert!(second.load_state(&state).unwrap_err().to_string().contains("other"));
+        state
+            .tensors
+            .insert("other".into(), TensorData::f32_vector(vec![0.0]));
+        assert!(
+            second
+                .load_state(&state)
+                .unwrap_err()
+                .to_string()
+                .contains("other")
+        );
         assert_eq!(second.forward(&rows(5), Mode::Evaluate).unwrap(), before);
 
         state.tensors.remove("other");

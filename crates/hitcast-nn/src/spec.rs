@@ -134,7 +134,10 @@ impl LayerSpec {
 
     /// Batch norm with PyTorch's momentum 0.1 and epsilon 1e-5.
     pub const fn batch_norm() -> Self {
-        Self::BatchNorm { momentum: batch_norm_momentum(), epsilon: batch_norm_epsilon() }
+        Self::BatchNorm {
+            momentum: batch_norm_momentum(),
+            epsilon: batch_norm_epsilon(),
+        }
     }
 
     /// Dropout at this rate.
@@ -155,9 +158,13 @@ impl Head {
 
     fn check(&self) -> Result<()> {
         match *self {
-            Self::Bounded { min, max } if !(min.is_finite() && max.is_finite() && min < max) => Err(
-                NnError::setting("head.min..max", format!("{min}..{max}"), "finite, with min below max"),
-            ),
+            Self::Bounded { min, max } if !(min.is_finite() && max.is_finite() && min < max) => {
+                Err(NnError::setting(
+                    "head.min..max",
+                    format!("{min}..{max}"),
+                    "finite, with min below max",
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -166,7 +173,13 @@ impl Head {
 impl NetworkSpec {
     /// Hidden layers of these widths, each followed by a ReLU, and a linear head.
     pub fn mlp(hidden: &[usize]) -> Self {
-        Self::stacked(&NetworkForm { hidden: Some(hidden.to_vec()), ..NetworkForm::default() }, hidden)
+        Self::stacked(
+            &NetworkForm {
+                hidden: Some(hidden.to_vec()),
+                ..NetworkForm::default()
+            },
+            hidden,
+        )
     }
 
     fn stacked(form: &NetworkForm, hidden: &[usize]) -> Self {
@@ -181,19 +194,29 @@ impl NetworkSpec {
                 layers.push(LayerSpec::dropout(rate));
             }
         }
-        Self { layers, head: form.head, initialization: form.initialization }
+        Self {
+            layers,
+            head: form.head,
+            initialization: form.initialization,
+        }
     }
 
     /// This network with dropout after every activation.
     #[must_use]
     pub fn with_dropout(self, rate: f64) -> Self {
-        self.insert_after(|layer| matches!(layer, LayerSpec::Activation { .. }), &LayerSpec::dropout(rate))
+        self.insert_after(
+            |layer| matches!(layer, LayerSpec::Activation { .. }),
+            &LayerSpec::dropout(rate),
+        )
     }
 
     /// This network with batch norm after every linear layer.
     #[must_use]
     pub fn with_batch_norm(self) -> Self {
-        self.insert_after(|layer| matches!(layer, LayerSpec::Linear { .. }), &LayerSpec::batch_norm())
+        self.insert_after(
+            |layer| matches!(layer, LayerSpec::Linear { .. }),
+            &LayerSpec::batch_norm(),
+        )
     }
 
     fn insert_after(mut self, after: impl Fn(&LayerSpec) -> bool, new: &LayerSpec) -> Self {
@@ -221,7 +244,9 @@ impl NetworkSpec {
 
     /// Whether a layer normalises over the batch, so that one row is too few to train on.
     pub fn has_batch_norm(&self) -> bool {
-        self.layers.iter().any(|layer| matches!(layer, LayerSpec::BatchNorm { .. }))
+        self.layers
+            .iter()
+            .any(|layer| matches!(layer, LayerSpec::BatchNorm { .. }))
     }
 
     /// How many numbers a network for `n_inputs` features consists of, running statistics included; `None` if more than
@@ -255,7 +280,11 @@ impl NetworkSpec {
                     return Err(NnError::setting(named("units"), units, "from 1 to 1048576"));
                 }
                 LayerSpec::BatchNorm { momentum, .. } if !(momentum > 0.0 && momentum <= 1.0) => {
-                    return Err(NnError::setting(named("momentum"), momentum, "above 0 and at most 1"));
+                    return Err(NnError::setting(
+                        named("momentum"),
+                        momentum,
+                        "above 0 and at most 1",
+                    ));
                 }
                 LayerSpec::BatchNorm { epsilon, .. } if !(epsilon > 0.0 && epsilon.is_finite()) => {
                     return Err(NnError::setting(named("epsilon"), epsilon, "above 0"));
@@ -295,9 +324,11 @@ impl TryFrom<NetworkForm> for NetworkSpec {
             || form.batch_norm.is_some();
         let spec = match &form.layers {
             Some(_) if short => return Err(NnError::TwoForms),
-            Some(layers) => {
-                Self { layers: layers.clone(), head: form.head, initialization: form.initialization }
-            }
+            Some(layers) => Self {
+                layers: layers.clone(),
+                head: form.head,
+                initialization: form.initialization,
+            },
             None => Self::stacked(&form, form.hidden.as_deref().unwrap_or_default()),
         };
         spec.check()?;
@@ -316,7 +347,10 @@ mod tests {
     #[test]
     fn the_short_form_is_the_usual_stack() {
         let spec = read(r#"{"hidden": [4, 2], "dropout": 0.5, "batch_norm": true}"#).unwrap();
-        assert_eq!(spec, NetworkSpec::mlp(&[4, 2]).with_batch_norm().with_dropout(0.5));
+        assert_eq!(
+            spec,
+            NetworkSpec::mlp(&[4, 2]).with_batch_norm().with_dropout(0.5)
+        );
         assert_eq!(spec.layers.len(), 8);
         assert!(spec.has_batch_norm());
     }

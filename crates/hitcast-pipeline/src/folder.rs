@@ -89,7 +89,7 @@ fn put_in_place(
     fs::remove_dir_all(&old).map_err(PipelineError::file("remove the former contents, now at", &old))
 }
 
-fn check_existing(path: &Path, existing: Existing, kind: &FolderKind) -> Result<()> {
+pub(crate) fn check_existing(path: &Path, existing: Existing, kind: &FolderKind) -> Result<()> {
     let refuse = |message: String| {
         Err(PipelineError::Exists {
             path: path.to_path_buf(),

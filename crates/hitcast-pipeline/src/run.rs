@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
 use crate::error::{PipelineError, Result};
-use crate::folder::{Existing, FolderKind, write_file, write_folder};
+use crate::folder::{Existing, FolderKind, check_existing, write_file, write_folder};
 use crate::report::RunReport;
 
 const FOLDER: FolderKind = FolderKind {
@@ -91,6 +91,14 @@ impl Run {
     pub fn to_json(&self) -> Result<serde_json::Value> {
         serde_json::to_value(&self.report)
             .map_err(|error| PipelineError::setting("report", error.to_string()))
+    }
+
+    /// Whether a run can be saved at `path`, to be asked before the hours of a training rather than after them.
+    ///
+    /// # Errors
+    /// [`PipelineError::Exists`] as [`save`](Self::save) would.
+    pub fn check_target(path: impl AsRef<Path>, existing: Existing) -> Result<()> {
+        check_existing(path.as_ref(), existing, &FOLDER)
     }
 
     /// Writes the run as a folder, whole or not at all: `run.json` (the report), `experiment.toml`, `predictions.csv`

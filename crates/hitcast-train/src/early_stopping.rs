@@ -20,7 +20,12 @@ pub struct EarlyStopping {
 
 impl Default for EarlyStopping {
     fn default() -> Self {
-        Self { patience: 10, min_delta: 0.0, warm_up: 0, restore_best: true }
+        Self {
+            patience: 10,
+            min_delta: 0.0,
+            warm_up: 0,
+            restore_best: true,
+        }
     }
 }
 
@@ -36,12 +41,21 @@ impl EarlyStopping {
         if self.min_delta >= 0.0 && self.min_delta.is_finite() {
             return Ok(());
         }
-        Err(TrainError::setting("early_stopping.min_delta", self.min_delta, "a finite number of at least 0"))
+        Err(TrainError::setting(
+            "early_stopping.min_delta",
+            self.min_delta,
+            "a finite number of at least 0",
+        ))
     }
 
     /// Starts watching.
     pub fn watch(self) -> Watch {
-        Watch { settings: self, best: f64::INFINITY, epochs: 0, bad_epochs: 0 }
+        Watch {
+            settings: self,
+            best: f64::INFINITY,
+            epochs: 0,
+            bad_epochs: 0,
+        }
     }
 }
 
@@ -88,16 +102,26 @@ mod tests {
 
     #[test]
     fn patience_counts_epochs_since_the_best() {
-        let settings = EarlyStopping { patience: 2, ..Default::default() };
+        let settings = EarlyStopping {
+            patience: 2,
+            ..Default::default()
+        };
         assert_eq!(stops_at(settings, &[3.0, 2.0, 2.5, 1.9, 2.0, 2.0, 0.0]), Some(5));
         assert_eq!(stops_at(settings, &[3.0, 2.0, 1.0]), None);
     }
 
     #[test]
     fn a_small_change_is_none_and_the_warm_up_does_not_count() {
-        let settings = EarlyStopping { patience: 2, min_delta: 0.5, ..Default::default() };
+        let settings = EarlyStopping {
+            patience: 2,
+            min_delta: 0.5,
+            ..Default::default()
+        };
         assert_eq!(stops_at(settings, &[3.0, 2.9, 2.8, 2.7]), Some(2));
-        let settings = EarlyStopping { warm_up: 3, ..settings };
+        let settings = EarlyStopping {
+            warm_up: 3,
+            ..settings
+        };
         assert_eq!(stops_at(settings, &[3.0, 2.9, 2.8, 2.7, 2.6]), Some(4));
     }
 }

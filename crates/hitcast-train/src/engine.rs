@@ -98,7 +98,10 @@ impl Rows {
 
     fn slice(&self, rows: &Range<usize>) -> Result<(Tensor, Tensor)> {
         let (start, length) = (rows.start as i64, rows.len() as i64);
-        Ok((self.features.f_narrow(0, start, length)?, self.target.f_narrow(0, start, length)?))
+        Ok((
+            self.features.f_narrow(0, start, length)?,
+            self.target.f_narrow(0, start, length)?,
+        ))
     }
 }
 
@@ -162,7 +165,10 @@ impl Engine for AutogradEngine {
         let loss = self.loss.mean(&predicted, &target)?;
         let leaves: Vec<&Tensor> = self.network.parameters().iter().map(|p| p.tensor()).collect();
         let gradients = Tensor::f_run_backward(&[&loss], &leaves, false, false)?;
-        let flat: Vec<Tensor> = gradients.iter().map(|g| g.f_reshape([-1])).collect::<Result<_, _>>()?;
+        let flat: Vec<Tensor> = gradients
+            .iter()
+            .map(|g| g.f_reshape([-1]))
+            .collect::<Result<_, _>>()?;
         let mut gradient = Tensor::f_cat(&flat, 0)?;
         if let Some(largest) = self.clip_gradient_norm {
             // As clip_grad_norm_: the factor stays on the device, so that nothing waits for it.
@@ -171,7 +177,8 @@ impl Engine for AutogradEngine {
                 .f_clamp_max_(1.0)?;
             gradient = gradient.f_mul_(&factor)?;
         }
-        self.optimizer.step(self.network.flat(), &gradient, learning_rate)?;
+        self.optimizer
+            .step(self.network.flat(), &gradient, learning_rate)?;
         self.losses.push(loss.f_detach()?);
         Ok(())
     }
@@ -190,7 +197,9 @@ impl Engine for AutogradEngine {
             Split::Train => Some(&self.train.features),
             Split::Validation => self.validation.as_ref().map(|rows| &rows.features),
         };
-        let Some(features) = features else { return Ok(Vec::new()) };
+        let Some(features) = features else {
+            return Ok(Vec::new());
+        };
         let mut predictions = Vec::new();
         for chunk in features.f_split(CHUNK, 0)? {
             let output = tch::no_grad(|| self.network.forward(&chunk, Mode::Evaluate))?;

@@ -20,7 +20,9 @@ pub enum TrainError {
         expected: String,
     },
     /// Something needs validation rows and there are none.
-    #[error("{setting} watches the validation loss, but there are no validation rows; add some or remove the setting")]
+    #[error(
+        "{setting} watches the validation loss, but there are no validation rows; add some or remove the setting"
+    )]
     NoValidation {
         /// The setting.
         setting: &'static str,
@@ -55,7 +57,9 @@ pub enum TrainError {
         loss: f32,
     },
     /// The network predicts NaN or infinity although its losses were finite.
-    #[error("after epoch {epoch} the network predicts {value} for a {split} row: nothing is kept; lower the learning rate")]
+    #[error(
+        "after epoch {epoch} the network predicts {value} for a {split} row: nothing is kept; lower the learning rate"
+    )]
     NonFinitePrediction {
         /// Epoch, from 1.
         epoch: usize,
@@ -65,7 +69,9 @@ pub enum TrainError {
         value: f64,
     },
     /// The range test found no learning rate at which the loss falls.
-    #[error("the loss does not fall at any learning rate from {from} to {to}: check the features and the target")]
+    #[error(
+        "the loss does not fall at any learning rate from {from} to {to}: check the features and the target"
+    )]
     NoLearningRate {
         /// The smallest rate tried.
         from: f64,
@@ -92,7 +98,11 @@ impl TrainError {
         value: impl std::fmt::Display,
         expected: impl Into<String>,
     ) -> Self {
-        Self::Setting { setting, value: value.to_string(), expected: expected.into() }
+        Self::Setting {
+            setting,
+            value: value.to_string(),
+            expected: expected.into(),
+        }
     }
 }
 

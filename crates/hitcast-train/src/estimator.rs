@@ -54,7 +54,10 @@ impl NetworkEstimator {
         context.progress.report(&Event::FitEnded {
             model: context.name,
             reason: &describe(&outcome, settings.epochs),
-            elapsed_seconds: outcome.history.last().map_or(0.0, |record| record.elapsed_seconds),
+            elapsed_seconds: outcome
+                .history
+                .last()
+                .map_or(0.0, |record| record.elapsed_seconds),
         });
         Ok((engine.into_network(), outcome))
     }
@@ -62,9 +65,10 @@ impl NetworkEstimator {
 
 fn check_columns(train: &Dataset, validation: Option<&Dataset>) -> Result<()> {
     match validation.map(Dataset::n_features) {
-        Some(validation) if validation != train.n_features() => {
-            Err(TrainError::Columns { training: train.n_features(), validation })
-        }
+        Some(validation) if validation != train.n_features() => Err(TrainError::Columns {
+            training: train.n_features(),
+            validation,
+        }),
         _ => Ok(()),
     }
 }

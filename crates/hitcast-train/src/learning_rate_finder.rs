@@ -27,7 +27,13 @@ pub struct LearningRateFinder {
 
 impl Default for LearningRateFinder {
     fn default() -> Self {
-        Self { from: 1e-6, to: 1.0, steps: 200, smoothing: 0.9, divergence: 4.0 }
+        Self {
+            from: 1e-6,
+            to: 1.0,
+            steps: 200,
+            smoothing: 0.9,
+            divergence: 4.0,
+        }
     }
 }
 
@@ -62,7 +68,11 @@ impl LearningRateFinder {
         let batch = settings.batch_size.min(train.n_rows());
         let batches_per_epoch = train.n_rows() / batch.max(1);
         if batches_per_epoch == 0 {
-            return Err(TrainError::setting("batch_size", settings.batch_size, "at least 1"));
+            return Err(TrainError::setting(
+                "batch_size",
+                settings.batch_size,
+                "at least 1",
+            ));
         }
         let mut smoothed = Smoothed::new(self.smoothing);
         let mut points: Vec<(f64, f64)> = Vec::new();
@@ -76,13 +86,18 @@ impl LearningRateFinder {
             engine.step(place * batch..(place + 1) * batch, rate)?;
             let loss = engine.take_losses()?.into_iter().map(f64::from).sum();
             let loss = smoothed.add(loss);
-            let smallest = points.iter().fold(f64::INFINITY, |smallest, point| smallest.min(point.1));
+            let smallest = points
+                .iter()
+                .fold(f64::INFINITY, |smallest, point| smallest.min(point.1));
             if !loss.is_finite() || loss > self.divergence * smallest {
                 break;
             }
             points.push((rate, loss));
         }
-        let suggestion = steepest(&points).ok_or(TrainError::NoLearningRate { from: self.from, to: self.to })?;
+        let suggestion = steepest(&points).ok_or(TrainError::NoLearningRate {
+            from: self.from,
+            to: self.to,
+        })?;
         Ok(LearningRateCurve { points, suggestion })
     }
 
@@ -91,12 +106,20 @@ impl LearningRateFinder {
         positive("to", self.to)?;
         share("smoothing", self.smoothing)?;
         if self.from >= self.to {
-            return Err(TrainError::setting("from", self.from, format!("below to, which is {}", self.to)));
+            return Err(TrainError::setting(
+                "from",
+                self.from,
+                format!("below to, which is {}", self.to),
+            ));
         }
         if self.steps < 10 {
             return Err(TrainError::setting("steps", self.steps, "at least 10"));
         }
-        if self.divergence > 1.0 { Ok(()) } else { Err(TrainError::setting("divergence", self.divergence, "above 1")) }
+        if self.divergence > 1.0 {
+            Ok(())
+        } else {
+            Err(TrainError::setting("divergence", self.divergence, "above 1"))
+        }
     }
 
     #[allow(clippy::cast_precision_loss)]
@@ -114,7 +137,11 @@ struct Smoothed {
 
 impl Smoothed {
     fn new(keep: f64) -> Self {
-        Self { keep, value: 0.0, weight: 0.0 }
+        Self {
+            keep,
+            value: 0.0,
+            weight: 0.0,
+        }
     }
 
     fn add(&mut self, value: f64) -> f64 {

@@ -82,17 +82,32 @@ impl Default for OptimizerSettings {
 impl OptimizerSettings {
     /// Adam with PyTorch's other settings.
     pub const fn adam(learning_rate: f64) -> Self {
-        Self::Adam { learning_rate, betas: betas(), epsilon: epsilon(), weight_decay: 0.0 }
+        Self::Adam {
+            learning_rate,
+            betas: betas(),
+            epsilon: epsilon(),
+            weight_decay: 0.0,
+        }
     }
 
     /// AdamW with PyTorch's other settings.
     pub const fn adamw(learning_rate: f64, weight_decay: f64) -> Self {
-        Self::AdamW { learning_rate, betas: betas(), epsilon: epsilon(), weight_decay }
+        Self::AdamW {
+            learning_rate,
+            betas: betas(),
+            epsilon: epsilon(),
+            weight_decay,
+        }
     }
 
     /// Plain stochastic gradient descent with momentum.
     pub const fn sgd(learning_rate: f64, momentum: f64) -> Self {
-        Self::Sgd { learning_rate, momentum, nesterov: false, weight_decay: 0.0 }
+        Self::Sgd {
+            learning_rate,
+            momentum,
+            nesterov: false,
+            weight_decay: 0.0,
+        }
     }
 
     /// The learning rate that a [`Schedule`](crate::Schedule) starts from.
@@ -111,15 +126,34 @@ impl OptimizerSettings {
     pub fn check(&self) -> Result<()> {
         positive("optimizer.learning_rate", self.learning_rate())?;
         let decay = match *self {
-            Self::Sgd { momentum, nesterov, weight_decay, .. } => {
+            Self::Sgd {
+                momentum,
+                nesterov,
+                weight_decay,
+                ..
+            } => {
                 share("optimizer.momentum", momentum)?;
                 if nesterov && momentum == 0.0 {
-                    return Err(TrainError::setting("optimizer.momentum", momentum, "above 0 with nesterov"));
+                    return Err(TrainError::setting(
+                        "optimizer.momentum",
+                        momentum,
+                        "above 0 with nesterov",
+                    ));
                 }
                 weight_decay
             }
-            Self::Adam { betas, epsilon, weight_decay, .. }
-            | Self::AdamW { betas, epsilon, weight_decay, .. } => {
+            Self::Adam {
+                betas,
+                epsilon,
+                weight_decay,
+                ..
+            }
+            | Self::AdamW {
+                betas,
+                epsilon,
+                weight_decay,
+                ..
+            } => {
                 share("optimizer.betas", betas.0)?;
                 share("optimizer.betas", betas.1)?;
                 positive("optimizer.epsilon", epsilon)?;
@@ -129,7 +163,11 @@ impl OptimizerSettings {
         if decay >= 0.0 && decay.is_finite() {
             return Ok(());
         }
-        Err(TrainError::setting("optimizer.weight_decay", decay, "a finite number of at least 0"))
+        Err(TrainError::setting(
+            "optimizer.weight_decay",
+            decay,
+            "a finite number of at least 0",
+        ))
     }
 }
 
@@ -151,7 +189,12 @@ impl Optimizer {
     /// [`TrainError::Setting`] for bad settings, [`TrainError::Torch`] if the device has no room.
     pub fn new(settings: OptimizerSettings, parameters: &Tensor) -> Result<Self> {
         settings.check()?;
-        Ok(Self { settings, steps: 0, first: parameters.f_zeros_like()?, second: parameters.f_zeros_like()? })
+        Ok(Self {
+            settings,
+            steps: 0,
+            first: parameters.f_zeros_like()?,
+            second: parameters.f_zeros_like()?,
+        })
     }
 
     /// Moves the parameters along a gradient, both vectors of the same length.
@@ -161,16 +204,33 @@ impl Optimizer {
     pub fn step(&mut self, parameters: &Tensor, gradient: &Tensor, learning_rate: f64) -> Result<()> {
         self.steps += 1;
         tch::no_grad(|| match self.settings {
-            OptimizerSettings::Sgd { momentum, nesterov, weight_decay, .. } => {
+            OptimizerSettings::Sgd {
+                momentum,
+                nesterov,
+                weight_decay,
+                ..
+            } => {
                 let gradient = decayed(gradient, parameters, weight_decay)?;
                 self.sgd(parameters, &gradient, learning_rate, momentum, nesterov)
             }
-            OptimizerSettings::Adam { betas, epsilon, weight_decay, .. } => {
+            OptimizerSettings::Adam {
+                betas,
+                epsilon,
+                weight_decay,
+                ..
+            } => {
                 let gradient = decayed(gradient, parameters, weight_decay)?;
                 self.adam(parameters, &gradient, learning_rate, betas, epsilon)
             }
-            OptimizerSettings::AdamW { betas, epsilon, weight_decay, .. } => {
-                let _ = parameters.shallow_clone().f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
+            OptimizerSettings::AdamW {
+                betas,
+                epsilon,
+                weight_decay,
+                ..
+            } => {
+                let _ = parameters
+                    .shallow_clone()
+                    .f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
                 self.adam(parameters, gradient, learning_rate, betas, epsilon)
             }
         })
@@ -188,9 +248,15 @@ impl Optimizer {
             gradient.shallow_clone()
         } else {
             let _ = self.first.f_mul_scalar_(momentum)?.f_add_(gradient)?;
-            if nesterov { self.first.f_mul_scalar(momentum)?.f_add_(gradient)? } else { self.first.shallow_clone() }
+            if nesterov {
+                self.first.f_mul_scalar(momentum)?.f_add_(gradient)?
+            } else {
+                self.first.shallow_clone()
+            }
         };
-        let _ = parameters.shallow_clone().f_sub_(&direction.f_mul_scalar(learning_rate)?)?;
+        let _ = parameters
+            .shallow_clone()
+            .f_sub_(&direction.f_mul_scalar(learning_rate)?)?;
         Ok(())
     }
 
@@ -207,7 +273,11 @@ impl Optimizer {
         let _ = self.second.f_mul_scalar_(beta2)?.f_add_(&square)?;
         let step_length = learning_rate / (1.0 - beta1.powi(self.steps));
         let root = (1.0 - beta2.powi(self.steps)).sqrt();
-        let denominator = self.second.f_sqrt()?.f_div_scalar_(root)?.f_add_scalar_(epsilon)?;
+        let denominator = self
+            .second
+            .f_sqrt()?
+            .f_div_scalar_(root)?
+            .f_add_scalar_(epsilon)?;
         let step = self.first.f_div(&denominator)?.f_mul_scalar_(step_length)?;
         let _ = parameters.shallow_clone().f_sub_(&step)?;
         Ok(())

@@ -100,23 +100,37 @@ impl Schedule {
     /// # Errors
     /// [`TrainError::Setting`] naming the setting, its value and what it may be.
     pub fn check(&self) -> Result<()> {
-        let factor_below_one = |factor: f64| positive("schedule.factor", factor).and(share("schedule.factor", factor));
+        let factor_below_one =
+            |factor: f64| positive("schedule.factor", factor).and(share("schedule.factor", factor));
         let at_least_zero = |setting, value: f64| match value >= 0.0 && value.is_finite() {
             true => Ok(()),
-            false => Err(TrainError::setting(setting, value, "a finite number of at least 0")),
+            false => Err(TrainError::setting(
+                setting,
+                value,
+                "a finite number of at least 0",
+            )),
         };
         match *self {
             Self::Constant => Ok(()),
             Self::Step { every: 0, .. } => Err(TrainError::setting("schedule.every", 0, "at least 1")),
             Self::Step { factor, .. } | Self::Exponential { factor } => factor_below_one(factor),
             Self::Cosine { final_rate } => at_least_zero("schedule.final_rate", final_rate),
-            Self::OneCycle { rising_share, start_divisor, final_divisor } => {
+            Self::OneCycle {
+                rising_share,
+                start_divisor,
+                final_divisor,
+            } => {
                 positive("schedule.rising_share", rising_share)?;
                 share("schedule.rising_share", rising_share)?;
                 positive("schedule.start_divisor", start_divisor)?;
                 positive("schedule.final_divisor", final_divisor)
             }
-            Self::ReduceOnPlateau { factor, min_delta, min_learning_rate, .. } => {
+            Self::ReduceOnPlateau {
+                factor,
+                min_delta,
+                min_learning_rate,
+                ..
+            } => {
                 factor_below_one(factor)?;
                 at_least_zero("schedule.min_delta", min_delta)?;
                 at_least_zero("schedule.min_learning_rate", min_learning_rate)
@@ -140,7 +154,15 @@ pub struct ScheduleState {
 impl ScheduleState {
     /// Starts a schedule at this learning rate.
     pub fn new(schedule: Schedule, base: f64, epochs: usize, steps_per_epoch: usize) -> Self {
-        Self { schedule, base, epochs, steps_per_epoch, reduced: base, best: f64::INFINITY, bad_epochs: 0 }
+        Self {
+            schedule,
+            base,
+            epochs,
+            steps_per_epoch,
+            reduced: base,
+            best: f64::INFINITY,
+            bad_epochs: 0,
+        }
     }
 
     /// The learning rate of a step; epoch and step within it from 0.
@@ -150,8 +172,14 @@ impl ScheduleState {
             Schedule::Constant => self.base,
             Schedule::Step { every, factor } => self.base * factor.powf((epoch / every.max(1)) as f64),
             Schedule::Exponential { factor } => self.base * factor.powf(epoch as f64),
-            Schedule::Cosine { final_rate } => cosine(self.base, final_rate, epoch as f64 / self.epochs.max(1) as f64),
-            Schedule::OneCycle { rising_share, start_divisor, final_divisor } => {
+            Schedule::Cosine { final_rate } => {
+                cosine(self.base, final_rate, epoch as f64 / self.epochs.max(1) as f64)
+            }
+            Schedule::OneCycle {
+                rising_share,
+                start_divisor,
+                final_divisor,
+            } => {
                 let last = (self.epochs * self.steps_per_epoch) as f64 - 1.0;
                 let peak = rising_share * (last + 1.0) - 1.0;
                 let now = (epoch * self.steps_per_epoch + step) as f64;
@@ -159,7 +187,11 @@ impl ScheduleState {
                 if now <= peak {
                     cosine(first, self.base, if peak > 0.0 { now / peak } else { 1.0 })
                 } else {
-                    cosine(self.base, first / final_divisor, ((now - peak) / (last - peak)).min(1.0))
+                    cosine(
+                        self.base,
+                        first / final_divisor,
+                        ((now - peak) / (last - peak)).min(1.0),
+                    )
                 }
             }
             Schedule::ReduceOnPlateau { .. } => self.reduced,
@@ -168,7 +200,13 @@ impl ScheduleState {
 
     /// Takes the validation loss of an epoch that ended.
     pub fn observe(&mut self, validation_loss: f64) {
-        let Schedule::ReduceOnPlateau { factor, patience, min_delta, min_learning_rate } = self.schedule else {
+        let Schedule::ReduceOnPlateau {
+            factor,
+            patience,
+            min_delta,
+            min_learning_rate,
+        } = self.schedule
+        else {
             return;
         };
         if validation_loss < self.best - min_delta {
@@ -202,7 +240,10 @@ mod tests {
 
     fn rates(schedule: Schedule, epochs: usize, steps: usize) -> Vec<f64> {
         let state = ScheduleState::new(schedule, 0.1, epochs, steps);
-        (0..epochs).flat_map(|epoch| (0..steps).map(move |step| (epoch, step))).map(|(e, s)| state.rate(e, s)).collect()
+        (0..epochs)
+            .flat_map(|epoch| (0..steps).map(move |step| (epoch, step)))
+            .map(|(e, s)| state.rate(e, s))
+            .collect()
     }
 
     fn assert_same(ours: &[f64], name: &str) {
@@ -216,13 +257,30 @@ mod tests {
     #[test]
     fn every_schedule_gives_pytorchs_rates() {
         assert_eq!(rates(Schedule::Constant, 3, 1), [0.1; 3]);
-        assert_same(&rates(Schedule::Step { every: 3, factor: 0.5 }, 10, 1), "step");
-        assert_same(&rates(Schedule::Exponential { factor: 0.9 }, 10, 1), "exponential");
+        assert_same(
+            &rates(
+                Schedule::Step {
+                    every: 3,
+                    factor: 0.5,
+                },
+                10,
+                1,
+            ),
+            "step",
+        );
+        assert_same(
+            &rates(Schedule::Exponential { factor: 0.9 }, 10, 1),
+            "exponential",
+        );
         assert_same(&rates(Schedule::Cosine { final_rate: 0.001 }, 10, 1), "cosine");
         assert_same(&rates(Schedule::one_cycle(), 10, 4), "one_cycle");
 
-        let schedule =
-            Schedule::ReduceOnPlateau { factor: 0.5, patience: 2, min_delta: 0.0, min_learning_rate: 0.0 };
+        let schedule = Schedule::ReduceOnPlateau {
+            factor: 0.5,
+            patience: 2,
+            min_delta: 0.0,
+            min_learning_rate: 0.0,
+        };
         let mut state = ScheduleState::new(schedule, 0.1, 12, 1);
         let losses = [5.0, 4.0, 4.0, 4.0, 4.0, 3.9, 3.95, 3.95, 3.95, 3.95, 3.95, 3.95];
         let mut seen = Vec::new();
@@ -242,7 +300,13 @@ mod tests {
     #[test]
     fn bad_settings_are_named() {
         let message = |schedule: Schedule| schedule.check().unwrap_err().to_string();
-        assert!(message(Schedule::Step { every: 0, factor: 0.5 }).contains("schedule.every is 0"));
+        assert!(
+            message(Schedule::Step {
+                every: 0,
+                factor: 0.5
+            })
+            .contains("schedule.every is 0")
+        );
         assert!(message(Schedule::Exponential { factor: 1.5 }).contains("schedule.factor is 1.5"));
         assert!(message(Schedule::Cosine { final_rate: f64::NAN }).contains("final_rate is NaN"));
     }

@@ -69,10 +69,14 @@ impl TrainingSettings {
             positive("clip_gradient_norm", norm)?;
         }
         if !has_validation && self.early_stopping.is_some() {
-            return Err(TrainError::NoValidation { setting: "early_stopping" });
+            return Err(TrainError::NoValidation {
+                setting: "early_stopping",
+            });
         }
         if !has_validation && self.schedule.watches_validation() {
-            return Err(TrainError::NoValidation { setting: "schedule reduce_on_plateau" });
+            return Err(TrainError::NoValidation {
+                setting: "schedule reduce_on_plateau",
+            });
         }
         Ok(())
     }

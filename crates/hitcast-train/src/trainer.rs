@@ -25,7 +25,10 @@ pub struct Trainer<'c> {
 
 impl std::fmt::Debug for Trainer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trainer").field("settings", &self.settings).field("callbacks", &self.callbacks.len()).finish()
+        f.debug_struct("Trainer")
+            .field("settings", &self.settings)
+            .field("callbacks", &self.callbacks.len())
+            .finish()
     }
 }
 
@@ -54,7 +57,10 @@ pub struct Outcome {
 impl<'c> Trainer<'c> {
     /// A trainer with these settings, which are checked when it runs.
     pub fn new(settings: TrainingSettings) -> Self {
-        Self { settings, callbacks: Vec::new() }
+        Self {
+            settings,
+            callbacks: Vec::new(),
+        }
     }
 
     /// This trainer with one more callback.
@@ -84,7 +90,9 @@ impl<'c> Trainer<'c> {
         let base = settings.optimizer.learning_rate();
         let mut run = Run {
             schedule: ScheduleState::new(settings.schedule, base, settings.epochs, batches.len()),
-            watch: settings.early_stopping.map(|early_stopping| early_stopping.watch()),
+            watch: settings
+                .early_stopping
+                .map(|early_stopping| early_stopping.watch()),
             settings: &settings,
             engine,
             targets,
@@ -121,13 +129,20 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn epoch(&mut self, epoch: usize, callbacks: &mut [Box<dyn Callback + '_>]) -> Result<Option<StopReason>> {
-        let order = epoch_seed(self.context.seed, epoch).stream("order").permutation(self.targets.train.len());
+    fn epoch(
+        &mut self,
+        epoch: usize,
+        callbacks: &mut [Box<dyn Callback + '_>],
+    ) -> Result<Option<StopReason>> {
+        let order = epoch_seed(self.context.seed, epoch)
+            .stream("order")
+            .permutation(self.targets.train.len());
         self.engine.begin_epoch(&order)?;
         let (mut total, mut rows_done, mut looked) = (0.0, 0, 0);
         let mut interrupted = false;
         for step in 0..self.batches.len() {
-            self.engine.step(self.batches[step].clone(), self.schedule.rate(epoch, step))?;
+            self.engine
+                .step(self.batches[step].clone(), self.schedule.rate(epoch, step))?;
             interrupted = self.context.stop.is_requested();
             if interrupted || (step + 1) % LOOK_EVERY == 0 || step + 1 == self.batches.len() {
                 total += self.look(epoch, looked..step + 1)?;
@@ -152,7 +167,11 @@ impl Run<'_> {
             self.engine.remember()?;
         }
         let epochs = self.settings.epochs;
-        self.context.progress.report(&Event::EpochEnded { model: self.context.name, record: &record, epochs });
+        self.context.progress.report(&Event::EpochEnded {
+            model: self.context.name,
+            record: &record,
+            epochs,
+        });
         let mut callback_breaks = false;
         for callback in callbacks {
             callback_breaks |= callback.on_epoch_end(&record).is_break();
@@ -175,7 +194,12 @@ impl Run<'_> {
         for (step, loss) in steps.zip(losses) {
             if !loss.is_finite() {
                 let learning_rate = self.schedule.rate(epoch, step);
-                return Err(TrainError::NonFiniteLoss { epoch: epoch + 1, step: step + 1, learning_rate, loss });
+                return Err(TrainError::NonFiniteLoss {
+                    epoch: epoch + 1,
+                    step: step + 1,
+                    learning_rate,
+                    loss,
+                });
             }
             total += f64::from(loss) * self.batches[step].len() as f64;
         }
@@ -202,24 +226,39 @@ impl Run<'_> {
         })
     }
 
-    fn metrics(&mut self, epoch: usize, split: Split, target: &[f64]) -> Result<(BTreeMap<String, f64>, f64)> {
+    fn metrics(
+        &mut self,
+        epoch: usize,
+        split: Split,
+        target: &[f64],
+    ) -> Result<(BTreeMap<String, f64>, f64)> {
         let predicted = self.engine.predict(split)?;
         if let Some(&value) = predicted.iter().find(|v| !v.is_finite()) {
             let split = match split {
                 Split::Train => "training",
                 Split::Validation => "validation",
             };
-            return Err(TrainError::NonFinitePrediction { epoch: epoch + 1, split, value });
+            return Err(TrainError::NonFinitePrediction {
+                epoch: epoch + 1,
+                split,
+                value,
+            });
         }
         let metrics = RegressionMetrics::compute(target, &predicted)?;
         let named = [("rmse", metrics.rmse), ("mae", metrics.mae), ("r2", metrics.r2)];
-        let named = named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let named = named
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         Ok((named, self.settings.loss.mean_of(&predicted, target)))
     }
 
     fn finish(self, stopped: StopReason) -> Result<Outcome> {
         let last = self.history.len();
-        let restores = self.settings.early_stopping.is_some_and(|early_stopping| early_stopping.restore_best);
+        let restores = self
+            .settings
+            .early_stopping
+            .is_some_and(|early_stopping| early_stopping.restore_best);
         let best_epoch = match self.best {
             Some((best, _)) if restores || stopped == StopReason::Requested => {
                 self.engine.recall()?;
@@ -227,7 +266,11 @@ impl Run<'_> {
             }
             _ => last,
         };
-        Ok(Outcome { history: self.history, best_epoch, stopped })
+        Ok(Outcome {
+            history: self.history,
+            best_epoch,
+            stopped,
+        })
     }
 }
 
@@ -242,10 +285,16 @@ fn batches(rows: usize, batch_size: usize, has_batch_norm: bool) -> Result<Vec<R
         return Err(TrainError::TooFewRows { rows });
     }
     if has_batch_norm && batch_size < 2 {
-        return Err(TrainError::setting("batch_size", batch_size, "at least 2 with batch norm"));
+        return Err(TrainError::setting(
+            "batch_size",
+            batch_size,
+            "at least 2 with batch norm",
+        ));
     }
-    let mut batches: Vec<_> =
-        (0..rows).step_by(batch_size).map(|start| start..(start + batch_size).min(rows)).collect();
+    let mut batches: Vec<_> = (0..rows)
+        .step_by(batch_size)
+        .map(|start| start..(start + batch_size).min(rows))
+        .collect();
     if has_batch_norm && batches.last().is_some_and(|last| last.len() == 1) {
         batches.pop();
         if let Some(last) = batches.last_mut() {

@@ -20,14 +20,21 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 /// n numbers in (-1, 1), the same as in the script.
 fn waves(n: usize, phase: f64) -> Vec<f32> {
-    (0..n).map(|i| (i as f64 * 0.739_085_1 + phase).sin() as f32).collect()
+    (0..n)
+        .map(|i| (i as f64 * 0.739_085_1 + phase).sin() as f32)
+        .collect()
 }
 
 fn batches() -> Result<Dataset, Box<dyn Error>> {
     let rows = BATCH * STEPS;
     let features = Array2::from_shape_vec((rows, FEATURES), waves(rows * FEATURES, 0.5))?;
-    let columns = (0..FEATURES).map(|i| FeatureColumn::plain(format!("x{i}"))).collect();
-    let target = waves(rows, 0.25).into_iter().map(|v| f64::from(v * 15.0 + 41.0)).collect();
+    let columns = (0..FEATURES)
+        .map(|i| FeatureColumn::plain(format!("x{i}")))
+        .collect();
+    let target = waves(rows, 0.25)
+        .into_iter()
+        .map(|v| f64::from(v * 15.0 + 41.0))
+        .collect();
     Ok(Dataset::new(Features::new(features, columns)?, target)?)
 }
 
@@ -38,13 +45,23 @@ fn starting_weights(network: &Network) -> Result<ModelState, Box<dyn Error>> {
         let shape: Vec<usize> = parameter.tensor().size().iter().map(|&n| n as usize).collect();
         let values = waves(shape.iter().product(), 0.1 * (index + 1) as f64);
         let values = if is_batch_norm(network, parameter.name()) {
-            let shift = if parameter.name().ends_with("weight") { 1.0 } else { 0.0 };
+            let shift = if parameter.name().ends_with("weight") {
+                1.0
+            } else {
+                0.0
+            };
             values.into_iter().map(|v| v * 0.1 + shift).collect()
         } else {
             let fan_in = fan_in(network, parameter.name());
-            values.into_iter().map(|v| v / (fan_in as f64).sqrt() as f32).collect()
+            values
+                .into_iter()
+                .map(|v| v / (fan_in as f64).sqrt() as f32)
+                .collect()
         };
-        state.tensors.insert(parameter.name().to_owned(), TensorData::new(shape, TensorValues::F32(values))?);
+        state.tensors.insert(
+            parameter.name().to_owned(),
+            TensorData::new(shape, TensorValues::F32(values))?,
+        );
     }
     Ok(state)
 }
@@ -59,7 +76,10 @@ fn is_batch_norm(network: &Network, name: &str) -> bool {
 }
 
 fn fan_in(network: &Network, name: &str) -> usize {
-    let weight = format!("{}.weight", name.rsplit_once('.').map_or(name, |(layer, _)| layer));
+    let weight = format!(
+        "{}.weight",
+        name.rsplit_once('.').map_or(name, |(layer, _)| layer)
+    );
     let parameter = network.parameters().iter().find(|p| p.name() == weight);
     parameter.map_or(1, |p| p.tensor().size()[1] as usize)
 }
@@ -74,9 +94,19 @@ fn pytorch_name(network: &Network, name: &str) -> String {
 
 /// A bias in front of batch norm has no gradient but rounding errors, which Adam blows up to whole steps.
 fn is_without_gradient(network: &Network, name: &str) -> bool {
-    let Some(rest) = name.strip_prefix("layers.") else { return false };
-    let index = rest.split('.').next().and_then(|i| i.parse::<usize>().ok()).unwrap_or(0);
-    name.ends_with("bias") && matches!(network.spec().layers.get(index + 1), Some(LayerSpec::BatchNorm { .. }))
+    let Some(rest) = name.strip_prefix("layers.") else {
+        return false;
+    };
+    let index = rest
+        .split('.')
+        .next()
+        .and_then(|i| i.parse::<usize>().ok())
+        .unwrap_or(0);
+    name.ends_with("bias")
+        && matches!(
+            network.spec().layers.get(index + 1),
+            Some(LayerSpec::BatchNorm { .. })
+        )
 }
 
 fn assert_parity(
@@ -98,10 +128,15 @@ fn assert_parity(
     let golden = SafeTensors::deserialize(GOLDEN)?;
     let mut compared = 0;
     for (name, tensor) in network.state()?.tensors {
-        let TensorValues::F32(ours) = tensor.values() else { return Err("not f32".into()) };
+        let TensorValues::F32(ours) = tensor.values() else {
+            return Err("not f32".into());
+        };
         let pytorch = golden.tensor(&format!("{case}/{}", pytorch_name(&network, &name)))?;
-        let pytorch: Vec<f32> =
-            pytorch.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let pytorch: Vec<f32> = pytorch
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect();
         assert_eq!(ours.len(), pytorch.len(), "{case} {name}");
         if is_without_gradient(&network, &name) || name.ends_with("running_mean") && has_free_bias(&network) {
             continue;
@@ -112,13 +147,19 @@ fn assert_parity(
         }
         compared += ours.len();
     }
-    assert!(compared > network.n_parameters() / 2, "{case}: only {compared} numbers compared");
+    assert!(
+        compared > network.n_parameters() / 2,
+        "{case}: only {compared} numbers compared"
+    );
     Ok(())
 }
 
 /// The running mean follows the free biases in front of batch norm.
 fn has_free_bias(network: &Network) -> bool {
-    network.parameters().iter().any(|p| is_without_gradient(network, p.name()))
+    network
+        .parameters()
+        .iter()
+        .any(|p| is_without_gradient(network, p.name()))
 }
 
 #[test]
@@ -143,8 +184,12 @@ fn every_optimiser_steps_as_pytorchs() -> Outcome {
         nesterov,
         weight_decay,
     };
-    let decayed =
-        OptimizerSettings::Adam { learning_rate: 1e-2, betas: (0.9, 0.999), epsilon: 1e-8, weight_decay: 0.1 };
+    let decayed = OptimizerSettings::Adam {
+        learning_rate: 1e-2,
+        betas: (0.9, 0.999),
+        epsilon: 1e-8,
+        weight_decay: 0.1,
+    };
     let cases = BTreeMap::from([
         ("adam_decay", decayed),
         ("adamw", OptimizerSettings::adamw(1e-2, 0.1)),
@@ -162,7 +207,13 @@ fn every_optimiser_steps_as_pytorchs() -> Outcome {
 fn clipping_and_the_other_losses_agree_with_pytorch() -> Outcome {
     let spec = NetworkSpec::mlp(&[16]);
     let adam = OptimizerSettings::adam(1e-3);
-    assert_parity("clipped", &spec, OptimizerSettings::sgd(1e-2, 0.0), Loss::Mse, Some(1.0))?;
+    assert_parity(
+        "clipped",
+        &spec,
+        OptimizerSettings::sgd(1e-2, 0.0),
+        Loss::Mse,
+        Some(1.0),
+    )?;
     assert_parity("mae", &spec, adam, Loss::Mae, None)?;
     assert_parity("huber", &spec, adam, Loss::Huber { delta: 20.0 }, None)
 }
@@ -181,7 +232,10 @@ fn every_activation_agrees_with_pytorch() -> Outcome {
     ];
     for (case, function) in activations {
         let layers = vec![LayerSpec::linear(8), LayerSpec::activation(function)];
-        let spec = NetworkSpec { layers, ..NetworkSpec::default() };
+        let spec = NetworkSpec {
+            layers,
+            ..NetworkSpec::default()
+        };
         assert_parity(case, &spec, OptimizerSettings::adam(1e-3), Loss::Mse, None)?;
     }
     Ok(())

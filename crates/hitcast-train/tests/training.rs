@@ -16,11 +16,14 @@ use ndarray::Array2;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// y = 20 + 30 · |sin| of a sum: nothing a straight line can learn.
+/// y = 20 + 3 · (a + b + c)², which no straight line can learn.
 fn data(rows: usize, seed: u64) -> Result<Dataset, Box<dyn Error>> {
     let mut stream = Seed::new(seed).stream("rows");
     let features = Array2::from_shape_fn((rows, 3), |_| (stream.uniform() * 4.0 - 2.0) as f32);
-    let target = features.outer_iter().map(|row| 20.0 + 30.0 * f64::from(row.sum()).sin().abs()).collect();
+    let target = features
+        .outer_iter()
+        .map(|row| 20.0 + 3.0 * f64::from(row.sum()).powi(2))
+        .collect();
     let columns = ["a", "b", "c"].map(FeatureColumn::plain).to_vec();
     Ok(Dataset::new(Features::new(features, columns)?, target)?)
 }
@@ -28,14 +31,22 @@ fn data(rows: usize, seed: u64) -> Result<Dataset, Box<dyn Error>> {
 fn estimator(epochs: usize) -> NetworkEstimator {
     NetworkEstimator {
         network: NetworkSpec::mlp(&[32, 16]).with_batch_norm().with_dropout(0.1),
-        training: TrainingSettings { epochs, optimizer: OptimizerSettings::adam(1e-2), ..Default::default() },
+        training: TrainingSettings {
+            epochs,
+            optimizer: OptimizerSettings::adam(1e-2),
+            ..Default::default()
+        },
     }
 }
 
 fn fit(estimator: &NetworkEstimator, seed: u64) -> Result<hitcast_core::Fit, Box<dyn Error>> {
     let (train, validation) = (data(700, 1)?, data(200, 2)?);
     let stop = StopSignal::new();
-    Ok(estimator.fit(&train, Some(&validation), &FitContext::quiet("test", Seed::new(seed), &stop))?)
+    Ok(estimator.fit(
+        &train,
+        Some(&validation),
+        &FitContext::quiet("test", Seed::new(seed), &stop),
+    )?)
 }
 
 #[test]
@@ -62,7 +73,10 @@ fn validation_rows_are_only_looked_at() -> Outcome {
     let stop = StopSignal::new();
     let context = FitContext::quiet("test", Seed::new(3), &stop);
     let state = |validation: &Dataset| -> Result<_, Box<dyn Error>> {
-        Ok(estimator(4).fit(&train, Some(validation), &context)?.model.state()?)
+        Ok(estimator(4)
+            .fit(&train, Some(validation), &context)?
+            .model
+            .state()?)
     };
     assert_eq!(state(&data(100, 2)?)?, state(&data(80, 9)?)?);
     Ok(())
@@ -71,13 +85,20 @@ fn validation_rows_are_only_looked_at() -> Outcome {
 #[test]
 fn early_stopping_brings_the_best_weights_back() -> Outcome {
     let mut estimator = estimator(200);
-    estimator.training.early_stopping = Some(EarlyStopping { patience: 3, ..Default::default() });
+    estimator.training.early_stopping = Some(EarlyStopping {
+        patience: 3,
+        ..Default::default()
+    });
     let fit = fit(&estimator, 2)?;
     assert_eq!(fit.stopped, StopReason::EarlyStopping);
     let best = fit.best_epoch.ok_or("no best epoch")?;
     assert_eq!(best + 3, fit.history.len());
     let loss = |record: &EpochRecord| record.validation_loss.unwrap_or(f64::NAN);
-    assert!(fit.history.iter().all(|record| loss(record) >= loss(&fit.history[best - 1])));
+    assert!(
+        fit.history
+            .iter()
+            .all(|record| loss(record) >= loss(&fit.history[best - 1]))
+    );
 
     let validation = data(200, 2)?;
     let predicted = fit.model.predict(validation.features().matrix())?;
@@ -89,8 +110,15 @@ fn early_stopping_brings_the_best_weights_back() -> Outcome {
 #[test]
 fn the_learning_rate_follows_its_schedule() -> Outcome {
     let mut estimator = estimator(6);
-    estimator.training.schedule = Schedule::Step { every: 2, factor: 0.1 };
-    let rates: Vec<f64> = fit(&estimator, 1)?.history.iter().map(|r| r.learning_rate).collect();
+    estimator.training.schedule = Schedule::Step {
+        every: 2,
+        factor: 0.1,
+    };
+    let rates: Vec<f64> = fit(&estimator, 1)?
+        .history
+        .iter()
+        .map(|r| r.learning_rate)
+        .collect();
     for (rate, expected) in rates.iter().zip([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-4]) {
         approx::assert_relative_eq!(*rate, expected, max_relative = 1e-9);
     }
@@ -113,11 +141,17 @@ fn a_requested_stop_ends_cleanly_with_the_best_weights() -> Outcome {
     let (train, validation) = (data(700, 1)?, data(200, 2)?);
     let stop = StopSignal::new();
     let progress = Interrupts(stop.clone(), 4);
-    let context = FitContext { progress: &progress, ..FitContext::quiet("test", Seed::new(1), &stop) };
+    let context = FitContext {
+        progress: &progress,
+        ..FitContext::quiet("test", Seed::new(1), &stop)
+    };
     let fit = estimator(50).fit(&train, Some(&validation), &context)?;
     assert_eq!((fit.stopped, fit.history.len()), (StopReason::Requested, 4));
     let losses: Vec<f64> = fit.history.iter().filter_map(|r| r.validation_loss).collect();
-    let best = losses.iter().position(|&l| losses.iter().all(|&o| l <= o)).map(|i| i + 1);
+    let best = losses
+        .iter()
+        .position(|&l| losses.iter().all(|&o| l <= o))
+        .map(|i| i + 1);
     assert_eq!(fit.best_epoch, best);
 
     // A stop before the first epoch is over still gives a model that predicts.
@@ -133,10 +167,18 @@ fn callbacks_see_every_epoch_and_can_end_the_training() -> Outcome {
     let estimator = estimator(50);
     let mut trainer = Trainer::new(estimator.training.clone()).with_callback(|record: &EpochRecord| {
         seen.push(record.epoch);
-        if record.epoch == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if record.epoch == 3 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
-    let (_, outcome) =
-        estimator.train(&mut trainer, &train, None, &FitContext::quiet("test", Seed::new(1), &stop))?;
+    let (_, outcome) = estimator.train(
+        &mut trainer,
+        &train,
+        None,
+        &FitContext::quiet("test", Seed::new(1), &stop),
+    )?;
     drop(trainer);
     assert_eq!(outcome.stopped, StopReason::Callback);
     assert_eq!(seen, [1, 2, 3]);
@@ -149,7 +191,10 @@ fn a_loss_that_explodes_is_an_error_that_says_where() -> Outcome {
     estimator.network = NetworkSpec::mlp(&[16]);
     estimator.training.optimizer = OptimizerSettings::sgd(1e6, 0.0);
     let message = fit(&estimator, 1).unwrap_err().to_string();
-    assert!(message.contains("epoch 1, step") && message.contains("learning rate 1000000"), "{message}");
+    assert!(
+        message.contains("epoch 1, step") && message.contains("learning rate 1000000"),
+        "{message}"
+    );
     Ok(())
 }
 
@@ -174,8 +219,18 @@ fn the_range_test_suggests_a_rate_that_learns() -> Outcome {
     estimator.training.optimizer = OptimizerSettings::adam(curve.suggestion);
     assert!(fit(&estimator, 1)?.history[14].validation["r2"] > 0.2);
 
-    let wrong = LearningRateFinder { from: 1.0, to: 0.1, ..Default::default() };
-    assert!(wrong.find(&estimator, &train, &context).unwrap_err().to_string().contains("from is 1"));
+    let wrong = LearningRateFinder {
+        from: 1.0,
+        to: 0.1,
+        ..Default::default()
+    };
+    assert!(
+        wrong
+            .find(&estimator, &train, &context)
+            .unwrap_err()
+            .to_string()
+            .contains("from is 1")
+    );
     Ok(())
 }
 
@@ -196,9 +251,20 @@ fn settings_that_cannot_work_are_named_before_anything_is_done() -> Outcome {
     assert!(message(|e| e.training.batch_size = 1, &train).contains("at least 2 with batch norm"));
     assert!(message(|e| e.training.batch_size = 1, &one).contains("at least 2 training rows, got 1"));
     assert!(message(|e| e.training.epochs = 0, &train).contains("epochs is 0"));
-    assert!(message(|e| e.training.early_stopping = Some(EarlyStopping::default()), &train).contains("no validation rows"));
-    assert!(message(|e| e.training.clip_gradient_norm = Some(0.0), &train).contains("clip_gradient_norm is 0"));
-    assert!(message(|e| e.training.optimizer = OptimizerSettings::adam(-1.0), &train).contains("learning_rate is -1"));
+    assert!(
+        message(
+            |e| e.training.early_stopping = Some(EarlyStopping::default()),
+            &train
+        )
+        .contains("no validation rows")
+    );
+    assert!(
+        message(|e| e.training.clip_gradient_norm = Some(0.0), &train).contains("clip_gradient_norm is 0")
+    );
+    assert!(
+        message(|e| e.training.optimizer = OptimizerSettings::adam(-1.0), &train)
+            .contains("learning_rate is -1")
+    );
     Ok(())
 }
 
@@ -220,7 +286,13 @@ fn a_cuda_device_that_is_not_there_is_an_error_and_one_that_is_gives_the_same_ne
     }
     let on_cuda = estimator.fit(&train, None, &context)?;
     let rows = train.features().matrix();
-    for (cpu, cuda) in on_cpu.model.predict(rows)?.values().iter().zip(on_cuda.model.predict(rows)?.values()) {
+    for (cpu, cuda) in on_cpu
+        .model
+        .predict(rows)?
+        .values()
+        .iter()
+        .zip(on_cuda.model.predict(rows)?.values())
+    {
         approx::assert_relative_eq!(*cpu, *cuda, max_relative = 1e-3);
     }
     Ok(())
@@ -232,13 +304,33 @@ fn settings_survive_a_file_and_a_slip_is_named() -> Outcome {
         "optimizer": {"kind": "adamw", "learning_rate": 0.01}, "schedule": {"kind": "one_cycle"},
         "early_stopping": {"patience": 4}}}"#;
     let read: NetworkEstimator = serde_json::from_str(text)?;
-    assert_eq!(read.training.early_stopping, Some(EarlyStopping { patience: 4, ..Default::default() }));
-    assert_eq!(serde_json::from_str::<NetworkEstimator>(&serde_json::to_string(&read)?)?, read);
+    assert_eq!(
+        read.training.early_stopping,
+        Some(EarlyStopping {
+            patience: 4,
+            ..Default::default()
+        })
+    );
+    assert_eq!(
+        serde_json::from_str::<NetworkEstimator>(&serde_json::to_string(&read)?)?,
+        read
+    );
     let slip = serde_json::from_str::<NetworkEstimator>(r#"{"training": {"epoch": 3}}"#).unwrap_err();
-    assert!(slip.to_string().contains("unknown field `epoch`, expected one of"), "{slip}");
+    assert!(
+        slip.to_string()
+            .contains("unknown field `epoch`, expected one of"),
+        "{slip}"
+    );
     assert!(matches!(
-        TrainingSettings { epochs: 0, ..Default::default() }.check(100, false),
-        Err(TrainError::Setting { setting: "epochs", .. })
+        TrainingSettings {
+            epochs: 0,
+            ..Default::default()
+        }
+        .check(100, false),
+        Err(TrainError::Setting {
+            setting: "epochs",
+            ..
+        })
     ));
     Ok(())
 }

@@ -26,13 +26,20 @@ pub fn environment() -> Environment {
     #[cfg(feature = "torch")]
     let environment = environment
         .with_version("libtorch", hitcast_torch_sys::libtorch_version())
-        .with_device(if hitcast_torch_sys::cuda_is_available() { "cuda:0" } else { "cpu" });
+        .with_device(if hitcast_torch_sys::cuda_is_available() {
+            "cuda:0"
+        } else {
+            "cpu"
+        });
     environment
 }
 
 /// A context that shows nothing and ends when `stop` is requested, with this machine's [`environment`].
 pub fn run_context(stop: &StopSignal) -> RunContext<'_> {
-    RunContext { environment: environment(), ..RunContext::quiet(stop) }
+    RunContext {
+        environment: environment(),
+        ..RunContext::quiet(stop)
+    }
 }
 
 /// Networks: settings `network` (see [`NetworkSpec`](hitcast_nn::NetworkSpec)) and `training` (see
@@ -48,7 +55,9 @@ impl ModelKind for Network {
     }
 
     fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {
-        Ok(Box::new(parse_settings::<hitcast_train::NetworkEstimator>(settings)?))
+        Ok(Box::new(parse_settings::<hitcast_train::NetworkEstimator>(
+            settings,
+        )?))
     }
 
     fn load(&self, state: &ModelState, device: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {
@@ -73,11 +82,15 @@ impl ModelKind for Linear {
     }
 
     fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {
-        Ok(Box::new(parse_settings::<hitcast_classical::LinearRegression>(settings)?))
+        Ok(Box::new(parse_settings::<hitcast_classical::LinearRegression>(
+            settings,
+        )?))
     }
 
     fn load(&self, state: &ModelState, _device: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {
-        Ok(Box::new(hitcast_classical::LinearRegressionModel::from_state(state)?))
+        Ok(Box::new(hitcast_classical::LinearRegressionModel::from_state(
+            state,
+        )?))
     }
 }
 
@@ -88,7 +101,9 @@ impl ModelKind for Mean {
     }
 
     fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {
-        Ok(Box::new(parse_settings::<hitcast_classical::MeanRegressor>(settings)?))
+        Ok(Box::new(parse_settings::<hitcast_classical::MeanRegressor>(
+            settings,
+        )?))
     }
 
     fn load(&self, state: &ModelState, _device: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {

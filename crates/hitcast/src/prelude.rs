@@ -11,4 +11,6 @@ pub use hitcast_preprocess::{Recipe, SplitStrategy};
 #[cfg(feature = "torch")]
 pub use hitcast_nn::{Head, Loss, NetworkSpec};
 #[cfg(feature = "torch")]
-pub use hitcast_train::{EarlyStopping, NetworkEstimator, OptimizerSettings, Schedule, Trainer, TrainingSettings};
+pub use hitcast_train::{
+    EarlyStopping, NetworkEstimator, OptimizerSettings, Schedule, Trainer, TrainingSettings,
+};

@@ -15,7 +15,10 @@ use crate::console::{Console, Detail};
 use crate::error::Result;
 
 /// Invented tracks in the form of a public file.
-const FIXTURE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/spotify_features.csv"));
+const FIXTURE: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../fixtures/spotify_features.csv"
+));
 
 pub(crate) fn run(args: &DemoArgs, stop: &StopSignal) -> Result<Output> {
     let data = match &args.data {
@@ -24,20 +27,35 @@ pub(crate) fn run(args: &DemoArgs, stop: &StopSignal) -> Result<Output> {
     };
     let experiment = Experiment::preset("code-pudding")?.with_data(&data);
     let console = Console::new(Detail::Epochs);
-    let context = RunContext { progress: &console, ..hitcast::run_context(stop) };
+    let context = RunContext {
+        progress: &console,
+        ..hitcast::run_context(stop)
+    };
     let run = experiment.run(&hitcast::registry(), &context)?;
     let folder = args.out.join("run");
     run.save(&folder, Existing::Replace)?;
 
     let bundle = load_bundle(&folder.join("bundle"), DeviceChoice::Auto)?;
-    let mut text = format!("{run}\nSaved {}, the best model in {}\n", folder.display(), folder.join("bundle").display());
+    let mut text = format!(
+        "{run}\nSaved {}, the best model in {}\n",
+        folder.display(),
+        folder.join("bundle").display()
+    );
     let mut json = run.to_json()?;
     json["out"] = json!(folder);
     if let Some(example) = Example::first_test_row(&run, &bundle, &data)? {
-        let _ = writeln!(text, "\nA test row, predicted from the bundle that was just saved:\n{}", example.text);
+        let _ = writeln!(
+            text,
+            "\nA test row, predicted from the bundle that was just saved:\n{}",
+            example.text
+        );
         json["example"] = example.json;
     }
-    let _ = writeln!(text, "\nTry it on your own file:\n{}", hint(&folder.join("bundle")));
+    let _ = writeln!(
+        text,
+        "\nTry it on your own file:\n{}",
+        hint(&folder.join("bundle"))
+    );
     Ok(Output { text, json })
 }
 
@@ -55,13 +73,21 @@ struct Example {
 
 impl Example {
     fn first_test_row(run: &Run, bundle: &Bundle, data: &Path) -> Result<Option<Self>> {
-        let Some(row) = run.predictions.iter().find(|row| row.part == Part::Test) else { return Ok(None) };
+        let Some(row) = run.predictions.iter().find(|row| row.part == Part::Test) else {
+            return Ok(None);
+        };
         let table = bundle.read(data, &CsvReader::default())?.table;
-        let Some(position) = table.source_rows().iter().position(|&source| source == row.source_row) else {
+        let Some(position) = table
+            .source_rows()
+            .iter()
+            .position(|&source| source == row.source_row)
+        else {
             return Ok(None);
         };
         let one = table.take(&[position]);
-        let Some(value) = bundle.predict_table(&one)?.values.first().copied().flatten() else { return Ok(None) };
+        let Some(value) = bundle.predict_table(&one)?.values.first().copied().flatten() else {
+            return Ok(None);
+        };
         let mut text = String::new();
         for name in ["track_name", "artists", "genre"] {
             if let Ok(column) = one.column(name) {
@@ -75,7 +101,11 @@ impl Example {
             }
         }
         let target = &bundle.manifest().target.column;
-        let _ = write!(text, "  predicted {target}: {value:.1}, actual: {:.0}", row.actual);
+        let _ = write!(
+            text,
+            "  predicted {target}: {value:.1}, actual: {:.0}",
+            row.actual
+        );
         let json = json!({ "source_row": row.source_row, "target": target, "predicted": value, "actual": row.actual });
         Ok(Some(Self { text, json }))
     }

@@ -12,10 +12,16 @@ use crate::error::Result;
 const USUAL_TARGET: &str = "popularity";
 
 pub(crate) fn run(args: &DescribeArgs) -> Result<Output> {
-    let reader = CsvReader { empty_columns: EmptyColumns::Ignore, ..CsvReader::default() };
+    let reader = CsvReader {
+        empty_columns: EmptyColumns::Ignore,
+        ..CsvReader::default()
+    };
     let loaded = reader.read(hitcast::data::locate(&args.data))?;
     let usual = loaded.table.numbers(USUAL_TARGET).is_ok().then_some(USUAL_TARGET);
     let description = describe(&loaded.table, args.target.as_deref().or(usual))?;
     let text = format!("{}\n\n{description}", loaded.report.to_string().trim_end());
-    Ok(Output { text, json: json!({ "read": loaded.report, "description": description }) })
+    Ok(Output {
+        text,
+        json: json!({ "read": loaded.report, "description": description }),
+    })
 }

@@ -27,14 +27,29 @@ pub(crate) fn run(_args: &DoctorArgs) -> Result<Output> {
         ("processor", json!(environment.cpu)),
         ("simd", json!(simd())),
         ("threads", json!(environment.threads)),
-        ("kinds_of_model", json!(hitcast::registry().names().collect::<Vec<_>>())),
-        ("presets", json!(hitcast::pipeline::Experiment::presets().collect::<Vec<_>>())),
+        (
+            "kinds_of_model",
+            json!(hitcast::registry().names().collect::<Vec<_>>()),
+        ),
+        (
+            "presets",
+            json!(hitcast::pipeline::Experiment::presets().collect::<Vec<_>>()),
+        ),
         ("data_folder", json!(folder)),
         ("data_folder_is_there", json!(folder.is_dir())),
     ];
-    let text = facts.iter().map(|(name, value)| format!("{:<22}{}\n", name.replace('_', " "), plain(value))).collect();
-    let json = facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<serde_json::Map<_, _>>();
-    Ok(Output { text, json: Value::Object(json) })
+    let text = facts
+        .iter()
+        .map(|(name, value)| format!("{:<22}{}\n", name.replace('_', " "), plain(value)))
+        .collect();
+    let json = facts
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect::<serde_json::Map<_, _>>();
+    Ok(Output {
+        text,
+        json: Value::Object(json),
+    })
 }
 
 fn plain(value: &Value) -> String {

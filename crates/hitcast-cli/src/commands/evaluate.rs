@@ -18,5 +18,8 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Output> {
         "incomplete": evaluation.incomplete,
         "warnings": evaluation.warnings,
     });
-    Ok(Output { text: evaluation.to_string(), json })
+    Ok(Output {
+        text: evaluation.to_string(),
+        json,
+    })
 }

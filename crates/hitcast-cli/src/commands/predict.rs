@@ -40,7 +40,10 @@ fn one_row(bundle: &Bundle, row: &BTreeMap<String, RowValue>) -> Result<Output> 
     for note in &prediction.notes {
         text.push_str(&format!("\nNote: {note}"));
     }
-    Ok(Output { text, json: json!(prediction) })
+    Ok(Output {
+        text,
+        json: json!(prediction),
+    })
 }
 
 fn file(bundle: &Bundle, data: &Path, out: Option<&Path>) -> Result<Output> {
@@ -62,7 +65,11 @@ fn file(bundle: &Bundle, data: &Path, out: Option<&Path>) -> Result<Output> {
     let text = match out {
         Some(path) => {
             hitcast::core::file::write_atomic(path, &csv)?;
-            format!("{} rows with predictions in {}{notes}", table.n_rows(), path.display())
+            format!(
+                "{} rows with predictions in {}{notes}",
+                table.n_rows(),
+                path.display()
+            )
         }
         None => {
             eprint!("{}", notes.trim_start());
@@ -74,8 +81,14 @@ fn file(bundle: &Bundle, data: &Path, out: Option<&Path>) -> Result<Output> {
 
 /// The rows as they were read, with one more column: `predicted_` and the name of the target.
 fn with_predictions(table: &Table, target: &str, predictions: &TablePredictions) -> Result<Table> {
-    let values = predictions.values.iter().map(|value| value.unwrap_or(f64::NAN)).collect();
-    Ok(table.clone().set_column(format!("predicted_{target}"), Column::Number(values))?)
+    let values = predictions
+        .values
+        .iter()
+        .map(|value| value.unwrap_or(f64::NAN))
+        .collect();
+    Ok(table
+        .clone()
+        .set_column(format!("predicted_{target}"), Column::Number(values))?)
 }
 
 fn notes(predictions: &TablePredictions) -> String {

@@ -14,19 +14,37 @@ use crate::error::Result;
 pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
     let experiment = experiment(args)?;
     if args.show {
-        return Ok(Output { text: experiment.to_toml()?, json: json!({ "experiment": experiment }) });
+        return Ok(Output {
+            text: experiment.to_toml()?,
+            json: json!({ "experiment": experiment }),
+        });
     }
-    let existing = if args.overwrite { Existing::Replace } else { Existing::Refuse };
+    let existing = if args.overwrite {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    };
     // A folder in the way is better known before the training than after it.
     hitcast::pipeline::Run::check_target(&args.out, existing)?;
     let console = Console::new(Detail::Models);
-    let context = RunContext { progress: &console, device: args.device, ..hitcast::run_context(stop) };
+    let context = RunContext {
+        progress: &console,
+        device: args.device,
+        ..hitcast::run_context(stop)
+    };
     let run = experiment.run(&hitcast::registry(), &context)?;
     run.save(&args.out, existing)?;
     let mut json = run.to_json()?;
     json["out"] = json!(args.out);
     let bundle = args.out.join("bundle");
-    Ok(Output { text: format!("{run}\nSaved {}; predict with\n{}", args.out.display(), hint(&bundle)), json })
+    Ok(Output {
+        text: format!(
+            "{run}\nSaved {}; predict with\n{}",
+            args.out.display(),
+            hint(&bundle)
+        ),
+        json,
+    })
 }
 
 fn experiment(args: &TrainArgs) -> Result<Experiment> {

@@ -1,0 +1,300 @@
+//! The program as a user sees it: what it prints, where, and with which exit code.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const EXPERIMENT: &str = r#"
+name = "small"
+data = { target = "popularity", features = ["energy", "loudness", "duration_min"], by = ["genre"] }
+cleaning.steps = [
+    { step = "derive_scaled", from = "duration_ms", into = "duration_min", factor = 1.6666666666666667e-5 },
+    { step = "drop_missing", columns = ["popularity", "energy", "loudness", "duration_min"] },
+]
+recipe.columns = [{ names = ["energy", "loudness", "duration_min"], scale = { kind = "standard" } }]
+
+[[models]]
+name = "network"
+kind = "network"
+settings.network = { hidden = [8] }
+settings.training = { epochs = 3 }
+"#;
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/spotify_features.csv")
+}
+
+fn hitcast(folder: &Path, arguments: &[&str]) -> std::io::Result<Output> {
+    Command::new(env!("CARGO_BIN_EXE_hitcast"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+}
+
+/// Runs a command with `--json` and reads its one object.
+fn json(folder: &Path, arguments: &[&str]) -> Result<Value, Box<dyn Error>> {
+    let output = hitcast(folder, &[arguments, &["--json"]].concat())?;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    let text = String::from_utf8(output.stdout)?;
+    assert_eq!(text.lines().count(), 1, "one object and nothing else: {text}");
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Runs a command that must fail with this code; gives what it says.
+fn failure(folder: &Path, arguments: &[&str], code: i32) -> Result<String, Box<dyn Error>> {
+    let output = hitcast(folder, arguments)?;
+    let stderr = String::from_utf8(output.stderr)?;
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    assert!(
+        !stderr.contains("panicked") && !stderr.contains("stack backtrace"),
+        "{stderr}"
+    );
+    assert!(
+        output.stdout.is_empty(),
+        "{arguments:?} printed a result although it failed"
+    );
+    Ok(stderr)
+}
+
+/// A folder with the fixture, an experiment and a trained bundle.
+fn trained() -> Result<(tempfile::TempDir, Value), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("small.toml"), EXPERIMENT)?;
+    std::fs::copy(fixture(), folder.path().join("tracks.csv"))?;
+    let run = json(
+        folder.path(),
+        &[
+            "train",
+            "--experiment",
+            "small.toml",
+            "--data",
+            "tracks.csv",
+            "--device",
+            "cpu",
+        ],
+    )?;
+    Ok((folder, run))
+}
+
+#[test]
+fn a_bundle_is_trained_evaluated_and_predicts() -> Outcome {
+    let (folder, run) = trained()?;
+    let folder = folder.path();
+    for part in ["train", "validation", "test"] {
+        assert!(
+            run[part]["rmse"].is_number() && run["baseline"][part]["rmse"].is_number(),
+            "{part}"
+        );
+    }
+    assert_eq!(run["models"][0]["history"].as_array().map(Vec::len), Some(3));
+    for file in [
+        "run.json",
+        "experiment.toml",
+        "predictions.csv",
+        "bundle/manifest.json",
+        "bundle/weights.safetensors",
+    ] {
+        assert!(folder.join("out/run").join(file).is_file(), "{file}");
+    }
+
+    let evaluation = json(
+        folder,
+        &[
+            "evaluate",
+            "out/run/bundle",
+            "--data",
+            "tracks.csv",
+            "--by",
+            "genre",
+        ],
+    )?;
+    assert!(evaluation["test"]["rmse"].as_f64() < evaluation["baseline"]["test"]["rmse"].as_f64());
+    assert!(
+        evaluation["by"]["genre"]
+            .as_array()
+            .is_some_and(|groups| groups.len() > 3)
+    );
+
+    let set = [
+        "--set",
+        "energy=0.8",
+        "--set",
+        "loudness=-5",
+        "--set",
+        "duration_ms=200000",
+    ];
+    let row = json(folder, &[&["predict", "out/run/bundle"][..], &set[..]].concat())?;
+    assert_eq!(row["target"], "popularity");
+    assert!(row["value"].is_number());
+
+    let all = json(folder, &["predict", "out/run/bundle", "--data", "tracks.csv"])?;
+    let rows = all["predictions"].as_array().map(Vec::len);
+    let output = hitcast(
+        folder,
+        &[
+            "predict",
+            "out/run/bundle",
+            "--data",
+            "tracks.csv",
+            "--out",
+            "predicted.csv",
+        ],
+    )?;
+    assert!(output.status.success());
+    let read = hitcast::prelude::CsvReader::default()
+        .read(folder.join("predicted.csv"))?
+        .table;
+    assert!(read.contains("predicted_popularity"));
+    assert_eq!(Some(read.n_rows()), rows);
+    Ok(())
+}
+
+#[test]
+fn the_same_experiment_gives_the_same_numbers_and_is_not_overwritten_unasked() -> Outcome {
+    let (folder, first) = trained()?;
+    let experiment = "out/run/experiment.toml";
+    let again = [
+        "train",
+        "--experiment",
+        experiment,
+        "--data",
+        "tracks.csv",
+        "--device",
+        "cpu",
+        "--out",
+        "out/again",
+    ];
+    let second = json(folder.path(), &again)?;
+    assert_eq!(first["test"], second["test"]);
+    let message = failure(folder.path(), &again, 1)?;
+    assert!(message.contains("out/again"), "{message}");
+    json(folder.path(), &[&again[..], &["--overwrite"]].concat())?;
+    Ok(())
+}
+
+#[test]
+fn describe_and_doctor_say_what_is_there() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let file = fixture();
+    let file = file.to_str().ok_or("path")?;
+    let described = json(folder.path(), &["describe", file])?;
+    let columns = described["description"]["columns"].as_array().ok_or("columns")?;
+    assert!(
+        columns
+            .iter()
+            .any(|c| c["name"] == "energy" && c["correlation"].is_number())
+    );
+    let text = String::from_utf8(hitcast(folder.path(), &["describe", file])?.stdout)?;
+    assert!(text.contains("danceability"));
+
+    let doctor = json(folder.path(), &["doctor"])?;
+    assert!(
+        doctor["libtorch"]
+            .as_str()
+            .is_some_and(|version| version.starts_with("2.11")),
+        "{doctor}"
+    );
+    Ok(())
+}
+
+#[test]
+fn mistakes_are_answered_in_a_sentence() -> Outcome {
+    let (folder, _) = trained()?;
+    let folder = folder.path();
+    let bundle = "out/run/bundle";
+    for (arguments, expected) in [
+        (&["describe", "nothing.csv"][..], "nothing.csv"),
+        (
+            &["describe", "tracks.csv", "--target", "popularty"],
+            "did you mean \"popularity\"?",
+        ),
+        (
+            &["train", "--preset", "code-puding", "--data", "tracks.csv"],
+            "code-pudding",
+        ),
+        (
+            &["train", "--preset", "code-pudding", "--out", "out/x"],
+            "data.path",
+        ),
+        (&["evaluate", "out", "--data", "tracks.csv"], "out"),
+        (
+            &["evaluate", bundle, "--data", "tracks.csv", "--by", "gener"],
+            "did you mean \"genre\"?",
+        ),
+        (&["predict", bundle, "--set", "energy=0.5"], "loudness"),
+        (&["predict", bundle, "--set", "energy"], "name=value"),
+        (
+            &["predict", bundle, "--set", "enrgy=0.5"],
+            "did you mean \"energy\"?",
+        ),
+        (&["predict", bundle], "nothing to predict"),
+        (
+            &[
+                "train",
+                "--experiment",
+                "small.toml",
+                "--data",
+                "tracks.csv",
+                "--device",
+                "cuda:7",
+                "--out",
+                "out/y",
+            ],
+            "cuda",
+        ),
+    ] {
+        let message = failure(folder, arguments, 1)?;
+        assert!(
+            message.to_lowercase().contains(&expected.to_lowercase()),
+            "{arguments:?}: {message}"
+        );
+    }
+    assert!(failure(folder, &["train", "--preset", "a", "--device", "gpu"], 2)?.contains("auto, cpu, cuda"));
+    assert!(!folder.join("out/x").exists() && !folder.join("out/y").exists());
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_training_and_keeps_what_was_learned() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let endless = EXPERIMENT.replace("epochs = 3", "epochs = 100000");
+    std::fs::write(folder.path().join("endless.toml"), endless)?;
+    std::fs::copy(fixture(), folder.path().join("tracks.csv"))?;
+    let child = Command::new(env!("CARGO_BIN_EXE_hitcast"))
+        .current_dir(folder.path())
+        .args([
+            "train",
+            "--experiment",
+            "endless.toml",
+            "--data",
+            "tracks.csv",
+            "--json",
+        ])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()?;
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()?
+            .success()
+    );
+    let output = child.wait_with_output()?;
+    assert_eq!(
+        output.status.code(),
+        Some(130),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let run: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(run["models"][0]["stopped"], "requested");
+    assert!(folder.path().join("out/run/bundle/manifest.json").is_file());
+    Ok(())
+}
