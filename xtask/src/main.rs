@@ -5,6 +5,7 @@ mod command;
 mod demo;
 mod error;
 mod fixtures;
+mod outside;
 mod readme;
 mod setup;
 mod test;
@@ -28,6 +29,8 @@ Usage: cargo xtask COMMAND
                                    the one that uses NVIDIA GPUs (much larger)
   check                            Set up what is missing, then check format, lints, documentation, and packages
   ci                               check, then test
+  soak                             What takes too long for every test run: the README's library section, followed in a
+                                   project of its own
   fixtures                         Write the files in fixtures/ anew
   help                             Show this
 
@@ -74,6 +77,10 @@ fn run(words: &[&str]) -> Result<()> {
             set_up(Variant::Cpu)?;
             check::run(&checkout)?;
             test::run(&checkout)
+        }
+        ["soak"] => {
+            set_up(Variant::Cpu)?;
+            outside::run(&checkout)
         }
         ["fixtures"] => {
             let folder = checkout.join("fixtures");

@@ -2,8 +2,9 @@
 //!
 //! Every command of a fenced block marked `sh` counts as a test. Two kinds of paths are put elsewhere: `out/…` goes below
 //! the target folder, and `data/NAME` is taken from `HITCAST_DATA` or `data/` where that file is there and small enough
-//! for a test, else from the fixture of the same form; each such change is printed. Commands that would run this very
-//! suite, or fetch gigabytes, are only recognised. (Its Rust blocks are tests of the crate `hitcast`.)
+//! for a test, else from the fixture of the same form; and what would build in release runs as the tests were built. Each
+//! such change is printed. Commands that would run this very suite, or fetch gigabytes, are only recognised. (Its Rust
+//! blocks are compiled by the crate `hitcast`, and run by `cargo xtask soak`.)
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ pub(crate) fn run(checkout: &Path) -> Result<Count> {
                 count.failed += 1;
             }
             Plan::Run => {
-                let moved = with_paths_elsewhere(&line, &|word| {
+                let moved = with_paths_elsewhere(&as_built(&line), &|word| {
                     elsewhere(word, &data, &checkout.join("fixtures"), &out)
                 });
                 if moved != line {
@@ -71,6 +72,16 @@ pub(crate) fn run(checkout: &Path) -> Result<Count> {
         }
     }
     Ok(count)
+}
+
+/// The command with the programs that the tests built anyway: the aliases build in release, which would compile everything
+/// a second time to show the same.
+fn as_built(command: &str) -> String {
+    const PROGRAM: &str = "cargo run --quiet --package hitcast-cli --bin hitcast --";
+    command
+        .replace("cargo xtask demo", &format!("{PROGRAM} demo"))
+        .replace("cargo hitcast", PROGRAM)
+        .replace(" --release", "")
 }
 
 /// The commands of all fenced blocks marked `sh`: one a line, continued lines joined, comments left out.
@@ -155,6 +166,20 @@ mod tests {
             "cargo hitcast doctor",
         ];
         assert_eq!(commands(markdown), expected);
+    }
+
+    #[test]
+    fn release_programs_run_as_they_were_built_for_the_tests() {
+        let program = "cargo run --quiet --package hitcast-cli --bin hitcast --";
+        assert_eq!(
+            as_built("cargo xtask demo --data a.csv"),
+            format!("{program} demo --data a.csv")
+        );
+        assert_eq!(as_built("cargo hitcast doctor"), format!("{program} doctor"));
+        assert_eq!(
+            as_built("cargo run --release --example a -- b"),
+            "cargo run --example a -- b"
+        );
     }
 
     #[test]

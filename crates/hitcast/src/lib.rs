@@ -60,3 +60,8 @@ pub use hitcast_torch_sys as torch;
 pub use hitcast_train as train;
 
 pub use kinds::{environment, registry, run_context};
+
+/// The README's program, which must compile.
+#[cfg(all(doctest, feature = "torch"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

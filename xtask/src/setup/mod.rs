@@ -74,6 +74,9 @@ impl Setup {
             Some(place) => place,
             None => self.bring(&platform)?,
         };
+        // Downloads are of no more use, whether of this run or of one that was killed after its work was done.
+        remove_folder(&download::folder(&self.cache))?;
+        remove_folder(&self.cache.join("tmp"))?;
         link::point(&self.checkout, &place)?;
         say(&format!(
             "libtorch {VERSION} is ready: .libtorch -> {}",
@@ -125,8 +128,6 @@ impl Setup {
         found::examine(&unpacked, self.variant, "what was downloaded is of no use here")?;
         found::check_libraries(&unpacked, self.variant)?;
         fs::rename(&unpacked, &place).map_err(Error::io("rename", &unpacked))?;
-        remove_folder(&download::folder(&self.cache))?;
-        remove_folder(&self.cache.join("tmp"))?;
         Ok(place)
     }
 }
