@@ -1,5 +1,7 @@
 //! Whatever the table and the steps: rows in = rows out + rows dropped by reason.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 
 use hitcast_data::clean::{
@@ -13,12 +15,20 @@ const NUMBERS: [&str; 3] = ["popularity", "tempo", "duration_ms"];
 
 fn tables() -> impl Strategy<Value = Table> {
     let number = prop_oneof![4 => (0..8_i32).prop_map(f64::from), 1 => Just(f64::NAN), 1 => Just(-0.0)];
-    let text = prop::option::weighted(0.8, prop::sample::select(vec!["A", "a", "B - Remaster", "B", "?", "c;d"]));
+    let text = prop::option::weighted(
+        0.8,
+        prop::sample::select(vec!["A", "a", "B - Remaster", "B", "?", "c;d"]),
+    );
     let flag = prop::option::of(any::<bool>());
     let row = (prop::array::uniform3(text), prop::array::uniform3(number), flag);
     prop::collection::vec(row, 0..40).prop_map(|rows| {
         let texts = (0..3).map(|c| (TEXTS[c], Column::text(rows.iter().map(|row| row.0[c]))));
-        let numbers = (0..3).map(|c| (NUMBERS[c], Column::Number(rows.iter().map(|row| row.1[c]).collect())));
+        let numbers = (0..3).map(|c| {
+            (
+                NUMBERS[c],
+                Column::Number(rows.iter().map(|row| row.1[c]).collect()),
+            )
+        });
         let flag = [("explicit", Column::Flag(rows.iter().map(|row| row.2).collect()))];
         Table::new(texts.chain(numbers).chain(flag)).unwrap()
     })
@@ -31,20 +41,36 @@ fn names_of(all: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> 
 
 fn steps() -> impl Strategy<Value = CleaningStep> {
     let number = || prop::sample::select(NUMBERS.to_vec()).prop_map(str::to_owned);
-    let keep = prop_oneof![Just(Keep::First), Just(Keep::Last), number().prop_map(Keep::Highest)];
+    let keep = prop_oneof![
+        Just(Keep::First),
+        Just(Keep::Last),
+        number().prop_map(Keep::Highest)
+    ];
     let action = prop_oneof![Just(RangeAction::SetMissing), Just(RangeAction::DropRow)];
     prop_oneof![
-        (names_of(&TEXTS), keep).prop_map(|(keys, keep)| CleaningStep::DropDuplicates(DropDuplicates { keys, keep })),
+        (names_of(&TEXTS), keep)
+            .prop_map(|(keys, keep)| CleaningStep::DropDuplicates(DropDuplicates { keys, keep })),
         names_of(&NUMBERS).prop_map(|columns| CleaningStep::DropMissing(DropMissing { columns })),
         (number(), -1.0..5.0_f64, action).prop_map(|(column, min, action)| {
             let range = Some(ValidRange { min, max: min + 3.0 });
-            CleaningStep::OutOfRange(OutOfRange { columns: vec![column], range, action })
+            CleaningStep::OutOfRange(OutOfRange {
+                columns: vec![column],
+                range,
+                action,
+            })
         }),
         number().prop_map(|from| {
-            CleaningStep::DeriveScaled(DeriveScaled { from, into: "made".to_owned(), factor: 0.5 })
+            CleaningStep::DeriveScaled(DeriveScaled {
+                from,
+                into: "made".to_owned(),
+                factor: 0.5,
+            })
         }),
         Just(CleaningStep::SongKey(SongKey::default())),
-        Just(CleaningStep::DropColumns(DropColumns { columns: vec!["made".to_owned()], if_present: true })),
+        Just(CleaningStep::DropColumns(DropColumns {
+            columns: vec!["made".to_owned()],
+            if_present: true
+        })),
     ]
 }
 

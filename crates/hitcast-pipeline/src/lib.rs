@@ -2,6 +2,57 @@
 //! [`Bundle`] that predicts again anywhere.
 //! Kinds of model are handed in through a [`Registry`], so this crate needs no libtorch.
 //!
+//! ```
+//! use hitcast_classical::{LinearRegression, LinearRegressionModel};
+//! use hitcast_core::{BoxError, DeviceChoice, Estimator, Model, ModelState, StopSignal};
+//! use hitcast_data::{Column, Table};
+//! use hitcast_pipeline::{Experiment, ModelKind, Registry, RunContext, parse_settings};
+//!
+//! struct Linear;
+//!
+//! impl ModelKind for Linear {
+//!     fn name(&self) -> &'static str {
+//!         "linear"
+//!     }
+//!
+//!     fn estimator(&self, settings: &serde_json::Value) -> Result<Box<dyn Estimator>, BoxError> {
+//!         Ok(Box::new(parse_settings::<LinearRegression>(settings)?))
+//!     }
+//!
+//!     fn load(&self, state: &ModelState, _: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {
+//!         Ok(Box::new(LinearRegressionModel::from_state(state)?))
+//!     }
+//! }
+//!
+//! let experiment = Experiment::from_toml(
+//!     r#"
+//!     name = "line"
+//!     references = []
+//!
+//!     [data]
+//!     target = "y"
+//!     features = ["x"]
+//!
+//!     [[recipe.columns]]
+//!     names = ["x"]
+//!     scale = { kind = "standard" }
+//!
+//!     [[models]]
+//!     name = "straight"
+//!     kind = "linear"
+//!     "#,
+//! )?;
+//! let x: Vec<f64> = (0..100).map(f64::from).collect();
+//! let y = x.iter().map(|x| 3.0 * x + 1.0).collect();
+//! let table = Table::new([("x", Column::Number(x)), ("y", Column::Number(y))])?;
+//! let stop = StopSignal::new();
+//! let run = experiment.run_on(table, None, &Registry::new().with(Linear), &RunContext::quiet(&stop))?;
+//! assert!(run.report.metrics.test.rmse < 0.01 && run.report.baseline.test.rmse > 10.0);
+//! let row = [("x".to_owned(), 200.0.into())].into();
+//! assert!((run.bundle().predict_row(&row)?.value - 601.0).abs() < 0.01);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! - [`experiment`]: what to read, how to clean it, what to fit and how to judge it
 //! - [`registry`]: the kinds of model that an experiment may name
 //! - [`execute`]: from an experiment to its run

@@ -98,8 +98,8 @@ pub enum PreprocessError {
         /// Name of the column.
         column: String,
     },
-    /// A saved preprocessor is damaged.
-    #[error("saved preprocessor: {0}")]
+    /// Something saved is damaged: a preprocessor, a scaler, a split.
+    #[error("what was saved is damaged: {0}")]
     Fitted(String),
     /// Fractions are not those of a split.
     #[error(

@@ -45,7 +45,9 @@ pub(crate) fn read_header(source: &Source, delimiter: u8, max_bytes: usize) -> R
         let begin = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let outcome = splitter.one_record(&bytes, begin, at_end);
         let cut = match outcome {
-            Outcome::Record { .. } => break (outcome, begin),
+            // With a byte behind the header in sight, a \r\n at its end is not cut in two.
+            Outcome::Record { next, .. } if next < bytes.len() || at_end => break (outcome, begin),
+            Outcome::Record { .. } => false,
             Outcome::Cut { .. } => true,
             Outcome::End => false,
         };

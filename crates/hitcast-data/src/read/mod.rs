@@ -52,6 +52,18 @@ pub use report::{
 /// quoted field may hold line breaks, blank lines are passed over, and a byte-order mark is no part of the header. A
 /// file packed by gzip, or alone in a ZIP archive, is read as it is. What is read does not depend on the number of
 /// threads.
+///
+/// ```
+/// use hitcast_data::{BadValues, CsvReader};
+///
+/// let file = "track,energy\nA,0.5\nB,\nC,0.7,too many\n";
+/// let reader = CsvReader { bad_values: BadValues::Skip, ..CsvReader::default() };
+/// let loaded = reader.read_from(file.as_bytes(), "tracks.csv")?;
+/// assert_eq!(loaded.table.numbers("energy")?[0], 0.5);
+/// assert!(loaded.table.column("energy")?.is_missing(1));
+/// assert_eq!(loaded.report.skipped[0].line, 4);
+/// # Ok::<(), hitcast_data::DataError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct CsvReader {
     /// Threads that read; 0 for as many as there are processors.
@@ -158,7 +170,7 @@ impl CsvReader {
     }
 
     /// Reads a file a few rows at a time, in memory that does not grow with the file. All batches have the same
-    /// columns. If types are to be inferred, the file is read twice, for they depend on all rows.
+    /// columns; a bad row ends them, and rows shortly before it may not be handed out. If types are to be inferred, the file is read twice, for they depend on all rows.
     ///
     /// # Errors
     /// As [`read`](Self::read); what can only be known later comes from the iterator, which ends with it.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::error::BundleProblem;
-use super::weights::TensorInfo;
+use super::weights::{MAX_AXES, MAX_TENSORS, TensorInfo};
 use crate::prepare::Preparation;
 use crate::report::SplitMetrics;
 
@@ -239,6 +239,27 @@ impl WeightsInfo {
                 what,
                 got: self.bytes,
                 limit: MAX_WEIGHTS_BYTES,
+            });
+        }
+        if self.tensors.len() > MAX_TENSORS {
+            let (got, limit) = (self.tensors.len() as u64, MAX_TENSORS as u64);
+            return Err(BundleProblem::TooLarge {
+                what: "the number of tensors",
+                got,
+                limit,
+            });
+        }
+        if let Some(axes) = self
+            .tensors
+            .values()
+            .map(|info| info.shape.len())
+            .find(|&axes| axes > MAX_AXES)
+        {
+            let (got, limit) = (axes as u64, MAX_AXES as u64);
+            return Err(BundleProblem::TooLarge {
+                what: "the number of axes of a tensor",
+                got,
+                limit,
             });
         }
         let sum = |sum: u64, info: &TensorInfo| sum.checked_add(info.byte_len()?);

@@ -1,0 +1,254 @@
+//! Reading one CSV file with hitcast and with what others would use, in turn, on the same number of threads:
+//!
+//! ```text
+//! cargo run --release -p hitcast-benches --bin compare_csv -- PATH [--json]
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use clap::Parser;
+use hitcast_benches::measure::{Machine, Measured, median, peak_memory_bytes};
+use hitcast_benches::peers::{self, Result};
+use hitcast_data::CsvReader;
+use serde::Serialize;
+
+/// The peers, by the names that `peers/read_csv.py` knows.
+const PEERS: [&str; 3] = ["polars", "pandas", "pandas_pyarrow"];
+
+/// Times reading a CSV file with hitcast, polars and pandas.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The file.
+    path: PathBuf,
+    /// Print one JSON object on standard output, and nothing else there.
+    #[arg(long)]
+    json: bool,
+    /// Threads of each program.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// How often all programs take their turn.
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// How often a program reads the file in one turn, after once to warm up.
+    #[arg(long, default_value_t = 5)]
+    repetitions: usize,
+    /// A Python that has the packages of `benches/peers/requirements.txt`; without it one is made in `.peers/`.
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// Take one turn of hitcast and print it.
+    #[arg(long, hide = true)]
+    turn: bool,
+}
+
+/// All turns of a program.
+#[derive(Debug, Serialize)]
+struct Reader {
+    median_seconds: f64,
+    megabytes_per_second: f64,
+    peak_memory_bytes: Option<u64>,
+    peak_memory_per_file: Option<f64>,
+    rows: u64,
+    columns: u64,
+    seconds: Vec<f64>,
+}
+
+/// What is printed.
+#[derive(Debug, Serialize)]
+struct Comparison {
+    file: String,
+    bytes: u64,
+    threads: usize,
+    rounds: usize,
+    repetitions: usize,
+    machine: Machine,
+    readers: BTreeMap<&'static str, Reader>,
+    /// The peer's median divided by ours: above 1, hitcast is faster.
+    peer_to_ours: BTreeMap<&'static str, f64>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = if arguments.turn {
+        turn(&arguments)
+    } else {
+        compare(&arguments)
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads the file with hitcast, in a process of its own so that its memory can be seen.
+fn turn(arguments: &Arguments) -> Result<()> {
+    let reader = CsvReader {
+        threads: arguments.threads,
+        ..CsvReader::default()
+    };
+    let table = reader.read(&arguments.path)?.table;
+    let (rows, columns) = (table.n_rows() as u64, table.n_columns() as u64);
+    let peak_memory_bytes = peak_memory_bytes();
+    drop(table);
+    let mut seconds = Vec::new();
+    for _ in 0..arguments.repetitions {
+        let begin = Instant::now();
+        let loaded = reader.read(&arguments.path)?;
+        seconds.push(begin.elapsed().as_secs_f64());
+        drop(loaded);
+    }
+    println!(
+        "{}",
+        serde_json::to_string(&Measured {
+            seconds,
+            peak_memory_bytes,
+            rows,
+            columns
+        })?
+    );
+    Ok(())
+}
+
+fn compare(arguments: &Arguments) -> Result<()> {
+    let path = &arguments.path;
+    let bytes = std::fs::metadata(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?
+        .len();
+    let python = arguments.python.clone().map_or_else(peers::python, Ok)?;
+    let ours = std::env::current_exe()?;
+    let mut turns: BTreeMap<&'static str, Vec<Measured>> = BTreeMap::new();
+    for round in 1..=arguments.rounds {
+        eprintln!("round {round} of {}", arguments.rounds);
+        let mut command = Command::new(&ours);
+        command
+            .arg("--turn")
+            .arg("--repetitions")
+            .arg(arguments.repetitions.to_string());
+        turns
+            .entry("hitcast")
+            .or_default()
+            .push(measured(&mut command, path, arguments.threads)?);
+        for peer in PEERS {
+            let mut command = Command::new(&python);
+            command
+                .arg(peers::script("read_csv.py"))
+                .arg("--reader")
+                .arg(peer);
+            command
+                .arg("--repetitions")
+                .arg(arguments.repetitions.to_string());
+            turns
+                .entry(peer)
+                .or_default()
+                .push(measured(&mut command, path, arguments.threads)?);
+        }
+    }
+    let readers: BTreeMap<&'static str, Reader> = turns
+        .into_iter()
+        .map(|(name, turns)| (name, summarised(&turns, bytes)))
+        .collect();
+    let ours = readers
+        .get("hitcast")
+        .map_or(f64::NAN, |reader| reader.median_seconds);
+    let peer_to_ours = PEERS
+        .iter()
+        .filter_map(|&peer| Some((peer, readers.get(peer)?.median_seconds / ours)))
+        .collect();
+    let comparison = Comparison {
+        file: path.display().to_string(),
+        bytes,
+        threads: arguments.threads,
+        rounds: arguments.rounds,
+        repetitions: arguments.repetitions,
+        machine: Machine::here(),
+        readers,
+        peer_to_ours,
+    };
+    if arguments.json {
+        println!("{}", serde_json::to_string(&comparison)?);
+    } else {
+        show(&comparison);
+    }
+    Ok(())
+}
+
+/// Runs a program on the file with this many threads, and reads the JSON object that it prints.
+fn measured(command: &mut Command, path: &Path, threads: usize) -> Result<Measured> {
+    command
+        .arg("--threads")
+        .arg(threads.to_string())
+        .arg(path)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let output = command
+        .output()
+        .map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("{command:?} failed: {}", output.status).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+#[allow(clippy::cast_precision_loss)] // sizes of files and memory, for people
+fn summarised(turns: &[Measured], bytes: u64) -> Reader {
+    let seconds: Vec<f64> = turns
+        .iter()
+        .flat_map(|turn| turn.seconds.iter().copied())
+        .collect();
+    let median_seconds = median(&seconds);
+    let peak_memory_bytes = turns.iter().filter_map(|turn| turn.peak_memory_bytes).max();
+    Reader {
+        median_seconds,
+        megabytes_per_second: bytes as f64 / 1e6 / median_seconds,
+        peak_memory_bytes,
+        peak_memory_per_file: peak_memory_bytes.map(|peak| peak as f64 / bytes as f64),
+        rows: turns.first().map_or(0, |turn| turn.rows),
+        columns: turns.first().map_or(0, |turn| turn.columns),
+        seconds,
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // sizes of files and memory, for people
+fn show(comparison: &Comparison) {
+    let Comparison {
+        file,
+        bytes,
+        threads,
+        rounds,
+        repetitions,
+        machine,
+        readers,
+        peer_to_ours,
+    } = comparison;
+    println!(
+        "{file}: {:.1} MB, {threads} threads, {rounds} rounds of {repetitions} reads",
+        *bytes as f64 / 1e6
+    );
+    let processor = machine.processor.as_deref().unwrap_or("an unnamed processor");
+    println!(
+        "{processor}, {} processors, {}",
+        machine.processors, machine.system
+    );
+    println!(
+        "{:<16}{:>12}{:>10}{:>14}{:>12}{:>12}",
+        "reader", "median ms", "MB/s", "peer / ours", "peak MB", "peak / file"
+    );
+    for (name, reader) in readers {
+        let ratio = peer_to_ours
+            .get(name)
+            .map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        let peak = reader
+            .peak_memory_bytes
+            .map_or_else(String::new, |peak| format!("{:.0}", peak as f64 / 1e6));
+        let share = reader
+            .peak_memory_per_file
+            .map_or_else(String::new, |share| format!("{share:.2}"));
+        let (milliseconds, speed) = (1e3 * reader.median_seconds, reader.megabytes_per_second);
+        println!("{name:<16}{milliseconds:>12.1}{speed:>10.0}{ratio:>14}{peak:>12}{share:>12}");
+    }
+}

@@ -1,0 +1,70 @@
+//! A Python environment with the peers in it, in the workspace's git-ignored `.peers/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// An error in words.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// The workspace's root.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A script of `benches/peers/`.
+pub fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)
+}
+
+/// The Python of the peers' environment, which is made if it is missing or its requirements have changed. What happens
+/// is said on standard error.
+///
+/// # Errors
+/// If there is no Python, or the packages cannot be installed.
+pub fn python() -> Result<PathBuf> {
+    let folder = workspace().join(".peers");
+    let inside = if cfg!(windows) {
+        folder.join("Scripts/python.exe")
+    } else {
+        folder.join("bin/python")
+    };
+    let requirements_file = script("requirements.txt");
+    let requirements = fs::read_to_string(&requirements_file)?;
+    let installed = folder.join("installed.txt");
+    if inside.exists() && fs::read_to_string(&installed).is_ok_and(|installed| installed == requirements) {
+        return Ok(inside);
+    }
+    if !inside.exists() {
+        let name = if cfg!(windows) { "python" } else { "python3" };
+        eprintln!("making a Python environment in {}", folder.display());
+        run(Command::new(name).args(["-m", "venv"]).arg(&folder)).map_err(|error| {
+            format!("{error}\nThe peers need Python 3.10 or later with venv and pip; or name one that has them by --python.")
+        })?;
+    }
+    eprintln!(
+        "installing the peers (about 200 MB): {}",
+        requirements.split_whitespace().collect::<Vec<_>>().join(", ")
+    );
+    run(Command::new(&inside)
+        .args(["-m", "pip", "install", "--quiet", "-r"])
+        .arg(&requirements_file))?;
+    fs::write(installed, requirements)?;
+    Ok(inside)
+}
+
+/// Runs a program whose output goes to standard error.
+fn run(command: &mut Command) -> Result<()> {
+    let name = format!("{command:?}");
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cannot start {name}: {error}"))?;
+    eprint!("{}", String::from_utf8_lossy(&output.stdout));
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{name} failed: {}", output.status).into())
+    }
+}
