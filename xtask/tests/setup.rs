@@ -349,12 +349,13 @@ fn without_pip_or_any_downloader_it_says_what_to_install() {
     let sandbox = Sandbox::new();
     let message = fails(sandbox.setup().env("PATH", sandbox.path("bin")));
     assert!(
-        message.contains("no curl") && message.contains("python3-pip"),
+        message.contains("no python3") && message.contains("python3-pip"),
         "{message}"
     );
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
 fn without_pip_the_official_archive_is_taken() {
     let sandbox = Sandbox::new();
     let zip = sandbox.path("libtorch.zip");
@@ -371,13 +372,11 @@ fn without_pip_the_official_archive_is_taken() {
     let said = succeeds(sandbox.setup().env("PATH", sandbox.path("bin")));
     assert!(said.contains("python3 is there but has no pip"), "{said}");
     assert!(sandbox.is_set_up());
-    if cfg!(target_arch = "x86_64") {
-        let asked = fs::read_to_string(asked).unwrap();
-        assert!(
-            asked.contains("https://download.pytorch.org/libtorch/cpu/libtorch-shared-with-deps-2.11.0"),
-            "{asked}"
-        );
-    }
+    let asked = fs::read_to_string(asked).unwrap();
+    assert!(
+        asked.contains("https://download.pytorch.org/libtorch/cpu/libtorch-shared-with-deps-2.11.0"),
+        "{asked}"
+    );
 }
 
 #[test]
@@ -449,7 +448,7 @@ fn without_network_it_says_so() {
     let mut command = sandbox.setup();
     command
         .env_remove("PIP_NO_INDEX")
-        .env("PIP_RETRIES", "0")
+        .env("PIP_RETRIES", "1")
         .env("NO_PROXY", "*")
         .env("no_proxy", "*");
     let message = fails(command.env("PIP_INDEX_URL", "http://127.0.0.1:9/simple"));

@@ -205,49 +205,54 @@ fn run_and_hear(command: &mut Command) -> Result<(bool, String)> {
     Ok((status.success(), said))
 }
 
-/// From what pip, curl or wget said to what was the matter.
+/// From what pip, curl or wget said to what was the matter, with the line that shows it.
 fn explain(what: String, said: &str) -> Error {
-    let lower = said.to_lowercase();
-    let any = |signs: &[&str]| signs.iter().any(|sign| lower.contains(sign));
-    let last = said
-        .lines()
-        .map(str::trim)
-        .rfind(|line| !line.is_empty() && !line.starts_with("[notice]"));
-    let detail = last
-        .unwrap_or("it said nothing")
-        .trim_start_matches("ERROR: ")
-        .to_owned();
-    if any(&["no space left", "errno 28"]) {
-        Error::Download {
+    let line_with = |signs: &[&str]| {
+        let shows = |line: &&str| signs.iter().any(|sign| line.to_lowercase().contains(sign));
+        said.lines()
+            .map(str::trim)
+            .find(shows)
+            .map(|line| line.chars().take(300).collect::<String>())
+    };
+    if let Some(line) = line_with(&["no space left", "errno 28"]) {
+        return Error::Download {
             what,
-            detail: format!("the disk is full ({detail})"),
-        }
-    } else if any(&["no such option"]) {
-        let detail = format!("this pip is too old ({detail}); python3 -m pip install --upgrade pip");
-        Error::Download { what, detail }
-    } else if any(&[
-        "newconnectionerror",
-        "name resolution",
-        "name or service not known",
-        "could not resolve",
-        "unable to resolve",
-        "failed to connect",
-        "couldn't connect",
-        "connection refused",
-        "connection reset",
-        "network is unreachable",
-        "timed out",
-        "proxyerror",
-        "getaddrinfo",
-        "urlopen error",
-    ]) {
-        Error::NoNetwork { what, detail }
-    } else if any(&["no matching distribution", "404", "not found"]) {
-        Error::NotOffered { what, detail }
-    } else {
-        Error::Download { what, detail }
+            detail: format!("the disk is full ({line})"),
+        };
+    }
+    if let Some(line) = line_with(&["no such option"]) {
+        let detail = format!("this pip is too old ({line}); python3 -m pip install --upgrade pip");
+        return Error::Download { what, detail };
+    }
+    if let Some(detail) = line_with(&SIGNS_OF_NO_NETWORK) {
+        return Error::NoNetwork { what, detail };
+    }
+    if let Some(detail) = line_with(&["no matching distribution", "404", "not found"]) {
+        return Error::NotOffered { what, detail };
+    }
+    let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
+    Error::Download {
+        what,
+        detail: last.unwrap_or("it said nothing").to_owned(),
     }
 }
+
+const SIGNS_OF_NO_NETWORK: [&str; 14] = [
+    "newconnectionerror",
+    "name resolution",
+    "name or service not known",
+    "could not resolve",
+    "unable to resolve",
+    "failed to connect",
+    "couldn't connect",
+    "connection refused",
+    "connection reset",
+    "network is unreachable",
+    "timed out",
+    "proxyerror",
+    "getaddrinfo",
+    "urlopen error",
+];
 
 #[cfg(test)]
 mod tests {

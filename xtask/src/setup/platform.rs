@@ -8,7 +8,7 @@ use super::{VERSION, Variant};
 pub(crate) struct Wheel {
     pub(crate) name: &'static str,
     pub(crate) version: &'static str,
-    /// Size of the download in MB; on Linux x86-64, elsewhere about.
+    /// Size of the download in MB on Linux x86-64; elsewhere it is about the same.
     pub(crate) mb: u64,
 }
 
@@ -93,62 +93,62 @@ const NVIDIA_CUDA: [Wheel; 12] = [
     Wheel {
         name: "nvidia-cublas",
         version: "13.1.0.3",
-        mb: 0,
+        mb: 423,
     },
     Wheel {
         name: "nvidia-cuda-nvrtc",
         version: "13.0.88",
-        mb: 0,
+        mb: 90,
     },
     Wheel {
         name: "nvidia-cudnn-cu13",
         version: "9.19.0.56",
-        mb: 0,
+        mb: 366,
     },
     Wheel {
         name: "nvidia-cufft",
         version: "12.0.0.61",
-        mb: 0,
+        mb: 214,
     },
     Wheel {
         name: "nvidia-cufile",
         version: "1.15.1.6",
-        mb: 0,
+        mb: 1,
     },
     Wheel {
         name: "nvidia-curand",
         version: "10.4.0.35",
-        mb: 0,
+        mb: 60,
     },
     Wheel {
         name: "nvidia-cusolver",
         version: "12.0.4.66",
-        mb: 0,
+        mb: 201,
     },
     Wheel {
         name: "nvidia-cusparse",
         version: "12.6.3.3",
-        mb: 0,
+        mb: 146,
     },
     Wheel {
         name: "nvidia-cusparselt-cu13",
         version: "0.8.0",
-        mb: 0,
+        mb: 170,
     },
     Wheel {
         name: "nvidia-nccl-cu13",
         version: "2.28.9",
-        mb: 0,
+        mb: 197,
     },
     Wheel {
         name: "nvidia-nvjitlink",
         version: "13.0.88",
-        mb: 0,
+        mb: 41,
     },
     Wheel {
         name: "nvidia-nvshmem-cu13",
         version: "3.4.5",
-        mb: 0,
+        mb: 60,
     },
 ];
 

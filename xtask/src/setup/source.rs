@@ -125,7 +125,7 @@ impl Source {
             Self::Archive {
                 variant: Variant::Cuda,
                 ..
-            } => 2_900,
+            } => 2_600,
             Self::File { .. } => 0,
         }
     }
