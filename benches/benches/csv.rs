@@ -1,6 +1,9 @@
 //! Reading a CSV file: a synthetic one with the columns of a public file of tracks, or the one that
 //! `HITCAST_DATA/dataset.csv` is.
 
+// What `criterion_group!` makes is public and has no documentation.
+#![allow(missing_docs, unreachable_pub)]
+
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! What the reader makes of good files.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::Write;
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! What the reader says of bad files: each message names the file and what to do.
 
+#![allow(clippy::unwrap_used)]
+
 use hitcast_data::{CsvReader, DataError, Result, Schema, SchemaChoice};
 
 fn read(bytes: &[u8]) -> Result<hitcast_data::Loaded> {
