@@ -40,8 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seeds: u64 = arguments.next().map_or(Ok(1), |seeds| seeds.parse())?;
     println!("{}, mean of {seeds} seed(s)\n", data.display());
 
-    let random = experiment(&data, SplitStrategy::Random, seeds)?;
-    let grouped = experiment(&data, SplitStrategy::Grouped, seeds)?;
+    let preset = Experiment::preset("code-pudding")?.with_data(&data);
+    let random = average("random", &preset, seeds)?;
+    let grouped = average("grouped", &preset.with_grouped_split()?, seeds)?;
 
     println!(
         "\n{:<20}{:^37}   {:^37}   published",
@@ -80,31 +81,20 @@ fn default_file() -> PathBuf {
     }
 }
 
-/// Runs the preset for each seed, saves the runs, and averages the figures of every model.
-fn experiment(data: &PathBuf, split: SplitStrategy, seeds: u64) -> Result<Vec<Row>, Box<dyn Error>> {
+/// Runs an experiment for each seed, saves the runs, and averages the figures of every model.
+fn average(split: &str, experiment: &Experiment, seeds: u64) -> Result<Vec<Row>, Box<dyn Error>> {
     let stop = StopSignal::new();
     let mut rows: Vec<Row> = Vec::new();
-    for seed in 0..seeds {
-        let experiment = Experiment::preset("code-pudding")?
-            .with_data(data)
-            .with_split(split)
-            .with_seed(42 + seed);
+    for seed in 42..42 + seeds {
+        let experiment = experiment.clone().with_seed(seed);
         let run = experiment.run(&hitcast::registry(), &hitcast::run_context(&stop))?;
         let report = &run.report;
         let test = &report.metrics.test;
         println!(
-            "{split}, seed {}: best {}, test RMSE {:.2}, MAE {:.2}, R² {:.3}; the mean has RMSE {:.2}",
-            42 + seed,
-            report.best,
-            test.rmse,
-            test.mae,
-            test.r2,
-            report.baseline.test.rmse
+            "{split} split, seed {seed}: best {}, test RMSE {:.2}, MAE {:.2}, R² {:.3}; the mean has RMSE {:.2}",
+            report.best, test.rmse, test.mae, test.r2, report.baseline.test.rmse
         );
-        run.save(
-            format!("out/code_pudding/{split}-{}", 42 + seed),
-            Existing::Replace,
-        )?;
+        run.save(format!("out/code_pudding/{split}-{seed}"), Existing::Replace)?;
 
         let named = report
             .models

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use hitcast::core::{CoreError, DeviceChoice};
-use hitcast::prelude::SplitStrategy;
 
 /// Learn from tables: train networks, compare them, predict.
 #[derive(Debug, Parser)]
@@ -67,9 +66,9 @@ pub(crate) struct TrainArgs {
     /// Replace a former run in that folder
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// How rows are divided, in place of the experiment's: random, stratified, grouped, grouped_stratified
-    #[arg(long)]
-    pub(crate) split: Option<SplitStrategy>,
+    /// How rows are divided, in place of the experiment's
+    #[arg(long, value_enum)]
+    pub(crate) split: Option<SplitChoice>,
     /// Seed, in place of the experiment's
     #[arg(long)]
     pub(crate) seed: Option<u64>,
@@ -85,6 +84,15 @@ pub(crate) struct TrainArgs {
     /// Print one JSON object on standard output and nothing else there
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// The divisions that need no further settings; an experiment in TOML knows more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SplitChoice {
+    /// Every row for itself
+    Random,
+    /// Rows that belong together (one song) stay on one side
+    Grouped,
 }
 
 #[derive(Debug, Args)]

@@ -45,7 +45,11 @@ impl Features {
                 got: columns.len(),
             });
         }
-        let matrix = matrix.as_standard_layout().into_owned();
+        let matrix = if matrix.is_standard_layout() {
+            matrix
+        } else {
+            matrix.as_standard_layout().into_owned()
+        };
         for (row, values) in matrix.outer_iter().enumerate() {
             if let Some(column) = values.iter().position(|v| !v.is_finite()) {
                 return Err(CoreError::NotFinite {

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use hitcast::core::StopSignal;
 use hitcast::pipeline::{Existing, Experiment, RunContext};
+use hitcast::prelude::SplitStrategy;
 use serde_json::json;
 
 use super::Output;
-use crate::args::TrainArgs;
+use crate::args::{SplitChoice, TrainArgs};
 use crate::console::{Console, Detail};
 use crate::error::Result;
 
@@ -55,9 +56,11 @@ fn experiment(args: &TrainArgs) -> Result<Experiment> {
     if let Some(data) = &args.data {
         experiment = experiment.with_data(hitcast::data::locate(data));
     }
-    if let Some(split) = args.split {
-        experiment = experiment.with_split(split);
-    }
+    experiment = match args.split {
+        Some(SplitChoice::Random) => experiment.with_split(SplitStrategy::Random),
+        Some(SplitChoice::Grouped) => experiment.with_grouped_split()?,
+        None => experiment,
+    };
     if let Some(seed) = args.seed {
         experiment = experiment.with_seed(seed);
     }
