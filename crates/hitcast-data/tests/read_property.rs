@@ -311,3 +311,18 @@ fn a_chunk_that_begins_inside_quotes_is_read_right_on_every_cut() {
         }]
     );
 }
+
+#[test]
+fn what_a_wrong_guess_reads_has_no_say_in_the_types() {
+    // Chunks that begin within the quotes find rows of two fields there whose first is no number.
+    let file = format!("x,y\n1,\"{}\"\n2,b\n", "a,b\n".repeat(30));
+    for chunk_bytes in 1..file.len() + 2 {
+        let reader = CsvReader {
+            chunk_bytes,
+            threads: 2,
+            ..CsvReader::default()
+        };
+        let loaded = reader.read_from(file.as_bytes(), "quoted").unwrap();
+        assert_eq!(loaded.table.numbers("x").unwrap(), [1.0, 2.0], "{chunk_bytes}");
+    }
+}

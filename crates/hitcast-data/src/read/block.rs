@@ -1,7 +1,7 @@
 //! Records of one block of bytes, read into columns.
 
 use crate::read::column::{Reading, Values};
-use crate::read::plan::{Plan, PlannedColumn};
+use crate::read::plan::Plan;
 use crate::read::report::RowProblem;
 use crate::read::split::{Outcome, Splitter, line_breaks};
 use crate::read::value;
@@ -34,6 +34,8 @@ pub(crate) struct Place<T> {
 pub(crate) struct Block {
     pub(crate) columns: Vec<Values>,
     readings: Vec<Reading>,
+    /// Columns to be inferred that this block shows to be text.
+    found_texts: Vec<bool>,
     /// Whether texts besides the blank stand for a missing value, for each column.
     other_blanks: Vec<bool>,
     /// Data rows, with those that were skipped.
@@ -59,16 +61,19 @@ impl Block {
         start: usize,
         at_end: bool,
     ) {
+        self.found_texts.clear();
+        self.found_texts.resize(plan.columns.len(), false);
         loop {
             self.read_once(reader, plan, splitter, bytes, start, at_end);
             let mut refuted = false;
-            for (column, values) in plan.columns.iter().zip(&self.columns) {
+            for (values, found) in self.columns.iter().zip(&mut self.found_texts) {
                 if matches!(values, Values::Refuted) {
-                    column.set_text();
+                    *found = true;
                     refuted = true;
                 }
             }
-            // A column that turned out to be text is read again as text, with all others that did so.
+            // A column that turned out to be text is read again as text, with all others that did so. The plan does not
+            // hear of it here: the block may have been read from a wrong place.
             if !refuted {
                 return;
             }
@@ -85,8 +90,13 @@ impl Block {
         at_end: bool,
     ) {
         self.readings.clear();
-        self.readings
-            .extend(plan.columns.iter().map(PlannedColumn::reading));
+        for (column, &found) in plan.columns.iter().zip(&self.found_texts) {
+            self.readings.push(if found {
+                Reading::As(ValueFormat::Text)
+            } else {
+                column.reading()
+            });
+        }
         self.other_blanks.clear();
         self.other_blanks
             .extend(plan.columns.iter().map(|column| !column.missing.is_empty()));

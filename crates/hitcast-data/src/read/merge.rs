@@ -186,6 +186,11 @@ impl Merger {
             self.source_rows
                 .extend(kept.map(|row| u32::try_from(row).unwrap_or(u32::MAX)));
         }
+        for (column, values) in self.plan.columns.iter().zip(&block.columns) {
+            if column.format.is_none() && matches!(values, Values::Text(_)) {
+                column.set_text();
+            }
+        }
         for ((values, present), more) in self.columns.iter_mut().zip(&mut self.present).zip(&block.columns) {
             *present = *present || more.any_present();
             values.append(more, &mut self.translation);

@@ -21,8 +21,8 @@ pub(crate) struct PlannedColumn {
     pub(crate) missing: Vec<String>,
     /// Whether the schema lets the file lack it.
     pub(crate) optional: bool,
-    /// Set as soon as a value was seen that is neither a number nor a flag. It is never unset, so that all threads come
-    /// to the same type in the end.
+    /// Set as soon as a row of the file is known to have a text here. It is never unset, so that all threads come to the
+    /// same type in the end.
     is_text: AtomicBool,
 }
 
