@@ -1,5 +1,12 @@
 //! Linear regression against scikit-learn, against what least squares must fulfil, and through its saved form.
 
+// The numbers of these tests are small.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss
+)]
+
 use hitcast_classical::{
     ClassicalError, LeastSquares, LinearRegression, LinearRegressionModel, MeanModel, MeanRegressor,
 };

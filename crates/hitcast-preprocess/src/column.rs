@@ -59,6 +59,8 @@ impl Learnable<'_> {
 }
 
 /// Learns from each column of a matrix (`n × d`).
+// By value, as the public functions take their views.
+#[allow(clippy::needless_pass_by_value)]
 pub(crate) fn learn_each<T>(
     step: &'static str,
     x: ArrayView2<'_, f64>,
@@ -133,6 +135,7 @@ impl ColumnMap {
 }
 
 /// Applies one function a column to a matrix (`m × d`).
+#[allow(clippy::needless_pass_by_value)]
 pub(crate) fn apply_each<T: Copy>(
     step: &'static str,
     columns: &[T],

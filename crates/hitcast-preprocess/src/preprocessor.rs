@@ -158,6 +158,7 @@ impl Preprocessor {
     ///
     /// # Errors
     /// [`PreprocessError::WrongColumns`] if the matrix has not `d` columns.
+    #[allow(clippy::needless_pass_by_value)]
     pub fn inverse_transform(&self, features: ArrayView2<'_, f32>) -> Result<Table> {
         if features.ncols() != self.n_features() {
             let (expected, got) = (self.n_features(), features.ncols());

@@ -39,7 +39,7 @@ fn golden() -> Golden {
     serde_json::from_str(include_str!("golden/scale.json")).unwrap()
 }
 
-fn matrix(rows: &Rows) -> Array2<f64> {
+fn matrix(rows: &[Vec<Option<f64>>]) -> Array2<f64> {
     let values = rows.concat().into_iter().map(|v| v.unwrap_or(f64::NAN)).collect();
     Array2::from_shape_vec((rows.len(), rows[0].len()), values).unwrap()
 }
@@ -262,7 +262,7 @@ proptest! {
         values in prop::collection::vec(prop::option::weighted(0.9, -1e6..1e6_f64), 3..60), scaler in any_scaler(),
     ) {
         prop_assume!(values.iter().any(Option::is_some));
-        let x = matrix(&values.into_iter().map(|v| vec![v]).collect());
+        let x = matrix(&values.into_iter().map(|v| vec![v]).collect::<Vec<_>>());
         let fitted = scaler.fit(x.view()).unwrap();
         let back = fitted.inverse_transform(fitted.transform(x.view()).unwrap().view()).unwrap();
         for (back, raw) in back.iter().zip(&x) {

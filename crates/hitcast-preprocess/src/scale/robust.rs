@@ -128,6 +128,13 @@ impl RobustScaler {
         let upper = quantile(&mut values, high).ok_or_else(missing)?;
         let lower = quantile(&mut values, low).ok_or_else(missing)?;
         let range = upper - lower;
+        if !(center.is_finite() && range.is_finite()) {
+            return Err(PreprocessError::Scale {
+                step: STEP,
+                column: column.column.clone(),
+                scale: range,
+            });
+        }
         let scale = if range < 10.0 * f64::EPSILON {
             1.0
         } else {

@@ -61,7 +61,7 @@ pub(super) fn by_group(
 /// The classes of a group's rows, and how many rows of each.
 type Members = Vec<(usize, usize)>;
 
-fn size(members: &Members) -> usize {
+fn size(members: &[(usize, usize)]) -> usize {
     members.iter().map(|(_, n)| n).sum()
 }
 
@@ -116,7 +116,7 @@ impl Filling {
     }
 
     /// How much further from the shares (sum of squares relative to the share) a group brings a part.
-    fn cost(&self, part: usize, members: &Members) -> f64 {
+    fn cost(&self, part: usize, members: &[(usize, usize)]) -> f64 {
         members
             .iter()
             .map(|&(class, n)| {
@@ -126,14 +126,14 @@ impl Filling {
             .sum()
     }
 
-    fn add(&mut self, part: usize, members: &Members, sign: f64) {
+    fn add(&mut self, part: usize, members: &[(usize, usize)], sign: f64) {
         for &(class, n) in members {
             self.rows[part][class] += sign * n as f64;
         }
     }
 
     /// Puts a group where it costs least, into an empty part if there are just enough groups `left` to fill those.
-    fn place(&mut self, members: &Members, left: usize) -> usize {
+    fn place(&mut self, members: &[(usize, usize)], left: usize) -> usize {
         let open: Vec<usize> = (0..self.groups.len())
             .filter(|&part| self.is_open(part))
             .collect();

@@ -129,9 +129,9 @@ impl Rounding {
                 return;
             }
             for mover in (0..self.open.len()).filter(|&mover| self.taken[mover][part]) {
-                for next in 0..self.room.len() {
-                    if from[next].is_none() && self.open[mover][next] && !self.taken[mover][next] {
-                        from[next] = Some((Some(part), mover));
+                for (next, from) in from.iter_mut().enumerate() {
+                    if from.is_none() && self.open[mover][next] && !self.taken[mover][next] {
+                        *from = Some((Some(part), mover));
                         queue.push_back(next);
                     }
                 }
