@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use hitcast::core::DeviceChoice;
-use hitcast::data::{CsvReader, Loaded, Table};
+use hitcast::data::{CsvReader, EmptyColumns, Loaded, Table};
 use hitcast::prelude::Bundle;
 use serde_json::Value;
 
@@ -42,7 +42,9 @@ fn load_bundle(path: &Path, device: DeviceChoice) -> Result<Bundle> {
 
 /// Reads a file for a bundle, from its own place or the folder of real files.
 fn read_for(bundle: &Bundle, path: &Path) -> Result<Table> {
-    let Loaded { table, report, .. } = bundle.read(hitcast::data::locate(path), &CsvReader::default())?;
+    // A file of a few rows may well have a column without values that the bundle does not ask for.
+    let reader = CsvReader { empty_columns: EmptyColumns::Ignore, ..CsvReader::default() };
+    let Loaded { table, report, .. } = bundle.read(hitcast::data::locate(path), &reader)?;
     eprintln!("{}", report.to_string().trim_end());
     Ok(table)
 }

@@ -47,9 +47,8 @@ pub(crate) fn read_header(source: &Source, delimiter: u8, max_bytes: usize) -> R
         let cut = match outcome {
             // With a byte behind the header in sight, a \r\n at its end is not cut in two.
             Outcome::Record { next, .. } if next < bytes.len() || at_end => break (outcome, begin),
-            Outcome::Record { .. } => false,
+            Outcome::Record { .. } | Outcome::End => false,
             Outcome::Cut { .. } => true,
-            Outcome::End => false,
         };
         if at_end {
             break (outcome, begin);

@@ -243,9 +243,8 @@ fn python_list(inside: &str) -> Result<String, Bad> {
     let mut chars = inside.chars();
     let mut next = chars.next();
     loop {
-        let quote = match next {
-            Some(c @ ('\'' | '"')) => c,
-            _ => return Err(Bad),
+        let Some(quote @ ('\'' | '"')) = next else {
+            return Err(Bad);
         };
         item.clear();
         loop {
