@@ -16,9 +16,8 @@ use crate::library::library_dir;
 /// because libtorch's CUDA half cannot be loaded.
 pub fn device(choice: DeviceChoice) -> Result<Device> {
     match choice {
-        DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Auto if cuda_is_available() => Ok(Device::Cuda(0)),
-        DeviceChoice::Auto => Ok(Device::Cpu),
+        DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Cuda(index) => {
             let has_cuda_half = load_cuda()?;
             let count = cuda_device_count();

@@ -163,7 +163,12 @@ impl Engine for AutogradEngine {
         let (features, target) = self.shuffled.as_ref().unwrap_or(&self.train).slice(&rows)?;
         let predicted = self.network.forward(&features, Mode::Train(&mut self.dropout))?;
         let loss = self.loss.mean(&predicted, &target)?;
-        let leaves: Vec<&Tensor> = self.network.parameters().iter().map(|p| p.tensor()).collect();
+        let leaves: Vec<&Tensor> = self
+            .network
+            .parameters()
+            .iter()
+            .map(hitcast_nn::network::Parameter::tensor)
+            .collect();
         let gradients = Tensor::f_run_backward(&[&loss], &leaves, false, false)?;
         let flat: Vec<Tensor> = gradients
             .iter()

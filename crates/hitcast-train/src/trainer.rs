@@ -90,9 +90,7 @@ impl<'c> Trainer<'c> {
         let base = settings.optimizer.learning_rate();
         let mut run = Run {
             schedule: ScheduleState::new(settings.schedule, base, settings.epochs, batches.len()),
-            watch: settings
-                .early_stopping
-                .map(|early_stopping| early_stopping.watch()),
+            watch: settings.early_stopping.map(crate::EarlyStopping::watch),
             settings: &settings,
             engine,
             targets,
