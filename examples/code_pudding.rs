@@ -34,9 +34,7 @@ struct Row {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let data = arguments
-        .next()
-        .map_or_else(default_file, |path| hitcast::data::locate(path));
+    let data = arguments.next().map_or_else(default_file, hitcast::data::locate);
     let seeds: u64 = arguments.next().map_or(Ok(1), |seeds| seeds.parse())?;
     println!("{}, mean of {seeds} seed(s)\n", data.display());
 

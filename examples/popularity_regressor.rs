@@ -20,7 +20,7 @@ const OUT: &str = "out/popularity_regressor";
 fn main() -> Result<(), Box<dyn Error>> {
     let data = std::env::args()
         .nth(1)
-        .map_or_else(default_file, |path| hitcast::data::locate(path));
+        .map_or_else(default_file, hitcast::data::locate);
     let stop = StopSignal::new();
     let context = hitcast::run_context(&stop);
 
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let experiment = Experiment::preset("popularity-regressor")?.with_data(&data);
     let grouped = experiment
         .clone()
-        .with_split(SplitStrategy::Grouped)
+        .with_grouped_split()?
         .run(&hitcast::registry(), &context)?;
     let run = experiment.run(&hitcast::registry(), &context)?;
     println!("{run}");

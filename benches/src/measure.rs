@@ -55,7 +55,7 @@ pub fn median(figures: &[f64]) -> f64 {
         sorted.get(middle),
         middle.checked_sub(1).and_then(|below| sorted.get(below)),
     ) {
-        (Some(&upper), Some(&lower)) if sorted.len() % 2 == 0 => f64::midpoint(lower, upper),
+        (Some(&upper), Some(&lower)) if sorted.len().is_multiple_of(2) => f64::midpoint(lower, upper),
         (Some(&upper), _) => upper,
         (None, _) => f64::NAN,
     }

@@ -82,9 +82,9 @@ impl Console {
     fn say(&self, line: &str) {
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         if bar.is_hidden() {
-            eprintln!("{line}")
+            eprintln!("{line}");
         } else {
-            bar.println(line)
+            bar.println(line);
         }
     }
 }

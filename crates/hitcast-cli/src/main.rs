@@ -14,7 +14,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Arguments, Command};
-use commands::Output;
 use error::CliError;
 
 /// Exit code after Ctrl-C, as shells have it.

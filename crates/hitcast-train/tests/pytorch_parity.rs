@@ -1,5 +1,11 @@
 //! Ten steps from the same weights on the same batches end where PyTorch's end (`golden/parity.py`).
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss
+)]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 

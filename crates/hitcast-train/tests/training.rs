@@ -1,5 +1,11 @@
 //! What training does and refuses, by behaviour.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss
+)]
+
 use std::error::Error;
 use std::ops::ControlFlow;
 

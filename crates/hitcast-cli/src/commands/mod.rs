@@ -43,7 +43,10 @@ fn load_bundle(path: &Path, device: DeviceChoice) -> Result<Bundle> {
 /// Reads a file for a bundle, from its own place or the folder of real files.
 fn read_for(bundle: &Bundle, path: &Path) -> Result<Table> {
     // A file of a few rows may well have a column without values that the bundle does not ask for.
-    let reader = CsvReader { empty_columns: EmptyColumns::Ignore, ..CsvReader::default() };
+    let reader = CsvReader {
+        empty_columns: EmptyColumns::Ignore,
+        ..CsvReader::default()
+    };
     let Loaded { table, report, .. } = bundle.read(hitcast::data::locate(path), &reader)?;
     eprintln!("{}", report.to_string().trim_end());
     Ok(table)
