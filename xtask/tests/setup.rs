@@ -1,4 +1,5 @@
 //! `cargo xtask setup` as people meet it: with tiny libtorches, in caches and checkouts of its own, on a bad day.
+#![allow(clippy::expect_used)]
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 

@@ -1,5 +1,6 @@
 //! Linear regression against scikit-learn, against what least squares must fulfil, and through its saved form.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 // The numbers of these tests are small.
 #![allow(
     clippy::cast_possible_truncation,

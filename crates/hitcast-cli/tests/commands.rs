@@ -1,5 +1,7 @@
 //! The program as a user sees it: what it prints, where, and with which exit code.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -8,7 +8,9 @@ pub const DATA_VARIABLE: &str = "HITCAST_DATA";
 
 /// The folder of real files: the one that `HITCAST_DATA` names, else `data`.
 pub fn data_folder() -> PathBuf {
-    env::var_os(DATA_VARIABLE).filter(|value| !value.is_empty()).map_or_else(|| PathBuf::from("data"), PathBuf::from)
+    env::var_os(DATA_VARIABLE)
+        .filter(|value| !value.is_empty())
+        .map_or_else(|| PathBuf::from("data"), PathBuf::from)
 }
 
 /// The file that a user means by `path`: the path itself if there is something, else a file of that name in the
@@ -16,7 +18,11 @@ pub fn data_folder() -> PathBuf {
 pub fn locate(path: impl AsRef<Path>) -> PathBuf {
     let path = path.as_ref();
     let in_folder = || Some(data_folder().join(path.file_name()?)).filter(|file| file.is_file());
-    if path.exists() { path.to_path_buf() } else { in_folder().unwrap_or_else(|| path.to_path_buf()) }
+    if path.exists() {
+        path.to_path_buf()
+    } else {
+        in_folder().unwrap_or_else(|| path.to_path_buf())
+    }
 }
 
 #[cfg(test)]

@@ -89,7 +89,9 @@ impl Dictionary {
     /// The texts in the order of their codes.
     pub fn iter(&self) -> impl Iterator<Item = &str> + '_ {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| self.bytes.get(start..end).unwrap_or_default())
+        starts
+            .zip(&self.ends)
+            .map(|(start, &end)| self.bytes.get(start..end).unwrap_or_default())
     }
 
     /// Forgets all texts and keeps the memory.
@@ -109,7 +111,10 @@ impl Dictionary {
 impl TextColumn {
     /// Codes into a dictionary; [`MISSING`] and codes beyond its end stand for missing values.
     pub(crate) fn from_parts(dictionary: Dictionary, codes: Vec<u32>) -> Self {
-        Self { dictionary: Arc::new(dictionary), codes }
+        Self {
+            dictionary: Arc::new(dictionary),
+            codes,
+        }
     }
 
     /// Number of rows.
@@ -228,15 +233,22 @@ impl Column {
     #[must_use]
     pub fn take(&self, rows: &[usize]) -> Self {
         match self {
-            Self::Number(values) => {
-                Self::Number(rows.iter().map(|&row| values.get(row).copied().unwrap_or(f64::NAN)).collect())
-            }
-            Self::Flag(values) => {
-                Self::Flag(rows.iter().map(|&row| values.get(row).copied().flatten()).collect())
-            }
+            Self::Number(values) => Self::Number(
+                rows.iter()
+                    .map(|&row| values.get(row).copied().unwrap_or(f64::NAN))
+                    .collect(),
+            ),
+            Self::Flag(values) => Self::Flag(
+                rows.iter()
+                    .map(|&row| values.get(row).copied().flatten())
+                    .collect(),
+            ),
             Self::Text(values) => Self::Text(TextColumn {
                 dictionary: Arc::clone(&values.dictionary),
-                codes: rows.iter().map(|&row| values.codes.get(row).copied().unwrap_or(MISSING)).collect(),
+                codes: rows
+                    .iter()
+                    .map(|&row| values.codes.get(row).copied().unwrap_or(MISSING))
+                    .collect(),
             }),
         }
     }
@@ -263,8 +275,13 @@ impl Table {
         columns: impl IntoIterator<Item = (N, Column)>,
         source_rows: Vec<u32>,
     ) -> Result<Self> {
-        let table = Self { source_rows: Arc::new(source_rows), ..Self::default() };
-        columns.into_iter().try_fold(table, |table, (name, column)| table.with_column(name, column))
+        let table = Self {
+            source_rows: Arc::new(source_rows),
+            ..Self::default()
+        };
+        columns
+            .into_iter()
+            .try_fold(table, |table, (name, column)| table.with_column(name, column))
     }
 
     /// Number of rows.
@@ -306,7 +323,9 @@ impl Table {
     /// # Errors
     /// [`DataError::NoColumn`] with the nearest name.
     pub fn column(&self, name: &str) -> Result<&Column> {
-        let position = self.position(name).ok_or_else(|| DataError::no_column(name, self.names()))?;
+        let position = self
+            .position(name)
+            .ok_or_else(|| DataError::no_column(name, self.names()))?;
         Ok(&self.columns[position])
     }
 
@@ -367,7 +386,9 @@ impl Table {
     pub fn with_column<N: Into<Arc<str>>>(self, name: N, column: Column) -> Result<Self> {
         let name = name.into();
         if self.contains(&name) {
-            return Err(DataError::DuplicateColumn { column: name.to_string() });
+            return Err(DataError::DuplicateColumn {
+                column: name.to_string(),
+            });
         }
         self.set_column(name, column)
     }
@@ -376,7 +397,11 @@ impl Table {
         if column.len() == self.n_rows() {
             return Ok(());
         }
-        Err(DataError::ColumnLength { column: name.to_owned(), expected: self.n_rows(), got: column.len() })
+        Err(DataError::ColumnLength {
+            column: name.to_owned(),
+            expected: self.n_rows(),
+            got: column.len(),
+        })
     }
 
     /// The columns of these names, in this order, shared with this table.
@@ -384,10 +409,15 @@ impl Table {
     /// # Errors
     /// [`DataError::NoColumn`] with the nearest name.
     pub fn select<S: AsRef<str>>(&self, names: impl IntoIterator<Item = S>) -> Result<Self> {
-        let mut selected = Self { source_rows: Arc::clone(&self.source_rows), ..Self::default() };
+        let mut selected = Self {
+            source_rows: Arc::clone(&self.source_rows),
+            ..Self::default()
+        };
         for name in names {
             let name = name.as_ref();
-            let position = self.position(name).ok_or_else(|| DataError::no_column(name, self.names()))?;
+            let position = self
+                .position(name)
+                .ok_or_else(|| DataError::no_column(name, self.names()))?;
             selected.names.push(Arc::clone(&self.names[position]));
             selected.columns.push(Arc::clone(&self.columns[position]));
         }
@@ -401,7 +431,11 @@ impl Table {
             .filter(|(name, _)| !names.iter().any(|drop| drop.as_ref() == &***name))
             .map(|(name, column)| (Arc::clone(name), Arc::clone(column)))
             .unzip();
-        Self { names: kept_names, columns: kept_columns, source_rows: Arc::clone(&self.source_rows) }
+        Self {
+            names: kept_names,
+            columns: kept_columns,
+            source_rows: Arc::clone(&self.source_rows),
+        }
     }
 
     /// The rows with these indices, in this order.
@@ -412,7 +446,11 @@ impl Table {
     pub fn take(&self, rows: &[usize]) -> Self {
         Self {
             names: self.names.clone(),
-            columns: self.columns.iter().map(|column| Arc::new(column.take(rows))).collect(),
+            columns: self
+                .columns
+                .iter()
+                .map(|column| Arc::new(column.take(rows)))
+                .collect(),
             source_rows: Arc::new(rows.iter().map(|&row| self.source_rows[row]).collect()),
         }
     }

@@ -1,5 +1,6 @@
 //! The four public forms are recognised, and a schema of one's own is checked.
 
+#![allow(clippy::expect_used)]
 #![allow(clippy::unwrap_used)]
 
 use hitcast_data::vocabulary::{self, Role};

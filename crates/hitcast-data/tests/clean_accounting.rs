@@ -1,5 +1,6 @@
 //! Whatever the table and the steps: rows in = rows out + rows dropped by reason.
 
+#![allow(clippy::expect_used)]
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;

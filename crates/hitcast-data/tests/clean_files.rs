@@ -1,5 +1,6 @@
 //! From files to clean tables: the synthetic ones always, the real ones where `HITCAST_DATA` names their folder.
 
+#![allow(clippy::expect_used)]
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;

@@ -1,5 +1,6 @@
 //! Outlier bounds come from the training rows and drop no other rows.
 
+#![allow(clippy::expect_used)]
 #![allow(clippy::unwrap_used)]
 
 use hitcast_data::clean::{OutlierAction, OutlierBounds};

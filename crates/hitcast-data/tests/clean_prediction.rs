@@ -1,5 +1,6 @@
 //! What of a cleaning applies to rows that are to be predicted.
 
+#![allow(clippy::expect_used)]
 #![allow(clippy::unwrap_used)]
 
 use hitcast_data::clean::{

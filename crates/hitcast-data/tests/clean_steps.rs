@@ -1,5 +1,6 @@
 //! What each cleaning step does, and what it says it did.
 
+#![allow(clippy::expect_used)]
 #![allow(clippy::unwrap_used)]
 
 use hitcast_data::clean::{
@@ -239,7 +240,11 @@ fn columns_are_derived_and_what_has_no_value_is_counted() {
     assert!(plays[0] == 0.0 && plays[1].is_nan() && (plays[2] - 1.0).abs() < 1e-12);
     let years = table.numbers("release_year").unwrap();
     assert!(years[0] == 1969.0 && years[1] == 2020.0 && years[2].is_nan());
-    let changed: Vec<usize> = report.steps.iter().map(|step| step.values_changed()).collect();
+    let changed: Vec<usize> = report
+        .steps
+        .iter()
+        .map(hitcast_data::clean::StepReport::values_changed)
+        .collect();
     assert_eq!(changed, [0, 1, 1]);
     assert_eq!(report.steps[1].columns_added, Vec::<String>::new());
     assert_eq!(report.steps[2].columns_added, ["release_year"]);

@@ -1,5 +1,6 @@
 //! Descriptions agree with pandas, hold no NaN, and fit a terminal.
 
+#![allow(clippy::expect_used)]
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};

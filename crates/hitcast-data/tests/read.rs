@@ -1,5 +1,6 @@
 //! What the reader makes of good files.
 
+#![allow(clippy::expect_used)]
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;

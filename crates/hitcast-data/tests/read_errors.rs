@@ -1,5 +1,6 @@
 //! What the reader says of bad files: each message names the file and what to do.
 
+#![allow(clippy::expect_used)]
 #![allow(clippy::unwrap_used)]
 
 use hitcast_data::{CsvReader, DataError, Result, Schema, SchemaChoice};

@@ -1,5 +1,6 @@
 //! The reader against the `csv` crate, on random files full of quotes and line breaks, cut anywhere.
 
+#![allow(clippy::expect_used)]
 #![allow(clippy::unwrap_used)]
 
 use hitcast_data::read::{RowProblem, SkippedRow};

@@ -1,5 +1,7 @@
 //! The metrics against scikit-learn, against their own definitions, and on bad input.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use approx::assert_relative_eq;
 use hitcast_core::Seed;
 use hitcast_metrics::{

@@ -1,5 +1,7 @@
 //! Experiments as TOML.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use hitcast_pipeline::{Experiment, PipelineError};
 
 #[test]

@@ -1,5 +1,7 @@
 //! Predicting rows that were given by hand or in other files.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! An experiment becomes a run: what is reported, what is saved, and that nothing leaks.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use std::collections::BTreeMap;

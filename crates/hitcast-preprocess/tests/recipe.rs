@@ -1,5 +1,7 @@
 //! Recipes over tables: what becomes a feature, what is refused, what is learned, and from which rows.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use hitcast_core::Seed;
 use hitcast_data::{Column, Table};
 use hitcast_preprocess::{
@@ -166,27 +168,27 @@ fn a_preprocessor_survives_json_and_a_damaged_one_is_refused() {
     type Damage = fn(&mut serde_json::Value);
     let damages: [(&str, Damage); 9] = [
         ("imputer is for 1 columns", |s| {
-            s["steps"][0]["imputer"]["values"] = serde_json::json!([1.0])
+            s["steps"][0]["imputer"]["values"] = serde_json::json!([1.0]);
         }),
         ("scale holds 0", |s| {
-            s["steps"][0]["scaler"]["scale"][1] = 0.0.into()
+            s["steps"][0]["scaler"]["scale"][1] = 0.0.into();
         }),
         ("scaler is for", |s| {
             s["steps"][0]["scaler"]["scale"] = serde_json::json!([1.0]);
             s["steps"][0]["scaler"]["center"] = serde_json::json!([1.0]);
         }),
         ("kinds is for", |s| {
-            s["steps"][0]["kinds"] = serde_json::json!(["number"])
+            s["steps"][0]["kinds"] = serde_json::json!(["number"]);
         }),
         ("text column", |s| {
-            s["steps"][1]["kinds"] = serde_json::json!(["text"])
+            s["steps"][1]["kinds"] = serde_json::json!(["text"]);
         }),
         ("stands twice", |s| {
-            s["steps"][1]["names"] = serde_json::json!(["tempo"])
+            s["steps"][1]["names"] = serde_json::json!(["tempo"]);
         }),
         ("no columns", |s| s["steps"] = serde_json::json!([])),
         ("quantile_range", |s| {
-            s["steps"][0]["scaler"]["settings"]["quantile_range"] = serde_json::json!([9.0, 1.0])
+            s["steps"][0]["scaler"]["settings"]["quantile_range"] = serde_json::json!([9.0, 1.0]);
         }),
         ("unknown variant", |s| s["steps"][0]["kind"] = "spline".into()),
     ];

@@ -1,5 +1,7 @@
 //! Scalers and imputers against scikit-learn, there and back, and on what they cannot use.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use hitcast_preprocess::{
     FittedScaler, Imputer, MinMaxScaler, PreprocessError, RobustScaler, Scaler, StandardScaler,
 };

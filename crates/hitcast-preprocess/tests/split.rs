@@ -1,5 +1,6 @@
 //! Splits: sizes, shares, groups, folds, and what cannot be divided.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 // The numbers of these tests are small.
 #![allow(
     clippy::cast_possible_truncation,

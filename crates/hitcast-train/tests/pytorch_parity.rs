@@ -1,5 +1,6 @@
 //! Ten steps from the same weights on the same batches end where PyTorch's end (`golden/parity.py`).
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

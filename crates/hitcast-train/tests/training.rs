@@ -1,5 +1,6 @@
 //! What training does and refuses, by behaviour.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
