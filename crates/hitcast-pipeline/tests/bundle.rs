@@ -1,6 +1,6 @@
 //! Bundles that lie: each is answered with an error, never with a panic or a wrong prediction.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
 
 mod common;
 
@@ -393,9 +393,7 @@ fn other_weights_with_the_right_checksums_predict_other_numbers_and_are_refused(
 #[test]
 fn parts_that_contradict_each_other_are_refused() {
     let refused = |change: fn(&mut Value)| {
-        let error = load_files(forge(change).as_bytes(), &HONEST.weights)
-            .err()
-            .expect("an error");
+        let error = load_files(forge(change).as_bytes(), &HONEST.weights).expect_err("an error");
         (error.to_string(), error)
     };
     assert!(
