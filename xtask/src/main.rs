@@ -29,8 +29,8 @@ Usage: cargo xtask COMMAND
                                    the one that uses NVIDIA GPUs (much larger)
   check                            Set up what is missing, then check format, lints, documentation, and packages
   ci                               check, then test
-  soak                             What takes too long for every test run: the README's library section, followed in a
-                                   project of its own
+  soak                             What takes too long for every test run: property tests by the ten thousand, and the
+                                   README's library section, followed in a project of its own
   fixtures                         Write the files in fixtures/ anew
   help                             Show this
 
@@ -80,6 +80,7 @@ fn run(words: &[&str]) -> Result<()> {
         }
         ["soak"] => {
             set_up(Variant::Cpu)?;
+            test::soak(&checkout)?;
             outside::run(&checkout)
         }
         ["fixtures"] => {

@@ -72,6 +72,23 @@ pub(crate) fn run(checkout: &Path) -> Result<()> {
     }
 }
 
+/// Runs the property tests of what takes files apart on many more cases than a test run does.
+pub(crate) fn soak(checkout: &Path) -> Result<()> {
+    let mut command = cargo(
+        checkout,
+        &[
+            "test",
+            "--release",
+            "-p",
+            "hitcast-data",
+            "--test",
+            "all",
+            "property",
+        ],
+    );
+    crate::command::run(command.env("PROPTEST_CASES", "20000"))
+}
+
 fn count_cargo(checkout: &Path, arguments: &[&str]) -> Result<Count> {
     let mut count = Count::default();
     let status = run_watched(&mut cargo(checkout, arguments), |line| count.read(line))?;

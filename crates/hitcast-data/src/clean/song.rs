@@ -14,7 +14,7 @@ use crate::table::{Column, Table, TextColumn};
 /// Two rows belong to one song if they have the same value in one of [`ids`](Self::ids), or the same title and the same
 /// first artist, or if a chain of such rows joins them. Titles and artists are compared without regard to case and
 /// punctuation, and titles without what only says which release it is (`- Remastered 2011`, `(Radio Edit)`,
-/// `[feat. …]`). A row that has neither id nor title and artist is a song of its own.
+/// `[feat. …]`, `- 2011 - Remaster`). A row that has neither id nor title and artist is a song of its own.
 ///
 /// The text names the first row of the song by its number in the file, as in `song 17`. It learns nothing from values
 /// that are predicted, so it may be made before the rows are split.
@@ -146,14 +146,15 @@ fn plain(text: &str) -> Option<String> {
 
 fn plain_title(title: &str) -> Option<String> {
     let mut rest = title.trim();
-    while let Some(shorter) = without_release_note(rest) {
-        rest = shorter;
+    while let Some(shorter) = without_note(rest, is_release_note) {
+        // `- 2009 - Remaster`: a year belongs to the note that follows it, but is part of the title where none does.
+        rest = without_note(shorter, is_year).unwrap_or(shorter);
     }
     plain(rest)
 }
 
-/// The title before a final `(…)`, `[…]` or ` - …` that only says which release it is.
-fn without_release_note(title: &str) -> Option<&str> {
+/// The title before a final `(…)`, `[…]` or ` - …` that says what `is_note` looks for.
+fn without_note(title: &str, is_note: fn(&str) -> bool) -> Option<&str> {
     let bracketed = |open: char, close: char| {
         let inner = title.strip_suffix(close)?;
         inner
@@ -164,7 +165,12 @@ fn without_release_note(title: &str) -> Option<&str> {
         .or_else(|| bracketed('[', ']'))
         .or_else(|| title.rsplit_once(" - "))?;
     let before = before.trim_end();
-    (!before.is_empty() && is_release_note(note)).then_some(before)
+    (!before.is_empty() && is_note(note)).then_some(before)
+}
+
+fn is_year(note: &str) -> bool {
+    let note = note.trim();
+    note.len() == 4 && note.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a note holds one of the words that tell a release from another release of the same recording.
@@ -202,12 +208,16 @@ mod tests {
             "Harbour Lights (feat. Ada Quell) [Radio Edit]",
             "Harbour  Lights - 2009 - Remaster",
         ];
-        for title in &plain_titles[..3] {
+        for title in plain_titles {
             assert_eq!(plain_title(title).as_deref(), Some("harbour lights"), "{title}");
         }
         assert_eq!(plain_title("Don\u{2019}t (Stay)"), plain_title("Dont Stay"));
         assert_ne!(
             plain_title("Harbour Lights - Live"),
+            plain_title("Harbour Lights")
+        );
+        assert_ne!(
+            plain_title("Harbour Lights - 2009"),
             plain_title("Harbour Lights")
         );
         assert_eq!(plain_title("(Radio Edit)").as_deref(), Some("radio edit"));

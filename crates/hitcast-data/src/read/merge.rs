@@ -140,7 +140,7 @@ impl Merger {
     fn absorb(&mut self, bytes: &[u8], block: &Block) -> Result<()> {
         let region = bytes.get(block.start..block.end).unwrap_or_default();
         // A \r\n that is divided between two regions was counted in both.
-        let twice = u64::from(self.ended_in_return && region.first() == Some(&b'\n'));
+        let twice = u64::from(self.ended_in_return && bytes.get(block.start) == Some(&b'\n'));
         let lines = self.lines - twice;
         for skipped in &block.skipped {
             *self
@@ -203,8 +203,10 @@ impl Merger {
         }
         self.rows_seen = rows.end;
         self.report.rows_read += block.rows - block.skipped.len() as u64;
-        self.lines = lines + block.lines;
-        self.ended_in_return = region.last().map_or(self.ended_in_return, |&byte| byte == b'\r');
+        if let Some(&last) = region.last() {
+            self.lines = lines + block.lines;
+            self.ended_in_return = last == b'\r';
+        }
         Ok(())
     }
 

@@ -31,13 +31,19 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Splitter {
     delimiter: u8,
-    /// Ready to read a record; it has read something already, so that it takes no byte-order mark for the file's.
+    /// Between two records; it has read something already, so that it takes no byte-order mark for the file's.
     core: Reader,
     spans: Vec<Span>,
     /// The fields of the record are in `scratch` rather than in the bytes.
     unescaped: bool,
     scratch: Vec<u8>,
     ends: Vec<usize>,
+}
+
+fn record_reader(delimiter: u8) -> Reader {
+    let mut core = ReaderBuilder::new().delimiter(delimiter).build();
+    let _ = core.read_record(b"\n", &mut [], &mut []);
+    core
 }
 
 /// Finds the bytes that may end a field or a quotation, in order.
@@ -115,11 +121,9 @@ impl Scanner {
 impl Splitter {
     /// A splitter for fields that end at `delimiter`, which must be ASCII, and neither 0, a quote nor a line break.
     pub(crate) fn new(delimiter: u8) -> Self {
-        let mut core = ReaderBuilder::new().delimiter(delimiter).build();
-        let _ = core.read_record(b"\n", &mut [], &mut []);
         Self {
             delimiter,
-            core,
+            core: record_reader(delimiter),
             spans: Vec::new(),
             unescaped: false,
             scratch: vec![0; 256],
@@ -278,7 +282,6 @@ impl Splitter {
     /// Has `csv-core` take a record apart.
     #[cold]
     fn hard_record(&mut self, bytes: &[u8], start: usize, at_end: bool) -> Outcome {
-        let mut core = self.core.clone();
         let (mut place, mut written, mut fields) = (start, 0, 0);
         let mut ended = false;
         loop {
@@ -289,7 +292,7 @@ impl Splitter {
             };
             let output = self.scratch.get_mut(written..).unwrap_or_default();
             let ends = self.ends.get_mut(fields..).unwrap_or_default();
-            let (result, n_in, n_out, n_ends) = core.read_record(input, output, ends);
+            let (result, n_in, n_out, n_ends) = self.core.read_record(input, output, ends);
             if !ended {
                 place += n_in;
             }
@@ -301,7 +304,11 @@ impl Splitter {
                 ReadRecordResult::Record => break,
                 // A line break behind the end ends the record, unless the end is inside quotes.
                 ReadRecordResult::InputEmpty if at_end && !ended => ended = true,
-                ReadRecordResult::InputEmpty => return Outcome::Cut { start, quoted: true },
+                ReadRecordResult::InputEmpty => {
+                    // It stands in the middle of a record, and its clone would not be a working reader.
+                    self.core = record_reader(self.delimiter);
+                    return Outcome::Cut { start, quoted: true };
+                }
                 ReadRecordResult::End => return Outcome::End,
             }
         }

@@ -50,7 +50,7 @@ impl Bundle {
     /// Loads a bundle from a folder, checking everything that can be checked.
     ///
     /// # Errors
-    /// [`PipelineError::Bundle`](crate::PipelineError::Bundle) that says what is wrong with which file.
+    /// [`PipelineError::Bundle`] that says what is wrong with which file.
     pub fn load(path: impl AsRef<Path>, registry: &Registry, device: DeviceChoice) -> Result<Self> {
         let path = path.as_ref();
         Ok(load(path, registry, device).map_err(BundleError::at(path))?)

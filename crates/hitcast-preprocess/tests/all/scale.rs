@@ -38,7 +38,7 @@ struct Imputed {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("golden/scale.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/scale.json")).unwrap()
 }
 
 fn matrix(rows: &[Vec<Option<f64>>]) -> Array2<f64> {

@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use common::{experiment, run, tracks, tracks_file};
+use super::common::{experiment, run, tracks, tracks_file};
 use hitcast_data::{Column, CsvReader, Table};
 use hitcast_pipeline::{Bundle, Experiment, PipelineError, RowValue};
 

@@ -151,7 +151,7 @@ fn nasty() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::default())]
 
     #[test]
     fn any_file_is_read_as_the_csv_crate_reads_it(body in nasty(), threads in 1_usize..5, chunk_bytes in 1_usize..40) {

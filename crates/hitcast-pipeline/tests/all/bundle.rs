@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use common::{experiment, registry, run, tracks, tracks_file};
+use super::common::{experiment, registry, run, tracks, tracks_file};
 use hitcast_core::DeviceChoice;
 use hitcast_data::CsvReader;
 use hitcast_pipeline::{Bundle, BundleProblem, Existing, PipelineError, RowValue};

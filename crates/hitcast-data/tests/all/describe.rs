@@ -15,7 +15,7 @@ fn fixture(name: &str) -> PathBuf {
 
 #[test]
 fn figures_are_those_of_pandas() {
-    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/describe.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(include_str!("../golden/describe.json")).unwrap();
     let table = CsvReader::default()
         .read(fixture("spotify_features.csv"))
         .unwrap()

@@ -21,7 +21,7 @@ use tch::Device;
 const BATCH: usize = 64;
 const STEPS: usize = 10;
 const FEATURES: usize = 10;
-const GOLDEN: &[u8] = include_bytes!("golden/parity.safetensors");
+const GOLDEN: &[u8] = include_bytes!("../golden/parity.safetensors");
 
 type Outcome = Result<(), Box<dyn Error>>;
 

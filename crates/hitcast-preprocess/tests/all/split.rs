@@ -38,7 +38,7 @@ struct Folds {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("golden/scale.json")).unwrap()
+    serde_json::from_str(include_str!("../golden/scale.json")).unwrap()
 }
 
 fn parts(split: &Split) -> [&Vec<usize>; 3] {

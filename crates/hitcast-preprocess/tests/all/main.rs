@@ -1,0 +1,5 @@
+//! The tests of `hitcast-preprocess` in one program, which takes a fraction of the time of many to link.
+
+mod recipe;
+mod scale;
+mod split;
