@@ -25,7 +25,14 @@ pub(crate) fn run(args: &DemoArgs, stop: &StopSignal) -> Result<Output> {
         Some(path) => hitcast::data::locate(path),
         None => write_fixture(&args.out)?,
     };
-    let experiment = Experiment::preset("code-pudding")?.with_data(&data);
+    let mut experiment = Experiment::preset("code-pudding")?.with_data(&data);
+    let rows = CsvReader::default().read(&data)?.report.rows_read;
+    if let Some(epochs) = more_epochs(rows) {
+        eprintln!("{rows} rows are few: the networks go through them {epochs} times rather than 10");
+        for model in &mut experiment.models {
+            model.settings["training"]["epochs"] = json!(epochs);
+        }
+    }
     let console = Console::new(Detail::Epochs);
     let context = RunContext {
         progress: &console,
@@ -57,6 +64,18 @@ pub(crate) fn run(args: &DemoArgs, stop: &StopSignal) -> Result<Output> {
         hint(&folder.join("bundle"))
     );
     Ok(Output { text, json })
+}
+
+/// The experiment's ten epochs are meant for a large file. A small one needs more, to be gone through in about as many
+/// steps as it takes the networks to arrive somewhere.
+fn more_epochs(rows: u64) -> Option<u64> {
+    const STEPS: u64 = 4_000;
+    const BATCH: u64 = 64;
+    const OF_EXPERIMENT: u64 = 10;
+    // Eight rows of ten are trained on.
+    let steps_an_epoch = (rows * 8 / 10 / BATCH).max(1);
+    let epochs = STEPS.div_ceil(steps_an_epoch).min(200);
+    (epochs > OF_EXPERIMENT).then_some(epochs)
 }
 
 fn write_fixture(out: &Path) -> Result<PathBuf> {
