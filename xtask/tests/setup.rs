@@ -1,7 +1,10 @@
 //! `cargo xtask setup` as people meet it: with tiny libtorches, in caches and checkouts of its own, on a bad day.
-#![allow(clippy::expect_used)]
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on should stop"
+)]
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};

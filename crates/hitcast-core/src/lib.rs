@@ -17,7 +17,7 @@
 //! - [`seed`]: reproducible random streams
 //! - [`progress`]: what a fit tells while it runs, and how it is asked to stop
 //! - [`device`]: where a network runs
-//! - [`file`]: files that are written whole or not at all
+//! - [`mod@file`]: files that are written whole or not at all
 //! - [`stats`]: sums, means and quantiles
 //! - [`suggest`]: the nearest name, for errors about names
 

@@ -7,7 +7,7 @@
 //! | `spotify-songs` | `spotify_songs.csv` | TidyTuesday, 2020-01-21 |
 //! | `spotify-history` | `tracks.csv` | Kaggle, yamaerenay, "Spotify Dataset 1921-2020, 600k+ Tracks" |
 //!
-//! All four are mapped to one [`vocabulary`](crate::vocabulary), so that what was written for one file works on the next.
+//! All four are mapped to one [`vocabulary`], so that what was written for one file works on the next.
 
 use std::sync::LazyLock;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hitcast::core::{DeviceChoice, StopSignal};
 use hitcast::data::CsvReader;
 use hitcast::pipeline::{Bundle, Existing, Experiment, Part, Run, RunContext};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::train::hint;
 use super::{Output, load_bundle};
@@ -26,11 +26,13 @@ pub(crate) fn run(args: &DemoArgs, stop: &StopSignal) -> Result<Output> {
         None => write_fixture(&args.out)?,
     };
     let mut experiment = Experiment::preset("code-pudding")?.with_data(&data);
-    let rows = CsvReader::default().read(&data)?.report.rows_read;
-    if let Some(epochs) = more_epochs(rows) {
-        eprintln!("{rows} rows are few: the networks go through them {epochs} times rather than 10");
-        for model in &mut experiment.models {
-            model.settings["training"]["epochs"] = json!(epochs);
+    let rows = experiment.read(&data)?.report.rows_read;
+    for model in &mut experiment.models {
+        let training = &mut model.settings["training"];
+        if let Some(epochs) = more_epochs(rows, training) {
+            let (name, usual) = (&model.name, &training["epochs"]);
+            eprintln!("{rows} rows are few: {name} goes through them {epochs} times rather than {usual}");
+            training["epochs"] = json!(epochs);
         }
     }
     let console = Console::new(Detail::Epochs);
@@ -66,16 +68,15 @@ pub(crate) fn run(args: &DemoArgs, stop: &StopSignal) -> Result<Output> {
     Ok(Output { text, json })
 }
 
-/// The experiment's ten epochs are meant for a large file. A small one needs more, to be gone through in about as many
-/// steps as it takes the networks to arrive somewhere.
-fn more_epochs(rows: u64) -> Option<u64> {
+/// The experiment's epochs are meant for a large file. A small one needs more, to be gone through in about as many steps
+/// as it takes the networks to arrive somewhere.
+fn more_epochs(rows: u64, training: &Value) -> Option<u64> {
     const STEPS: u64 = 4_000;
-    const BATCH: u64 = 64;
-    const OF_EXPERIMENT: u64 = 10;
+    let (usual, batch) = (training["epochs"].as_u64()?, training["batch_size"].as_u64()?);
     // Eight rows of ten are trained on.
-    let steps_an_epoch = (rows * 8 / 10 / BATCH).max(1);
+    let steps_an_epoch = (rows * 8 / 10).checked_div(batch)?.max(1);
     let epochs = STEPS.div_ceil(steps_an_epoch).min(200);
-    (epochs > OF_EXPERIMENT).then_some(epochs)
+    (epochs > usual).then_some(epochs)
 }
 
 fn write_fixture(out: &Path) -> Result<PathBuf> {
@@ -87,7 +88,7 @@ fn write_fixture(out: &Path) -> Result<PathBuf> {
 /// One row, and what the loaded bundle says of it.
 struct Example {
     text: String,
-    json: serde_json::Value,
+    json: Value,
 }
 
 impl Example {

@@ -15,6 +15,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<Output> {
         "test": evaluation.metrics,
         "baseline": { "test": evaluation.baseline },
         "by": evaluation.by,
+        "learned_share": evaluation.learned_share,
         "incomplete": evaluation.incomplete,
         "warnings": evaluation.warnings,
     });

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::error::BundleProblem;
+use super::learned::LearnedRows;
 use super::weights::{MAX_AXES, MAX_TENSORS, TensorInfo};
 use crate::prepare::Preparation;
 use crate::report::SplitMetrics;
@@ -56,6 +57,8 @@ pub struct Manifest {
     pub metrics: SplitMetrics,
     /// How good predicting the mean was.
     pub baseline: SplitMetrics,
+    /// What the rows that it learned from can be recognised by.
+    pub learned_rows: LearnedRows,
     /// The weights' file.
     pub weights: WeightsInfo,
     /// Predictions for rows at the lower end, the middle and the upper end of every input's training range: what the

@@ -3,7 +3,8 @@
 //! A bundle is a folder of two plain files, written under a temporary name and renamed:
 //!
 //! - `manifest.json`: format version, schema, inputs with their units and training ranges, derived columns, bounds,
-//!   preprocessor, the model's kind and settings, metrics, library versions, checksums ([`Manifest`]);
+//!   preprocessor, the model's kind and settings, metrics, a sample of the rows learned from, library versions,
+//!   checksums ([`Manifest`]);
 //! - `weights.safetensors`: the model's tensors.
 //!
 //! [`Bundle::load`] trusts neither. Before memory is taken for it, a manifest may have 16 MiB, the weights 2 GiB and their
@@ -13,6 +14,7 @@
 //! has to predict what the saved one predicted for three rows, within 1e-4.
 
 pub(crate) mod error;
+mod learned;
 mod load;
 mod manifest;
 mod predict;
@@ -29,6 +31,7 @@ use crate::folder::{Existing, FolderKind, write_file, write_folder};
 use crate::prepare::Preparation;
 
 pub use error::{BundleError, BundleProblem};
+pub use learned::LearnedRows;
 pub use manifest::{
     FORMAT, FORMAT_VERSION, InputInfo, MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, Manifest, ModelInfo,
     TargetInfo, WeightsInfo,

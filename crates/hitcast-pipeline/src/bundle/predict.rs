@@ -37,6 +37,8 @@ pub struct Evaluation {
     pub baseline: RegressionMetrics,
     /// Rows left out because they lack the target or an input, by column.
     pub incomplete: BTreeMap<String, usize>,
+    /// About the share of these rows that the model learned from, in [0, 1]: the figures of such rows are too good.
+    pub learned_share: f64,
     /// The same metrics by column, and there by group.
     pub by: BTreeMap<String, Vec<GroupReport>>,
     /// What the reader of the figures should know.
@@ -129,6 +131,19 @@ impl Bundle {
         Ok(beyond)
     }
 
+    fn warning_of(&self, learned_share: f64) -> Option<String> {
+        let RegressionMetrics { rmse, mae, r2, n, .. } = self.manifest.metrics.test;
+        let [rmse, mae, r2] = [rmse, mae, r2].map(short);
+        let percent = (100.0 * learned_share).max(1.0);
+        (learned_share > 0.0).then(|| {
+            format!(
+                "about {percent:.0} % of these rows were learned from, so the figures are too good for new rows; on the \
+                 {} test rows of its own run the model has RMSE {rmse}, MAE {mae} and R² {r2}",
+                grouped(n)
+            )
+        })
+    }
+
     /// Compares predictions with the target of a table, over all rows that have both, and by the groups of the columns `by`.
     ///
     /// # Errors
@@ -172,6 +187,9 @@ impl Bundle {
             mean: target.training_mean,
         };
         let evaluated = table.take(&rows);
+        let inputs = self.preparation.inputs(&evaluated)?;
+        let learned = &self.manifest.learned_rows;
+        let learned_share = learned.share_of(&inputs, &self.preparation.inputs, &known)?;
         let by = (by_columns.into_iter())
             .map(|column| {
                 Ok((
@@ -185,11 +203,12 @@ impl Bundle {
             metrics: RegressionMetrics::compute(&known, &predicted)?,
             baseline: baseline.evaluate(&known)?,
             incomplete,
+            learned_share,
             by,
-            warnings: (beyond_training.iter())
-                .map(|(column, rows)| {
+            warnings: (self.warning_of(learned_share).into_iter())
+                .chain(beyond_training.iter().map(|(column, rows)| {
                     format!("{} rows lie beyond the training rows' {column}", grouped(*rows))
-                })
+                }))
                 .collect(),
         })
     }

@@ -9,7 +9,7 @@ use super::RunContext;
 use super::fit::Fitted;
 use super::rows::Prepared;
 use crate::bundle::{
-    Bundle, BundleParts, FORMAT, FORMAT_VERSION, Manifest, ModelInfo, TargetInfo, WeightsInfo,
+    Bundle, BundleParts, FORMAT, FORMAT_VERSION, LearnedRows, Manifest, ModelInfo, TargetInfo, WeightsInfo,
 };
 use crate::environment::Environment;
 use crate::error::Result;
@@ -76,7 +76,7 @@ pub(super) fn judge(experiment: &Experiment, findings: Findings, context: &RunCo
 
     let predictions = predicted_rows(&prepared, &chosen);
     let rows = prepared.sizes();
-    let manifest = manifest(experiment, &prepared, &chosen, &baseline, &context.environment);
+    let manifest = manifest(experiment, &prepared, &chosen, &baseline, &context.environment)?;
     let bundle = Bundle::new(BundleParts {
         manifest,
         model: chosen.model,
@@ -169,14 +169,15 @@ fn manifest(
     chosen: &Fitted,
     baseline: &SplitMetrics,
     environment: &Environment,
-) -> Manifest {
+) -> Result<Manifest> {
     let preparation = &prepared.preparation;
     let target = &experiment.data.target;
     let known = preparation
         .schema
         .as_ref()
         .and_then(|schema| schema.column(target));
-    Manifest {
+    let [train, ..] = &prepared.parts;
+    Ok(Manifest {
         format: FORMAT.to_owned(),
         format_version: FORMAT_VERSION,
         checksum: String::new(),
@@ -200,11 +201,12 @@ fn manifest(
         },
         metrics: chosen.report.metrics.clone(),
         baseline: baseline.clone(),
+        learned_rows: LearnedRows::sample(&train.table, &preparation.inputs, train.dataset.target())?,
         weights: WeightsInfo {
             bytes: 0,
             sha256: String::new(),
             tensors: BTreeMap::new(),
         },
         check: Vec::new(),
-    }
+    })
 }

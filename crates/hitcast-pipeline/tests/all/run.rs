@@ -145,6 +145,15 @@ fn a_saved_run_holds_what_predicts_the_same_again() {
     assert_eq!(evaluation.baseline, run.report.baseline.test);
     assert_eq!(evaluation.by, run.report.by);
     assert!(evaluation.to_string().contains("By genre"));
+
+    // The whole file holds the rows learned from, and says so.
+    let whole = bundle.evaluate(&loaded.table, &[""; 0]).unwrap();
+    assert!(whole.learned_share > 0.7, "{}", whole.learned_share);
+    assert!(whole.learned_share > evaluation.learned_share);
+    assert!(
+        whole.to_string().contains("% of these rows were learned from"),
+        "{whole}"
+    );
 }
 
 #[test]
