@@ -1,4 +1,4 @@
-//! A Python environment with the peers in it, in the workspace's git-ignored `.peers/`.
+//! Python environments with the peers in them, in the workspace's git-ignored `.peers/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,33 +17,53 @@ pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)
 }
 
-/// The Python of the peers' environment, which is made if it is missing or its requirements have changed. What happens
+/// A Python environment: what it is called, and so its folder and its file of requirements, and how large it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Environment {
+    name: &'static str,
+    size: &'static str,
+}
+
+/// What reads CSV files.
+pub const CSV: Environment = Environment {
+    name: "csv",
+    size: "200 MB",
+};
+
+/// What trains networks.
+pub const TRAINING: Environment = Environment {
+    name: "training",
+    size: "5 GB",
+};
+
+/// The Python of an environment, which is made if it is missing or its requirements have changed. What happens
 /// is said on standard error.
 ///
 /// # Errors
 /// If there is no Python, or the packages cannot be installed.
-pub fn python() -> Result<PathBuf> {
-    let folder = workspace().join(".peers");
+pub fn python(environment: Environment) -> Result<PathBuf> {
+    let Environment { name, size } = environment;
+    let folder = workspace().join(".peers").join(name);
     let inside = if cfg!(windows) {
         folder.join("Scripts/python.exe")
     } else {
         folder.join("bin/python")
     };
-    let requirements_file = script("requirements.txt");
+    let requirements_file = script(&format!("requirements-{name}.txt"));
     let requirements = fs::read_to_string(&requirements_file)?;
     let installed = folder.join("installed.txt");
     if inside.exists() && fs::read_to_string(&installed).is_ok_and(|installed| installed == requirements) {
         return Ok(inside);
     }
     if !inside.exists() {
-        let name = if cfg!(windows) { "python" } else { "python3" };
+        let outside = if cfg!(windows) { "python" } else { "python3" };
         eprintln!("making a Python environment in {}", folder.display());
-        run(Command::new(name).args(["-m", "venv"]).arg(&folder)).map_err(|error| {
+        run(Command::new(outside).args(["-m", "venv"]).arg(&folder)).map_err(|error| {
             format!("{error}\nThe peers need Python 3.10 or later with venv and pip; or name one that has them by --python.")
         })?;
     }
     eprintln!(
-        "installing the peers (about 200 MB): {}",
+        "installing the peers (about {size}): {}",
         requirements.split_whitespace().collect::<Vec<_>>().join(", ")
     );
     run(Command::new(&inside)

@@ -31,6 +31,8 @@ Usage: cargo xtask COMMAND
   ci                               check, then test
   soak                             What takes too long for every test run: property tests by the ten thousand, and the
                                    README's library section, followed in a project of its own
+  compare [FURTHER]...             Train with hitcast and with PyTorch in turn and print how many times faster; further
+                                   arguments go to `compare_training` as they are (--json, --batch 1024, --python PATH)
   fixtures                         Write the files in fixtures/ anew
   help                             Show this
 
@@ -82,6 +84,19 @@ fn run(words: &[&str]) -> Result<()> {
             set_up(Variant::Cpu)?;
             test::soak(&checkout)?;
             outside::run(&checkout)
+        }
+        ["compare", further @ ..] => {
+            set_up(Variant::Cpu)?;
+            let of_cargo = [
+                "run",
+                "--release",
+                "--package",
+                "hitcast-benches",
+                "--bin",
+                "compare_training",
+                "--",
+            ];
+            command::run(command::cargo(&checkout, &of_cargo).args(further))
         }
         ["fixtures"] => {
             let folder = checkout.join("fixtures");

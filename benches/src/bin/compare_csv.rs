@@ -35,7 +35,7 @@ struct Arguments {
     /// How often a program reads the file in one turn, after once to warm up.
     #[arg(long, default_value_t = 5)]
     repetitions: usize,
-    /// A Python that has the packages of `benches/peers/requirements.txt`; without it one is made in `.peers/`.
+    /// A Python that has the packages of `benches/peers/requirements-csv.txt`; without it one is made in `.peers/`.
     #[arg(long)]
     python: Option<PathBuf>,
     /// Take one turn of hitcast and print it.
@@ -119,7 +119,10 @@ fn compare(arguments: &Arguments) -> Result<()> {
     let bytes = std::fs::metadata(path)
         .map_err(|error| format!("cannot read {}: {error}", path.display()))?
         .len();
-    let python = arguments.python.clone().map_or_else(peers::python, Ok)?;
+    let python = match &arguments.python {
+        Some(python) => python.clone(),
+        None => peers::python(peers::CSV)?,
+    };
     let ours = std::env::current_exe()?;
     let mut turns: BTreeMap<&'static str, Vec<Measured>> = BTreeMap::new();
     for round in 1..=arguments.rounds {

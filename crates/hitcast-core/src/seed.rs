@@ -89,11 +89,13 @@ impl Stream {
     pub fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "Stream::below needs a positive bound");
         let bound = n as u64;
-        let threshold = bound.wrapping_neg() % bound;
         loop {
             let product = u128::from(self.next_u64()) * u128::from(bound);
             #[allow(clippy::cast_possible_truncation)]
-            if product as u64 >= threshold {
+            let low = product as u64;
+            // The threshold is below the bound, and its division costs more than all the rest.
+            if low >= bound || low >= bound.wrapping_neg() % bound {
+                #[allow(clippy::cast_possible_truncation)]
                 return (product >> 64) as usize;
             }
         }

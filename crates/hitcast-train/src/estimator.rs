@@ -4,7 +4,7 @@ use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, StopRe
 use hitcast_nn::{Network, NetworkModel, NetworkSpec};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::AutogradEngine;
+use crate::choice::NetworkEngine;
 use crate::error::{Result, TrainError};
 use crate::settings::TrainingSettings;
 use crate::trainer::{Outcome, Targets, Trainer};
@@ -42,15 +42,13 @@ impl NetworkEstimator {
             rows: train.n_rows(),
         });
         let settings = &self.training;
-        let (optimizer, loss, clip) = (settings.optimizer, settings.loss, settings.clip_gradient_norm);
-        let mut engine =
-            AutogradEngine::new(network, optimizer, loss, clip, train, validation, context.seed)?;
+        let mut engine = NetworkEngine::new(network, settings, train, validation, context.seed)?;
         let targets = Targets {
             train: train.target(),
             validation: validation.map(Dataset::target),
             has_batch_norm: self.network.has_batch_norm(),
         };
-        let outcome = trainer.run(&mut engine, &targets, context)?;
+        let outcome = trainer.run(engine.engine(), &targets, context)?;
         context.progress.report(&Event::FitEnded {
             model: context.name,
             reason: &describe(&outcome, settings.epochs),
@@ -59,7 +57,7 @@ impl NetworkEstimator {
                 .last()
                 .map_or(0.0, |record| record.elapsed_seconds),
         });
-        Ok((engine.into_network(), outcome))
+        Ok((engine.into_network()?, outcome))
     }
 }
 

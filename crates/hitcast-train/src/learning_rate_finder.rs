@@ -5,7 +5,7 @@ use hitcast_core::{Dataset, FitContext};
 use hitcast_nn::Network;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{AutogradEngine, Engine};
+use crate::choice::NetworkEngine;
 use crate::error::{Result, TrainError, positive, share};
 use crate::estimator::NetworkEstimator;
 
@@ -62,9 +62,8 @@ impl LearningRateFinder {
         let settings = &estimator.training;
         let device = hitcast_torch_sys::device(context.device)?;
         let network = Network::new(&estimator.network, train.n_features(), device, context.seed)?;
-        let (optimizer, clip) = (settings.optimizer, settings.clip_gradient_norm);
-        let mut engine =
-            AutogradEngine::new(network, optimizer, settings.loss, clip, train, None, context.seed)?;
+        let mut engine = NetworkEngine::new(network, settings, train, None, context.seed)?;
+        let engine = engine.engine();
         let batch = settings.batch_size.min(train.n_rows());
         let batches_per_epoch = train.n_rows() / batch.max(1);
         if batches_per_epoch == 0 {

@@ -3,6 +3,7 @@
 use hitcast_nn::Loss;
 use serde::{Deserialize, Serialize};
 
+use crate::choice::EngineChoice;
 use crate::early_stopping::EarlyStopping;
 use crate::error::{Result, TrainError, positive};
 use crate::optimizer::OptimizerSettings;
@@ -29,6 +30,8 @@ pub struct TrainingSettings {
     /// Largest Euclidean norm that the gradient of a step may have; a longer one is scaled down (Pascanu et al. 2013).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_gradient_norm: Option<f64>,
+    /// What does the work.
+    pub engine: EngineChoice,
 }
 
 impl Default for TrainingSettings {
@@ -41,6 +44,7 @@ impl Default for TrainingSettings {
             schedule: Schedule::default(),
             early_stopping: None,
             clip_gradient_norm: None,
+            engine: EngineChoice::default(),
         }
     }
 }

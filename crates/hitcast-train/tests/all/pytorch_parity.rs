@@ -13,7 +13,7 @@ use std::error::Error;
 use hitcast_core::dataset::FeatureColumn;
 use hitcast_core::{Dataset, Features, ModelState, Seed, TensorData, TensorValues};
 use hitcast_nn::{Activation, LayerSpec, Loss, Network, NetworkSpec};
-use hitcast_train::{AutogradEngine, Engine, OptimizerSettings};
+use hitcast_train::{AutogradEngine, Engine, OptimizerSettings, PlanEngine};
 use ndarray::Array2;
 use safetensors::SafeTensors;
 use tch::Device;
@@ -127,36 +127,51 @@ fn assert_parity(
     let mut network = Network::new(spec, FEATURES, Device::Cpu, Seed::new(0))?;
     let start = starting_weights(&network)?;
     network.load_state(&start)?;
-    let mut engine = AutogradEngine::new(network, optimizer, loss, clip, &data, None, Seed::new(0))?;
-    for step in 0..STEPS {
-        engine.step(step * BATCH..(step + 1) * BATCH, optimizer.learning_rate())?;
-    }
-    let network = engine.into_network();
+    let steps = |engine: &mut dyn Engine| -> Outcome {
+        for step in 0..STEPS {
+            engine.step(step * BATCH..(step + 1) * BATCH, optimizer.learning_rate())?;
+        }
+        Ok(())
+    };
+    let seed = Seed::new(0);
+    let plan = PlanEngine::compile(&network, optimizer, loss, clip, &data, None, seed)?;
+    let mut plan = plan.ok_or("there is no plan for the network")?;
+    steps(&mut plan)?;
+    let mut planned = Network::new(spec, FEATURES, Device::Cpu, Seed::new(1))?;
+    plan.write_to(&mut planned)?;
+    assert_golden(&format!("{case}, planned"), case, &planned)?;
+    let mut autograd = AutogradEngine::new(network, optimizer, loss, clip, &data, None, seed)?;
+    steps(&mut autograd)?;
+    assert_golden(case, case, &autograd.into_network())
+}
+
+/// That the network is where PyTorch ended.
+fn assert_golden(what: &str, case: &str, network: &Network) -> Outcome {
     let golden = SafeTensors::deserialize(GOLDEN)?;
     let mut compared = 0;
     for (name, tensor) in network.state()?.tensors {
         let TensorValues::F32(ours) = tensor.values() else {
             return Err("not f32".into());
         };
-        let pytorch = golden.tensor(&format!("{case}/{}", pytorch_name(&network, &name)))?;
+        let pytorch = golden.tensor(&format!("{case}/{}", pytorch_name(network, &name)))?;
         let pytorch: Vec<f32> = pytorch
             .data()
             .chunks_exact(4)
             .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
             .collect();
-        assert_eq!(ours.len(), pytorch.len(), "{case} {name}");
-        if is_without_gradient(&network, &name) || name.ends_with("running_mean") && has_free_bias(&network) {
+        assert_eq!(ours.len(), pytorch.len(), "{what} {name}");
+        if is_without_gradient(network, &name) || name.ends_with("running_mean") && has_free_bias(network) {
             continue;
         }
         for (i, (ours, theirs)) in ours.iter().zip(&pytorch).enumerate() {
             let gap = (ours - theirs).abs() / theirs.abs().max(1.0);
-            assert!(gap <= 1e-5, "{case}: {name}[{i}] is {ours}, PyTorch has {theirs}");
+            assert!(gap <= 1e-5, "{what}: {name}[{i}] is {ours}, PyTorch has {theirs}");
         }
         compared += ours.len();
     }
     assert!(
         compared > network.n_parameters() / 2,
-        "{case}: only {compared} numbers compared"
+        "{what}: only {compared} numbers compared"
     );
     Ok(())
 }

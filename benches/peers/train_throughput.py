@@ -1,0 +1,100 @@
+"""Steps per second of one PyTorch training loop on one network, for benches/src/bin/compare_training.rs.
+
+Prints one JSON object: the rates of some repetitions, after one that warms up. `notebook` is the loop of a tutorial,
+with TensorDataset, DataLoader and loss.item() each step; `eager` is the fastest plain loop: one gather an epoch, slices,
+fused Adam, nothing that waits. `gemm` gives the rate of a large matrix product, in floating-point operations a second.
+"""
+import argparse
+import itertools
+import json
+import time
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+HIDDEN = {
+    "mlp1": ([64], 0.0, False),
+    "mlp2": ([64, 32], 0.0, False),
+    "mlp2_batchnorm": ([64, 32], 0.0, True),
+    "mlp3_dropout": ([128, 64, 32], 0.2, False),
+}
+
+
+def build(hidden, dropout, batch_norm):
+    layers, units = [], 10
+    for width in hidden:
+        layers.append(nn.Linear(units, width))
+        layers += [nn.BatchNorm1d(width)] if batch_norm else []
+        layers.append(nn.ReLU())
+        layers += [nn.Dropout(dropout)] if dropout else []
+        units = width
+    return nn.Sequential(*layers, nn.Linear(units, 1))
+
+
+def notebook(net, x, y, batch, steps):
+    loader = DataLoader(TensorDataset(x, y), batch_size=batch, shuffle=True)
+    optimizer, loss_fn, total = torch.optim.Adam(net.parameters(), lr=1e-3), nn.MSELoss(), 0.0
+    endless = itertools.chain.from_iterable(itertools.repeat(loader))
+    for xb, yb in itertools.islice(endless, steps):
+        optimizer.zero_grad()
+        loss = loss_fn(net(xb), yb)
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+
+
+def eager(net, x, y, batch, steps):
+    optimizer, loss_fn = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True), nn.MSELoss()
+    done = 0
+    while done < steps:
+        order = torch.randperm(len(x))
+        xs, ys = x[order], y[order]
+        for start in range(0, len(x) - batch + 1, batch):
+            optimizer.zero_grad(set_to_none=True)
+            loss_fn(net(xs[start:start + batch]), ys[start:start + batch]).backward()
+            optimizer.step()
+            done += 1
+            if done == steps:
+                return
+
+
+def gemm_rate():
+    size, best = 1024, 0.0
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    for _ in range(8):
+        start = time.perf_counter()
+        a @ b
+        best = max(best, 2 * size**3 / (time.perf_counter() - start))
+    return best
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--loop", choices=["notebook", "eager", "gemm"], required=True)
+    parser.add_argument("--net", choices=sorted(HIDDEN), default="mlp1")
+    parser.add_argument("--rows", type=int, required=True)
+    parser.add_argument("--batch", type=int, required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--repetitions", type=int, required=True)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(0)
+    if arguments.loop == "gemm":
+        print(json.dumps({"rates": [gemm_rate()]}))
+        return
+    x = torch.randn(arguments.rows, 10)
+    y = (x @ torch.randn(10, 1)).tanh() * 15 + 41 + torch.randn(arguments.rows, 1) * 14
+    net, loop = build(*HIDDEN[arguments.net]), {"notebook": notebook, "eager": eager}[arguments.loop]
+    loop(net, x, y, arguments.batch, max(1, arguments.steps // 10))
+    rates = []
+    for _ in range(arguments.repetitions):
+        start = time.perf_counter()
+        loop(net, x, y, arguments.batch, arguments.steps)
+        rates.append(arguments.steps / (time.perf_counter() - start))
+    print(json.dumps({"rates": rates}))
+
+
+if __name__ == "__main__":
+    main()

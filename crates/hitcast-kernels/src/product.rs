@@ -1,0 +1,422 @@
+//! Matrix products for small shapes.
+//!
+//! A tile of the result, some rows by two vectors, is summed up in registers and then finished: bias, ReLU, dropout or a
+//! derivative cost no pass of their own. Nothing is packed: the matrices of a small network stay in the first caches.
+
+use crate::level::{Kernel, Level};
+use crate::simd::Vector;
+
+/// `c = a · b`, with `a` of `rows × inner` and `b` of `inner × columns`.
+#[derive(Debug, Clone, Copy)]
+pub struct Product<'a> {
+    /// Element (`i`, `k`) is at `i · a_row + k · a_column`, so that a transposed matrix is read as it lies.
+    pub a: &'a [f32],
+    /// Distance between rows of `a`.
+    pub a_row: usize,
+    /// Distance between columns of `a`.
+    pub a_column: usize,
+    /// Row-major.
+    pub b: &'a [f32],
+    /// Distance between rows of `b`.
+    pub b_stride: usize,
+    /// Rows of `a` and `c`.
+    pub rows: usize,
+    /// Columns of `b` and `c`.
+    pub columns: usize,
+    /// Columns of `a`, rows of `b`.
+    pub inner: usize,
+}
+
+/// What becomes of an element `s` of the product at row `i` and column `j` before it is stored in `c`.
+#[derive(Debug, Clone, Copy)]
+pub enum Finish<'a> {
+    /// `c = s`
+    Store,
+    /// `c += s`
+    Add,
+    /// `c = s + bias[j]`; at least as many biases as columns.
+    Bias(&'a [f32]),
+    /// `c = max(0, s + bias[j])`
+    BiasRelu(&'a [f32]),
+    /// `c = max(0, s + bias[j]) · scale` where the bit is set, 0 elsewhere.
+    BiasReluDropout {
+        /// At least as many biases as columns.
+        bias: &'a [f32],
+        /// Bit `(i · stride + j) mod 8` of byte `(i · stride + j) / 8`, with the stride of `c`, a multiple of 8.
+        bits: &'a [u8],
+        /// What kept values are multiplied by.
+        scale: f32,
+    },
+    /// `c = s · scale` where `of[i, j]` is above zero, 0 elsewhere: back through ReLU, and dropout behind it.
+    WherePositive {
+        /// With the stride of `c`.
+        of: &'a [f32],
+        /// What the others are multiplied by.
+        scale: f32,
+    },
+    /// `c = s · by[i, j]`
+    Times(
+        /// With the stride of `c`.
+        &'a [f32],
+    ),
+}
+
+/// Elements that a matrix of these extents reaches over.
+fn reach(rows: usize, row: usize, columns: usize, column: usize) -> usize {
+    if rows == 0 || columns == 0 {
+        return 0;
+    }
+    (rows - 1) * row + (columns - 1) * column + 1
+}
+
+impl Product<'_> {
+    /// Writes the finished product to `c`, row-major with this stride. What lies behind the columns is left alone.
+    ///
+    /// # Panics
+    /// If a slice is too short for its extents.
+    #[inline]
+    pub fn run(self, level: Level, c: &mut [f32], c_stride: usize, finish: Finish<'_>) {
+        let Self {
+            a,
+            a_row,
+            a_column,
+            b,
+            b_stride,
+            rows,
+            columns,
+            inner,
+        } = self;
+        assert!(a.len() >= reach(rows, a_row, inner, a_column), "a is too short");
+        assert!(
+            b_stride >= columns && b.len() >= reach(inner, b_stride, columns, 1),
+            "b is too short"
+        );
+        let extent = reach(rows, c_stride, columns, 1);
+        assert!(c_stride >= columns && c.len() >= extent, "c is too short");
+        match finish {
+            Finish::Store | Finish::Add => {}
+            Finish::Bias(bias) | Finish::BiasRelu(bias) => assert!(bias.len() >= columns, "too few biases"),
+            Finish::BiasReluDropout { bias, bits, .. } => {
+                assert!(bias.len() >= columns, "too few biases");
+                assert!(
+                    c_stride.is_multiple_of(8) && bits.len() * 8 >= extent,
+                    "too few bits"
+                );
+            }
+            Finish::WherePositive { of: by, .. } | Finish::Times(by) => {
+                assert!(by.len() >= extent, "too few factors");
+            }
+        }
+        level.run(Run {
+            product: self,
+            c,
+            c_stride,
+            finish,
+        });
+    }
+}
+
+struct Run<'a, 'c> {
+    product: Product<'a>,
+    c: &'c mut [f32],
+    c_stride: usize,
+    finish: Finish<'a>,
+}
+
+impl Kernel for Run<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(mut self) {
+        let mut row = 0;
+        while row < self.product.rows {
+            // The rows that are left at the end take tiles of the sizes that add up to them.
+            let left = self.product.rows - row;
+            row += match left {
+                _ if left >= V::TILE_ROWS => match V::TILE_ROWS {
+                    8 => self.row_of_tiles::<V, 8>(row),
+                    6 => self.row_of_tiles::<V, 6>(row),
+                    _ => self.row_of_tiles::<V, 4>(row),
+                },
+                4.. => self.row_of_tiles::<V, 4>(row),
+                2.. => self.row_of_tiles::<V, 2>(row),
+                _ => self.row_of_tiles::<V, 1>(row),
+            };
+        }
+    }
+}
+
+impl Run<'_, '_> {
+    #[inline(always)]
+    fn row_of_tiles<V: Vector, const R: usize>(&mut self, row: usize) -> usize {
+        let columns = self.product.columns;
+        let mut column = 0;
+        while columns - column >= 2 * V::LANES {
+            self.tile::<V, R, 2>(row, column, V::LANES);
+            column += 2 * V::LANES;
+        }
+        if columns - column >= V::LANES {
+            self.tile::<V, R, 1>(row, column, V::LANES);
+            column += V::LANES;
+        }
+        if column < columns {
+            self.tile::<V, R, 1>(row, column, columns - column);
+        }
+        R
+    }
+
+    /// `R` rows by `N` vectors, of which the last has `width` columns.
+    #[inline(always)]
+    fn tile<V: Vector, const R: usize, const N: usize>(&mut self, row: usize, column: usize, width: usize) {
+        let p = self.product;
+        let whole = width == V::LANES;
+        // SAFETY, of all blocks below: `Product::run` has checked that every slice reaches over its extents, the rows
+        // row..row + R and the columns column..column + (N - 1) · LANES + width lie inside them, and a vector that
+        // is not whole is loaded and stored with its width.
+        let mut sums = [[V::zero(); N]; R];
+        let mut a = unsafe { p.a.as_ptr().add(row * p.a_row) };
+        let mut b = unsafe { p.b.as_ptr().add(column) };
+        for _ in 0..p.inner {
+            let mut of_b = [V::zero(); N];
+            for (n, vector) in of_b.iter_mut().enumerate() {
+                *vector = unsafe { load::<V>(b.add(n * V::LANES), whole, width) };
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let factor = V::splat(unsafe { *a.add(r * p.a_row) });
+                for (sum, vector) in sums.iter_mut().zip(of_b) {
+                    *sum = factor.mul_add(vector, *sum);
+                }
+            }
+            a = a.wrapping_add(p.a_column);
+            b = b.wrapping_add(p.b_stride);
+        }
+        let place = |r: usize, n: usize| (row + r) * self.c_stride + column + n * V::LANES;
+        let c = self.c.as_mut_ptr();
+        match self.finish {
+            Finish::Store => {}
+            Finish::Add => {
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    for (n, sum) in sums.iter_mut().enumerate() {
+                        *sum = sum.add(unsafe { load::<V>(c.add(place(r, n)), whole, width) });
+                    }
+                }
+            }
+            Finish::Bias(bias) | Finish::BiasRelu(bias) | Finish::BiasReluDropout { bias, .. } => {
+                let floor = if matches!(self.finish, Finish::Bias(_)) {
+                    V::splat(f32::NEG_INFINITY)
+                } else {
+                    V::zero()
+                };
+                let mut biases = [V::zero(); N];
+                for (n, vector) in biases.iter_mut().enumerate() {
+                    *vector = unsafe { load::<V>(bias.as_ptr().add(column + n * V::LANES), whole, width) };
+                }
+                for sums in &mut sums {
+                    for (sum, bias) in sums.iter_mut().zip(biases) {
+                        *sum = sum.add(bias).max(floor);
+                    }
+                }
+                if let Finish::BiasReluDropout { bits, scale, .. } = self.finish {
+                    let scale = V::splat(scale);
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        for (n, sum) in sums.iter_mut().enumerate() {
+                            *sum = sum.mul(scale).keep(bits_at::<V>(bits, place(r, n)));
+                        }
+                    }
+                }
+            }
+            Finish::WherePositive { of, scale } => {
+                let scale = V::splat(scale);
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    for (n, sum) in sums.iter_mut().enumerate() {
+                        let of = unsafe { load::<V>(of.as_ptr().add(place(r, n)), whole, width) };
+                        *sum = sum.mul(scale).where_positive(of);
+                    }
+                }
+            }
+            Finish::Times(by) => {
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    for (n, sum) in sums.iter_mut().enumerate() {
+                        let by = unsafe { load::<V>(by.as_ptr().add(place(r, n)), whole, width) };
+                        *sum = sum.mul(by);
+                    }
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (n, sum) in sums.iter().enumerate() {
+                if whole {
+                    unsafe { sum.store_to(c.add(place(r, n))) };
+                } else {
+                    unsafe { sum.store_first_to(c.add(place(r, n)), width) };
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `width` numbers can be read, at most `LANES`, and as many as `LANES` if `whole`.
+#[inline(always)]
+unsafe fn load<V: Vector>(from: *const f32, whole: bool, width: usize) -> V {
+    // SAFETY: the caller's.
+    unsafe {
+        if whole {
+            V::load_from(from)
+        } else {
+            V::load_first_from(from, width)
+        }
+    }
+}
+
+/// The bits of the lanes that begin at `place`, a multiple of 8.
+#[inline(always)]
+pub(crate) fn bits_at<V: Vector>(bits: &[u8], place: usize) -> u32 {
+    let at = place / 8;
+    let low = bits.get(at).copied().unwrap_or(0);
+    if V::LANES <= 8 {
+        return u32::from(low);
+    }
+    let high = bits.get(at + 1).copied().unwrap_or(0);
+    u32::from(u16::from_le_bytes([low, high]))
+}
+
+/// `c[i] = finish(Σ_k a[i, k] · w[k] + bias)`: the product with a single column, as of a network's last layer.
+///
+/// `a` is row-major with this stride.
+///
+/// # Panics
+/// If `a` has fewer rows than `c`.
+pub fn times_vector(level: Level, a: &[f32], stride: usize, w: &[f32], bias: f32, c: &mut [f32]) {
+    assert!(a.len() >= reach(c.len(), stride, w.len(), 1), "a is too short");
+    level.run(TimesVector {
+        a,
+        stride,
+        w,
+        bias,
+        c,
+    });
+}
+
+struct TimesVector<'a, 'c> {
+    a: &'a [f32],
+    stride: usize,
+    w: &'a [f32],
+    bias: f32,
+    c: &'c mut [f32],
+}
+
+impl Kernel for TimesVector<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let whole = self.w.len() / V::LANES * V::LANES;
+        let (w, w_rest) = self.w.split_at(whole);
+        for (i, c) in self.c.iter_mut().enumerate() {
+            let row = self.a.get(i * self.stride..).unwrap_or_default();
+            let row = row.get(..self.w.len()).unwrap_or_default();
+            let (row, row_rest) = row.split_at(whole);
+            let mut sum = V::load_first(row_rest).mul(V::load_first(w_rest));
+            for (a, w) in row.chunks_exact(V::LANES).zip(w.chunks_exact(V::LANES)) {
+                sum = V::load(a).mul_add(V::load(w), sum);
+            }
+            *c = sum.sum() + self.bias;
+        }
+    }
+}
+
+/// Back through [`times_vector`]: `da[i, k] = finish(d[i] · w[k])` and `dw[k] = Σ_i d[i] · a[i, k]`, added to what is
+/// there.
+///
+/// `a` and `da` are row-major with this stride; `finish` is one of [`Finish::Store`], [`Finish::WherePositive`] and
+/// [`Finish::Times`]. Without `da` only `dw` is made.
+///
+/// # Panics
+/// If a slice is too short, or on another `finish`.
+#[allow(clippy::too_many_arguments)]
+pub fn times_vector_back(
+    level: Level,
+    d: &[f32],
+    a: &[f32],
+    stride: usize,
+    w: &[f32],
+    finish: Finish<'_>,
+    da: Option<&mut [f32]>,
+    dw: &mut [f32],
+) {
+    let extent = reach(d.len(), stride, w.len(), 1);
+    assert!(a.len() >= extent && dw.len() == w.len(), "a or dw is too short");
+    let factors = match finish {
+        Finish::Store => extent,
+        Finish::WherePositive { of, .. } => of.len(),
+        Finish::Times(by) => by.len(),
+        _ => 0,
+    };
+    assert!(factors >= extent, "no such way back, or too few factors");
+    assert!(da.as_ref().is_none_or(|da| da.len() >= extent), "da is too short");
+    level.run(TimesVectorBack {
+        d,
+        a,
+        stride,
+        w,
+        finish,
+        da,
+        dw,
+    });
+}
+
+struct TimesVectorBack<'a, 'c> {
+    d: &'a [f32],
+    a: &'a [f32],
+    stride: usize,
+    w: &'a [f32],
+    finish: Finish<'a>,
+    da: Option<&'c mut [f32]>,
+    dw: &'c mut [f32],
+}
+
+impl Kernel for TimesVectorBack<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(mut self) {
+        let width = self.w.len();
+        let mut column = 0;
+        while column < width {
+            let lanes = (width - column).min(V::LANES);
+            let whole = lanes == V::LANES;
+            let w = self.w.get(column..column + lanes).unwrap_or_default();
+            let w = V::load_first(w);
+            let mut sum = V::zero();
+            for (i, &d) in self.d.iter().enumerate() {
+                let d = V::splat(d);
+                let place = i * self.stride + column;
+                // SAFETY: `times_vector_back` has checked that every slice reaches over rows of `stride` with `width`
+                // columns, and this vector has `lanes` of the columns that are left.
+                unsafe {
+                    sum = d.mul_add(load::<V>(self.a.as_ptr().add(place), whole, lanes), sum);
+                    if let Some(da) = &mut self.da {
+                        let product = d.mul(w);
+                        let product = match self.finish {
+                            Finish::WherePositive { of, scale } => product
+                                .mul(V::splat(scale))
+                                .where_positive(load::<V>(of.as_ptr().add(place), whole, lanes)),
+                            Finish::Times(by) => product.mul(load::<V>(by.as_ptr().add(place), whole, lanes)),
+                            _ => product,
+                        };
+                        let to = da.as_mut_ptr().add(place);
+                        if whole {
+                            product.store_to(to);
+                        } else {
+                            product.store_first_to(to, lanes);
+                        }
+                    }
+                }
+            }
+            let dw = self.dw.get_mut(column..column + lanes).unwrap_or_default();
+            sum.add(V::load_first(dw)).store_first(dw);
+            column += lanes;
+        }
+    }
+}

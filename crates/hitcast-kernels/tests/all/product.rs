@@ -1,0 +1,149 @@
+use hitcast_kernels::Level;
+use hitcast_kernels::product::{Finish, Product, times_vector, times_vector_back};
+use proptest::prelude::*;
+
+use super::{assert_close, numbers};
+
+#[derive(Debug, Clone)]
+struct Case {
+    rows: usize,
+    columns: usize,
+    inner: usize,
+    transposed: bool,
+    gaps: [usize; 3],
+    values: Vec<f32>,
+    bits: Vec<u8>,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let extents = (
+        1_usize..20,
+        1_usize..70,
+        0_usize..40,
+        any::<bool>(),
+        [0_usize..9, 0_usize..9, 0_usize..9],
+    );
+    extents.prop_flat_map(|(rows, columns, inner, transposed, gaps)| {
+        (numbers(8000), prop::collection::vec(any::<u8>(), 400)).prop_map(move |(values, bits)| Case {
+            rows,
+            columns,
+            inner,
+            transposed,
+            gaps,
+            values,
+            bits,
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_product_is_the_sum_over_its_inner_index_however_it_is_finished(case in cases()) {
+        let Case { rows, columns, inner, transposed, gaps, values, bits } = case;
+        let (a_row, a_column, a_length) = if transposed {
+            (1, rows + gaps[0], inner * (rows + gaps[0]))
+        } else {
+            (inner + gaps[0], 1, rows * (inner + gaps[0]))
+        };
+        let b_stride = columns + gaps[1];
+        let c_stride = (columns + gaps[2]).next_multiple_of(8);
+        let (a, rest) = values.split_at(a_length);
+        let (b, rest) = rest.split_at(inner * b_stride);
+        let (bias, rest) = rest.split_at(columns);
+        let by = &rest[..rows * c_stride];
+        let bit = |place: usize| bits[place / 8] >> (place % 8) & 1 == 1;
+        let finishes = [
+            Finish::Store,
+            Finish::Add,
+            Finish::Bias(bias),
+            Finish::BiasRelu(bias),
+            Finish::BiasReluDropout { bias, bits: &bits, scale: 1.25 },
+            Finish::WherePositive { of: by, scale: 0.5 },
+            Finish::Times(by),
+        ];
+        for (finish, level) in finishes.iter().flat_map(|f| Level::available().into_iter().map(move |l| (f, l))) {
+            let mut c = vec![7.0_f32; rows * c_stride];
+            let mut expected = vec![7.0_f64; rows * c_stride];
+            for i in 0..rows {
+                for j in 0..columns {
+                    let place = i * c_stride + j;
+                    let s: f64 = (0..inner)
+                        .map(|k| f64::from(a[i * a_row + k * a_column]) * f64::from(b[k * b_stride + j]))
+                        .sum();
+                    let positive = |of: f32, then: f64| if of > 0.0 { then } else { 0.0 };
+                    expected[place] = match *finish {
+                        Finish::Store => s,
+                        Finish::Add => s + 7.0,
+                        Finish::Bias(bias) => s + f64::from(bias[j]),
+                        Finish::BiasRelu(bias) => (s + f64::from(bias[j])).max(0.0),
+                        Finish::BiasReluDropout { bias, .. } if bit(place) => (s + f64::from(bias[j])).max(0.0) * 1.25,
+                        Finish::BiasReluDropout { .. } => 0.0,
+                        Finish::WherePositive { of, .. } => positive(of[place], s * 0.5),
+                        Finish::Times(by) => s * f64::from(by[place]),
+                    };
+                }
+            }
+            let product = Product { a, a_row, a_column, b, b_stride, rows, columns, inner };
+            product.run(level, &mut c, c_stride, *finish);
+            assert_close(&c, &expected, 1e-4, level.name());
+        }
+    }
+
+    #[test]
+    fn a_product_with_a_vector_goes_forth_and_back(rows in 1_usize..20, width in 1_usize..50, gap in 0_usize..9, values in numbers(4000)) {
+        let stride = width + gap;
+        let (a, rest) = values.split_at(rows * stride);
+        let (w, rest) = rest.split_at(width);
+        let (d, rest) = rest.split_at(rows);
+        let by = &rest[..rows * stride];
+        for level in Level::available() {
+            let mut c = vec![0.0; rows];
+            times_vector(level, a, stride, w, 0.25, &mut c);
+            let expected: Vec<f64> = (0..rows)
+                .map(|i| (0..width).map(|k| f64::from(a[i * stride + k]) * f64::from(w[k])).sum::<f64>() + 0.25)
+                .collect();
+            assert_close(&c, &expected, 1e-4, level.name());
+            for finish in [Finish::Store, Finish::WherePositive { of: by, scale: 2.0 }, Finish::Times(by)] {
+                let (mut da, mut dw) = (vec![3.0; rows * stride], vec![1.0; width]);
+                times_vector_back(level, d, a, stride, w, finish, Some(&mut da), &mut dw);
+                let mut expected = vec![3.0; rows * stride];
+                let mut expected_dw = vec![1.0; width];
+                for i in 0..rows {
+                    for k in 0..width {
+                        let place = i * stride + k;
+                        let product = f64::from(d[i]) * f64::from(w[k]);
+                        expected[place] = match finish {
+                            Finish::WherePositive { of, scale } if of[place] > 0.0 => product * f64::from(scale),
+                            Finish::WherePositive { .. } => 0.0,
+                            Finish::Times(by) => product * f64::from(by[place]),
+                            _ => product,
+                        };
+                        expected_dw[k] += f64::from(d[i]) * f64::from(a[place]);
+                    }
+                }
+                assert_close(&da, &expected, 1e-5, level.name());
+                assert_close(&dw, &expected_dw, 1e-4, level.name());
+                let mut again = vec![1.0; width];
+                times_vector_back(level, d, a, stride, w, Finish::Store, None, &mut again);
+                assert_close(&again, &expected_dw, 1e-4, level.name());
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "b is too short")]
+fn a_matrix_that_is_too_short_is_not_read() {
+    let (a, b) = ([1.0; 4], [1.0; 3]);
+    let product = Product {
+        a: &a,
+        a_row: 2,
+        a_column: 1,
+        b: &b,
+        b_stride: 2,
+        rows: 2,
+        columns: 2,
+        inner: 2,
+    };
+    product.run(Level::best(), &mut [0.0; 4], 2, Finish::Store);
+}

@@ -1,0 +1,149 @@
+//! The step plan behind the trait that trainers use.
+
+use std::ops::Range;
+
+use hitcast_core::{Dataset, Seed};
+use hitcast_kernels::{Level, reduce};
+use hitcast_nn::{Loss, Network};
+use tch::Device;
+
+use super::flat_optimizer::FlatOptimizer;
+use super::{Plan, Rows};
+use crate::engine::{Engine, Split};
+use crate::error::Result;
+use crate::optimizer::OptimizerSettings;
+
+/// Trains a [`Network`] on the processor by a plan of fused passes, many times faster than libtorch at small batches.
+///
+/// Losses and gradients are those of [`AutogradEngine`](crate::AutogradEngine) but for rounding; the masks of dropout are
+/// others, from the same seed.
+#[derive(Debug)]
+pub struct PlanEngine {
+    plan: Plan,
+    optimizer: FlatOptimizer,
+    clip_gradient_norm: Option<f64>,
+    train: Rows,
+    validation: Option<Rows>,
+    order: Vec<u32>,
+    losses: Vec<f32>,
+    best: Option<(Vec<f32>, Vec<f32>)>,
+    level: Level,
+}
+
+impl PlanEngine {
+    /// An engine for these rows that begins with the numbers of `network`, and works with the widest instructions of the
+    /// processor. `None` if the network is not on the processor, if it or the loss has a part that plans do not know, or
+    /// if there are 2³² rows or more.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`](crate::TrainError::Setting) for bad settings of the optimiser or the loss.
+    pub fn compile(
+        network: &Network,
+        optimizer: OptimizerSettings,
+        loss: Loss,
+        clip_gradient_norm: Option<f64>,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        seed: Seed,
+    ) -> Result<Option<Self>> {
+        optimizer.check()?;
+        loss.check()?;
+        let Ok(n_rows) = u32::try_from(train.n_rows()) else {
+            return Ok(None);
+        };
+        if network.device() != Device::Cpu {
+            return Ok(None);
+        }
+        let level = Level::best();
+        let Some(plan) = Plan::new(network, level, loss, &mut seed.stream("dropout"))? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            optimizer: FlatOptimizer::new(optimizer, plan.parameters.len()),
+            clip_gradient_norm,
+            train: Rows::new(train),
+            validation: validation.map(Rows::new),
+            order: (0..n_rows).collect(),
+            losses: Vec::new(),
+            best: None,
+            level,
+            plan,
+        }))
+    }
+
+    /// Writes the numbers as they are now to the network that this engine was made from.
+    ///
+    /// # Errors
+    /// [`TrainError::Network`](crate::TrainError::Network) if it is another network, or if a number is not finite.
+    pub fn write_to(&self, network: &mut Network) -> Result<()> {
+        let settings = network.state()?.settings;
+        Ok(network.load_state(&self.plan.state(settings)?)?)
+    }
+
+    /// Bytes that training takes besides the data: parameters, gradient, moments, and the buffers of a step.
+    pub fn bytes(&self) -> usize {
+        self.plan.bytes() + self.optimizer.bytes()
+    }
+
+    /// The mean loss over some of the training rows and its gradient, in the order of the flat parameters; takes no step.
+    ///
+    /// # Panics
+    /// If there are no rows, or one of them is not there.
+    pub fn loss_and_gradient(&mut self, rows: &[u32]) -> (f32, &[f32]) {
+        assert!(!rows.is_empty(), "a mean needs rows");
+        let loss = self.plan.loss_and_gradient(&self.train, rows);
+        (loss, &self.plan.gradient)
+    }
+}
+
+impl Engine for PlanEngine {
+    fn begin_epoch(&mut self, order: &[usize]) -> Result<()> {
+        self.order.clear();
+        // Fewer than 2³² rows, as checked in the beginning.
+        #[allow(clippy::cast_possible_truncation)]
+        self.order.extend(order.iter().map(|&row| row as u32));
+        Ok(())
+    }
+
+    fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()> {
+        let loss = self.plan.loss_and_gradient(&self.train, &self.order[rows]);
+        #[allow(clippy::cast_possible_truncation)]
+        let scale = self.clip_gradient_norm.map_or(1.0, |largest| {
+            // As clip_grad_norm_.
+            let norm = reduce::sum_of_squares(self.level, &self.plan.gradient).sqrt();
+            (largest / (norm + 1e-6)).min(1.0) as f32
+        });
+        let (parameters, gradient) = (&mut self.plan.parameters, &self.plan.gradient);
+        self.optimizer
+            .step(self.level, parameters, gradient, scale, learning_rate);
+        self.losses.push(loss);
+        Ok(())
+    }
+
+    fn take_losses(&mut self) -> Result<Vec<f32>> {
+        Ok(std::mem::take(&mut self.losses))
+    }
+
+    fn predict(&mut self, split: Split) -> Result<Vec<f64>> {
+        let rows = match split {
+            Split::Train => Some(&self.train),
+            Split::Validation => self.validation.as_ref(),
+        };
+        Ok(rows.map(|rows| self.plan.predict(rows)).unwrap_or_default())
+    }
+
+    fn remember(&mut self) -> Result<()> {
+        let (parameters, statistics) = self.best.get_or_insert_with(Default::default);
+        parameters.clone_from(&self.plan.parameters);
+        statistics.clone_from(&self.plan.statistics);
+        Ok(())
+    }
+
+    fn recall(&mut self) -> Result<()> {
+        if let Some((parameters, statistics)) = &self.best {
+            self.plan.parameters.clone_from(parameters);
+            self.plan.statistics.clone_from(statistics);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,401 @@
+//! A [`NetworkSpec`] compiled into a fixed sequence of passes over preallocated buffers.
+//!
+//! A *stage* is a linear layer with the batch norm, activation and dropout behind it. Forward, the product of a stage
+//! writes its output once, bias, ReLU and dropout included; backward, the product that leads to the stage before
+//! multiplies by that stage's derivative as it is stored. Without batch norm a batch is gone through in blocks of rows
+//! whose activations stay in the first caches, so that large batches cost no more a row than small ones.
+//!
+//! - `stage`: one stage, forward and back
+//! - `output`: the head and the loss
+//! - `flat_optimizer`: the optimisers over the flat buffers
+//! - `engine`: all of it behind the trait [`Engine`](crate::Engine)
+
+mod engine;
+mod flat_optimizer;
+mod output;
+#[cfg(test)]
+mod parity;
+mod stage;
+
+pub use engine::PlanEngine;
+
+use hitcast_core::{ModelState, Stream, TensorData, TensorValues};
+use hitcast_kernels::denormals::FlushDenormals;
+use hitcast_kernels::mask::MaskGenerator;
+use hitcast_kernels::{Level, layout, padded};
+use hitcast_nn::{LayerSpec, Loss, Network, NetworkSpec};
+
+use crate::error::Result;
+use output::{HeadFunction, LossFunction, Output};
+use stage::{Linear, Norm, Stage};
+
+/// Name of the widest vector instructions of this processor that plans use, as in `avx512`.
+pub fn instructions() -> &'static str {
+    Level::best().name()
+}
+
+/// Rows whose activations are in the caches at the same time.
+const BLOCK_ROWS: usize = 128;
+
+/// Where the numbers of a saved tensor stand in the plan.
+#[derive(Debug, Clone)]
+struct Slot {
+    name: String,
+    shape: Vec<usize>,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// In the flat parameters, from here.
+    Parameters(usize),
+    /// In the flat running statistics, from here.
+    Statistics(usize),
+}
+
+/// The compiled network with its numbers, its gradient, and all the buffers that a step needs.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    level: Level,
+    stride: usize,
+    stages: Vec<Stage>,
+    output: Output,
+    slots: Vec<Slot>,
+    has_norm: bool,
+    pub(crate) parameters: Vec<f32>,
+    pub(crate) gradient: Vec<f32>,
+    /// Running means and variances of batch norm.
+    pub(crate) statistics: Vec<f32>,
+    pub(crate) masks: MaskGenerator,
+    /// Rows that the buffers have room for.
+    capacity: usize,
+    features: Vec<f32>,
+    target: Vec<f32>,
+    predicted: Vec<f32>,
+    /// The gradient before and behind the stage that is gone back through.
+    behind: Vec<f32>,
+    before: Vec<f32>,
+}
+
+/// Rows where the plan wants them: features padded to cache lines, and the target.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    features: Vec<f32>,
+    target: Vec<f32>,
+}
+
+impl Rows {
+    #[allow(clippy::cast_possible_truncation)]
+    pub(crate) fn new(data: &hitcast_core::Dataset) -> Self {
+        let matrix = data.features().matrix();
+        let stride = padded(matrix.ncols());
+        let mut features = vec![0.0; matrix.nrows() * stride];
+        for (row, to) in matrix.outer_iter().zip(features.chunks_exact_mut(stride)) {
+            for (to, from) in to.iter_mut().zip(row) {
+                *to = *from;
+            }
+        }
+        Self {
+            features,
+            target: data.target().iter().map(|&v| v as f32).collect(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.target.len()
+    }
+}
+
+impl Plan {
+    /// Compiles the network, with its numbers as they are now; `None` if it has a part that plans do not know.
+    pub(crate) fn new(
+        network: &Network,
+        level: Level,
+        loss: Loss,
+        masks: &mut Stream,
+    ) -> Result<Option<Self>> {
+        let (spec, n_inputs) = (network.spec(), network.n_inputs());
+        let mut draft = Draft::default();
+        let known = (
+            draft.stages(spec, n_inputs),
+            HeadFunction::of(spec.head),
+            LossFunction::of(loss),
+        );
+        let (Some(stages), Some(head), Some(loss)) = known else {
+            return Ok(None);
+        };
+        let units = stages.last().map_or(n_inputs, |stage| stage.units);
+        let output = Output {
+            head,
+            loss,
+            weight: draft.parameter("head.weight".to_owned(), &[1, units]),
+            bias: draft.parameter("head.bias".to_owned(), &[1]),
+            units,
+        };
+        let (n_parameters, n_statistics) = (draft.n_parameters, draft.n_statistics);
+        let mut plan = Self {
+            level,
+            stride: padded(n_inputs),
+            stages,
+            output,
+            slots: draft.slots,
+            has_norm: spec.has_batch_norm(),
+            parameters: vec![0.0; n_parameters],
+            gradient: vec![0.0; n_parameters],
+            statistics: vec![0.0; n_statistics],
+            masks: MaskGenerator::new(|| masks.next_u64()),
+            capacity: 0,
+            features: Vec::new(),
+            target: Vec::new(),
+            predicted: Vec::new(),
+            behind: Vec::new(),
+            before: Vec::new(),
+        };
+        plan.take_state(&network.state()?)?;
+        plan.reserve(BLOCK_ROWS);
+        Ok(Some(plan))
+    }
+
+    /// Takes the numbers of a network of the same specification.
+    pub(crate) fn take_state(&mut self, state: &ModelState) -> Result<()> {
+        for slot in &self.slots {
+            let values = state
+                .f32(&slot.name, &slot.shape)
+                .map_err(hitcast_nn::NnError::from)?;
+            let (buffer, start) = match slot.place {
+                Place::Parameters(start) => (&mut self.parameters, start),
+                Place::Statistics(start) => (&mut self.statistics, start),
+            };
+            buffer[start..start + values.len()].copy_from_slice(values);
+        }
+        Ok(())
+    }
+
+    /// The numbers as they are now, by the names that the network gives them.
+    pub(crate) fn state(&self, settings: serde_json::Value) -> Result<ModelState> {
+        let mut tensors = std::collections::BTreeMap::new();
+        for slot in &self.slots {
+            let n: usize = slot.shape.iter().product();
+            let values = match slot.place {
+                Place::Parameters(start) => &self.parameters[start..start + n],
+                Place::Statistics(start) => &self.statistics[start..start + n],
+            };
+            let data = TensorData::new(slot.shape.clone(), TensorValues::F32(values.to_vec()));
+            tensors.insert(slot.name.clone(), data.map_err(hitcast_nn::NnError::from)?);
+        }
+        Ok(ModelState { settings, tensors })
+    }
+
+    /// Makes room for blocks of so many rows.
+    fn reserve(&mut self, rows: usize) {
+        if rows <= self.capacity {
+            return;
+        }
+        self.capacity = rows;
+        let widest = self.stages.iter().map(|stage| stage.stride).max().unwrap_or(0);
+        self.features.resize(rows * self.stride, 0.0);
+        self.target.resize(rows, 0.0);
+        self.predicted.resize(rows, 0.0);
+        self.behind.resize(rows * widest, 0.0);
+        self.before.resize(rows * widest, 0.0);
+        for stage in &mut self.stages {
+            stage.reserve(rows);
+        }
+    }
+
+    /// Puts the gradient of the mean loss over these rows (places in `rows`, in their order) into
+    /// [`gradient`](Self::gradient), and returns that loss.
+    pub(crate) fn loss_and_gradient(&mut self, rows: &Rows, order: &[u32]) -> f32 {
+        let _flush = FlushDenormals::begin();
+        let block = if self.has_norm { order.len() } else { BLOCK_ROWS };
+        self.reserve(block);
+        self.gradient.fill(0.0);
+        self.prepare_weights();
+        let mut total = 0.0_f64;
+        #[allow(clippy::cast_precision_loss)]
+        let share = 1.0 / order.len() as f32;
+        for order in order.chunks(block) {
+            layout::gather(&rows.features, self.stride, order, &mut self.features);
+            for (to, &row) in self.target.iter_mut().zip(order) {
+                *to = rows.target[row as usize];
+            }
+            self.forward(order.len(), true);
+            total += self.backward(order.len(), share);
+        }
+        #[allow(clippy::cast_possible_truncation)]
+        let mean = (total * f64::from(share)) as f32;
+        mean
+    }
+
+    /// The predictions for all rows in their own order, without dropout and by running statistics.
+    pub(crate) fn predict(&mut self, rows: &Rows) -> Vec<f64> {
+        let _flush = FlushDenormals::begin();
+        self.prepare_weights();
+        for stage in &mut self.stages {
+            stage.prepare_statistics(&self.parameters, &self.statistics);
+        }
+        let mut predictions = Vec::with_capacity(rows.len());
+        for features in rows.features.chunks(BLOCK_ROWS * self.stride) {
+            let n = features.len() / self.stride;
+            self.features[..features.len()].copy_from_slice(features);
+            self.forward(n, false);
+            let predicted = &mut self.predicted[..n];
+            self.output.activate(predicted);
+            predictions.extend(predicted.iter().map(|&v| f64::from(v)));
+        }
+        predictions
+    }
+
+    fn prepare_weights(&mut self) {
+        for stage in &mut self.stages {
+            stage.transpose_weights(&self.parameters);
+        }
+    }
+
+    /// From the gathered features to what goes into the head's function, in `predicted`.
+    fn forward(&mut self, n: usize, training: bool) {
+        let mut input: (&[f32], usize) = (&self.features, self.stride);
+        for stage in &mut self.stages {
+            let masks = training.then_some(&mut self.masks);
+            stage.forward(
+                self.level,
+                n,
+                input,
+                &self.parameters,
+                &mut self.statistics,
+                masks,
+            );
+            input = (&stage.output, stage.stride);
+        }
+        self.output
+            .forward(self.level, input, &self.parameters, &mut self.predicted[..n]);
+    }
+
+    /// Adds the gradient of `share` times the sum of the losses; returns that sum.
+    fn backward(&mut self, n: usize, share: f32) -> f64 {
+        let total = self
+            .output
+            .loss_gradient(&mut self.predicted[..n], &self.target[..n], share);
+        let (input, factors) = match self.stages.last() {
+            Some(last) => ((&last.output[..], last.stride), Some(last.factors())),
+            None => ((&self.features[..], self.stride), None),
+        };
+        self.output.backward(
+            self.level,
+            &self.predicted[..n],
+            input,
+            factors.map(|factors| (factors, &mut self.behind[..])),
+            &self.parameters,
+            &mut self.gradient,
+        );
+        for at in (0..self.stages.len()).rev() {
+            let (earlier, later) = self.stages.split_at_mut(at);
+            let Some(stage) = later.first_mut() else { break };
+            let (input, before) = match earlier.last() {
+                Some(last) => (
+                    (&last.output[..], last.stride),
+                    Some((last.factors(), &mut self.before[..])),
+                ),
+                None => ((&self.features[..], self.stride), None),
+            };
+            stage.backward(
+                self.level,
+                n,
+                input,
+                &mut self.behind,
+                before,
+                &self.parameters,
+                &mut self.gradient,
+            );
+            std::mem::swap(&mut self.behind, &mut self.before);
+        }
+        total
+    }
+
+    /// Bytes of all buffers, besides the data.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = [
+            &self.parameters,
+            &self.gradient,
+            &self.statistics,
+            &self.features,
+            &self.target,
+            &self.predicted,
+            &self.behind,
+            &self.before,
+        ];
+        let stages: usize = self.stages.iter().map(Stage::bytes).sum();
+        own.iter().map(|buffer| buffer.len() * 4).sum::<usize>() + stages
+    }
+}
+
+/// Goes through the layers as [`Network`] does, so that parameters stand in the same order.
+#[derive(Default)]
+struct Draft {
+    slots: Vec<Slot>,
+    n_parameters: usize,
+    n_statistics: usize,
+}
+
+impl Draft {
+    fn parameter(&mut self, name: String, shape: &[usize]) -> usize {
+        let start = self.n_parameters;
+        self.n_parameters += shape.iter().product::<usize>();
+        self.slots.push(Slot {
+            name,
+            shape: shape.to_vec(),
+            place: Place::Parameters(start),
+        });
+        start
+    }
+
+    fn statistic(&mut self, name: String, units: usize) -> usize {
+        let start = self.n_statistics;
+        self.n_statistics += units;
+        self.slots.push(Slot {
+            name,
+            shape: vec![units],
+            place: Place::Statistics(start),
+        });
+        start
+    }
+
+    /// `None` if a layer is of a kind that plans do not know.
+    fn stages(&mut self, spec: &NetworkSpec, n_inputs: usize) -> Option<Vec<Stage>> {
+        let mut stages: Vec<Stage> = Vec::new();
+        let mut units = n_inputs;
+        for (index, layer) in spec.layers.iter().enumerate() {
+            let prefix = format!("layers.{index}");
+            match *layer {
+                LayerSpec::Linear { units: out, bias } => {
+                    let weight = self.parameter(format!("{prefix}.weight"), &[out, units]);
+                    let bias = bias.then(|| self.parameter(format!("{prefix}.bias"), &[out]));
+                    stages.push(Stage::new(out, Some(Linear::new(units, out, weight, bias))));
+                    units = out;
+                }
+                LayerSpec::BatchNorm { momentum, epsilon } => {
+                    let norm = Norm::new(
+                        self.parameter(format!("{prefix}.weight"), &[units]),
+                        self.parameter(format!("{prefix}.bias"), &[units]),
+                        self.statistic(format!("{prefix}.running_mean"), units),
+                        self.statistic(format!("{prefix}.running_var"), units),
+                        units,
+                        (momentum, epsilon),
+                    );
+                    Stage::open(&mut stages, units, Stage::takes_norm).norm = Some(norm);
+                }
+                LayerSpec::Activation { function } => {
+                    Stage::open(&mut stages, units, Stage::takes_function).function =
+                        stage::kernel_of(function)?;
+                }
+                LayerSpec::Dropout { rate } => {
+                    if rate > 0.0 {
+                        Stage::open(&mut stages, units, Stage::takes_dropout).set_dropout(rate);
+                    }
+                }
+                _ => return None,
+            }
+        }
+        Some(stages)
+    }
+}

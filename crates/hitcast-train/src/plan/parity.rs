@@ -1,0 +1,281 @@
+//! The plan against automatic differentiation: libtorch in `f64`, with the masks that the plan drew.
+
+use hitcast_core::dataset::FeatureColumn;
+use hitcast_core::{Dataset, Features, Seed};
+use hitcast_kernels::Level;
+use hitcast_nn::{Activation, Head, LayerSpec, Loss, Network, NetworkSpec};
+use ndarray::Array2;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use tch::{Device, Kind, Tensor};
+
+use super::{Plan, Rows};
+
+fn layers() -> impl Strategy<Value = LayerSpec> {
+    let functions = prop::sample::select(vec![
+        Activation::Relu,
+        Activation::LeakyRelu,
+        Activation::Elu,
+        Activation::Selu,
+        Activation::Gelu,
+        Activation::Silu,
+        Activation::Tanh,
+        Activation::Sigmoid,
+        Activation::Softplus,
+    ]);
+    prop_oneof![
+        3 => (1_usize..40, any::<bool>()).prop_map(|(units, bias)| LayerSpec::Linear { units, bias }),
+        3 => functions.prop_map(LayerSpec::activation),
+        1 => Just(LayerSpec::activation(Activation::Relu)),
+        1 => Just(LayerSpec::batch_norm()),
+        2 => (0.0..0.7).prop_map(LayerSpec::dropout),
+    ]
+}
+
+fn specs() -> impl Strategy<Value = NetworkSpec> {
+    let heads = prop_oneof![
+        Just(Head::Linear),
+        Just(Head::Bounded { min: -1.0, max: 2.0 }),
+        Just(Head::Positive)
+    ];
+    (prop::collection::vec(layers(), 0..9), heads).prop_map(|(layers, head)| NetworkSpec {
+        layers,
+        head,
+        ..NetworkSpec::default()
+    })
+}
+
+fn losses() -> impl Strategy<Value = Loss> {
+    prop_oneof![Just(Loss::Mse), Just(Loss::Mae), Just(Loss::Huber { delta: 0.6 })]
+}
+
+fn data(rows: usize, inputs: usize, seed: u64) -> Dataset {
+    let mut stream = Seed::new(seed).stream("data");
+    #[allow(clippy::cast_possible_truncation)]
+    let x = Array2::from_shape_simple_fn((rows, inputs), || stream.normal() as f32);
+    let columns = (0..inputs)
+        .map(|n| FeatureColumn::plain(format!("x{n}")))
+        .collect();
+    let y = (0..rows).map(|_| stream.normal()).collect();
+    Dataset::new(Features::new(x, columns).unwrap(), y).unwrap()
+}
+
+/// What libtorch makes of the same rows.
+struct Reference {
+    loss: f64,
+    /// In the order of the flat parameters.
+    gradient: Vec<f64>,
+    /// Running means and variances, in their order.
+    statistics: Vec<f64>,
+    /// Whether a number lies so near a kink that rounding decides on which side.
+    near_kink: bool,
+}
+
+fn near_zero(values: &Tensor) -> bool {
+    let values: Vec<f64> = Vec::try_from(values.detach().reshape([-1])).unwrap();
+    values.iter().any(|value| *value != 0.0 && value.abs() < 2e-5)
+}
+
+fn reference(network: &Network, plan: &Plan, loss: Loss, data: &Dataset, rows: &[u32]) -> Reference {
+    let state = network.state().unwrap();
+    let mut leaves: Vec<Tensor> = Vec::new();
+    let tensor = |name: &str| {
+        let tensor = network
+            .parameters()
+            .iter()
+            .find(|p| p.name() == name)
+            .unwrap()
+            .tensor();
+        tensor.detach().to_kind(Kind::Double)
+    };
+    let mut leaf = |name: String| {
+        let leaf = tensor(&name).set_requires_grad(true);
+        leaves.push(leaf.shallow_clone());
+        leaf
+    };
+    let index: Vec<usize> = rows.iter().map(|&row| row as usize).collect();
+    let x: Vec<f32> = index
+        .iter()
+        .flat_map(|&row| data.features().matrix().row(row).to_vec())
+        .collect();
+    let y: Vec<f64> = index.iter().map(|&row| data.target()[row]).collect();
+    let shape = [rows.len() as i64, data.n_features() as i64];
+    let mut units = Tensor::from_slice(&x).reshape(shape).to_kind(Kind::Double);
+    let mut masks = plan.stages.iter().filter_map(|stage| stage.mask(rows.len()));
+    let mut statistics = Vec::new();
+    let mut near_kink = false;
+    for (index, layer) in network.spec().layers.iter().enumerate() {
+        let name = |what: &str| format!("layers.{index}.{what}");
+        units = match *layer {
+            LayerSpec::Linear { bias, .. } => {
+                let weight = leaf(name("weight"));
+                let bias = bias.then(|| leaf(name("bias")));
+                units.linear(&weight, bias.as_ref())
+            }
+            LayerSpec::BatchNorm { momentum, epsilon } => {
+                let buffer = |what: &str| {
+                    let data = &state.tensors[&name(what)];
+                    let n = data.shape().iter().product::<usize>();
+                    Tensor::from_slice(state.f32(&name(what), &[n]).unwrap()).to_kind(Kind::Double)
+                };
+                let (mean, variance) = (buffer("running_mean"), buffer("running_var"));
+                let (weight, bias) = (leaf(name("weight")), leaf(name("bias")));
+                let out = units.batch_norm(
+                    Some(&weight),
+                    Some(&bias),
+                    Some(&mean),
+                    Some(&variance),
+                    true,
+                    momentum,
+                    epsilon,
+                    false,
+                );
+                for tensor in [mean, variance] {
+                    statistics.extend(Vec::<f64>::try_from(tensor).unwrap());
+                }
+                out
+            }
+            LayerSpec::Activation { function } => {
+                near_kink |= near_zero(&units);
+                match function {
+                    Activation::Relu => units.relu(),
+                    Activation::LeakyRelu => units.leaky_relu(),
+                    Activation::Elu => units.elu(),
+                    Activation::Selu => units.selu(),
+                    Activation::Gelu => units.gelu("none"),
+                    Activation::Silu => units.silu(),
+                    Activation::Tanh => units.tanh(),
+                    Activation::Sigmoid => units.sigmoid(),
+                    Activation::Softplus => units.softplus(),
+                    other => unreachable!("{other:?} is not drawn"),
+                }
+            }
+            LayerSpec::Dropout { rate } if rate > 0.0 => {
+                let mask = Tensor::from_slice(&masks.next().unwrap());
+                &units * mask.reshape(units.size()).to_kind(Kind::Double)
+            }
+            _ => units,
+        };
+    }
+    let (weight, bias) = (leaf("head.weight".to_owned()), leaf("head.bias".to_owned()));
+    let unit = units.linear(&weight, Some(&bias)).squeeze_dim(1);
+    let predicted = match network.spec().head {
+        Head::Bounded { min, max } => unit.sigmoid() * (max - min) + min,
+        Head::Positive => unit.softplus(),
+        _ => unit,
+    };
+    let target = Tensor::from_slice(&y);
+    near_kink |= matches!(loss, Loss::Mae) && near_zero(&(&predicted - &target));
+    let loss = loss.mean(&predicted, &target).unwrap();
+    let gradients = Tensor::run_backward(&[&loss], &leaves.iter().collect::<Vec<_>>(), false, false);
+    Reference {
+        loss: loss.double_value(&[]),
+        gradient: gradients
+            .iter()
+            .flat_map(|gradient| Vec::<f64>::try_from(gradient.reshape([-1])).unwrap())
+            .collect(),
+        statistics,
+        near_kink,
+    }
+}
+
+fn distance(ours: &[f32], theirs: &[f64]) -> f64 {
+    let largest = theirs
+        .iter()
+        .fold(1e-3, |largest: f64, value| largest.max(value.abs()));
+    let distance = ours.iter().zip(theirs).map(|(a, b)| (f64::from(*a) - b).abs());
+    assert_eq!(ours.len(), theirs.len());
+    distance.fold(0.0, f64::max) / largest
+}
+
+fn agree(spec: &NetworkSpec, loss: Loss, rows: usize, inputs: usize, seed: u64) -> Result<(), TestCaseError> {
+    let data = data(rows + 3, inputs, seed);
+    let order: Vec<u32> = Seed::new(seed).stream("order").permutation(rows + 3)[..rows]
+        .iter()
+        .map(|&row| u32::try_from(row).unwrap())
+        .collect();
+    let network = Network::new(spec, inputs, Device::Cpu, Seed::new(seed)).unwrap();
+    for level in Level::available() {
+        let plan = Plan::new(&network, level, loss, &mut Seed::new(seed).stream("dropout")).unwrap();
+        let mut plan = plan.expect("every layer that there is can be planned");
+        let our_loss = plan.loss_and_gradient(&Rows::new(&data), &order);
+        let reference = reference(&network, &plan, loss, &data, &order);
+        prop_assume!(!reference.near_kink);
+        let close = (f64::from(our_loss) - reference.loss).abs() <= 1e-5 * reference.loss.abs().max(1e-3);
+        prop_assert!(
+            close,
+            "{}: loss {our_loss} instead of {}",
+            level.name(),
+            reference.loss
+        );
+        let gradient = distance(&plan.gradient, &reference.gradient);
+        prop_assert!(
+            gradient < 1e-5,
+            "{}: gradients differ by {gradient}",
+            level.name()
+        );
+        let statistics = distance(&plan.statistics, &reference.statistics);
+        prop_assert!(
+            statistics < 1e-5,
+            "{}: running statistics differ by {statistics}",
+            level.name()
+        );
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(
+        std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(60)
+    ))]
+
+    #[test]
+    fn loss_and_gradient_are_those_of_automatic_differentiation(
+        spec in specs(), loss in losses(), rows in 8_usize..80, inputs in 1_usize..20, seed: u64
+    ) {
+        agree(&spec, loss, rows, inputs, seed)?;
+    }
+}
+
+#[test]
+fn batches_of_several_blocks_agree_too() {
+    let spec = NetworkSpec::mlp(&[33, 16]);
+    let tries = (0..8).map(|seed| agree(&spec, Loss::Mse, 300, 10, seed));
+    let mut agreed = 0;
+    for outcome in tries {
+        match outcome {
+            Ok(()) => agreed += 1,
+            Err(TestCaseError::Reject(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(agreed > 0, "all rows near a kink");
+}
+
+#[test]
+fn predictions_are_those_of_the_network() {
+    let spec = NetworkSpec::mlp(&[20, 7]).with_batch_norm().with_dropout(0.3);
+    let data = data(290, 10, 5);
+    let network = Network::new(&spec, 10, Device::Cpu, Seed::new(1)).unwrap();
+    let rows = Rows::new(&data);
+    for level in Level::available() {
+        let plan = Plan::new(&network, level, Loss::Mse, &mut Seed::new(1).stream("dropout")).unwrap();
+        let mut plan = plan.unwrap();
+        // One step's statistics, so that they are not those at the start.
+        plan.loss_and_gradient(&rows, &(0..290).collect::<Vec<_>>());
+        let mut network = Network::new(&spec, 10, Device::Cpu, Seed::new(2)).unwrap();
+        let settings = network.state().unwrap().settings;
+        network.load_state(&plan.state(settings).unwrap()).unwrap();
+        let x = data.features().matrix();
+        let x = Tensor::from_slice(x.as_slice().unwrap()).reshape([290, 10]);
+        let theirs = tch::no_grad(|| network.forward(&x, hitcast_nn::Mode::Evaluate)).unwrap();
+        let theirs = Vec::<f32>::try_from(theirs).unwrap();
+        for (ours, theirs) in plan.predict(&rows).iter().zip(theirs) {
+            assert!(
+                (ours - f64::from(theirs)).abs() < 1e-5,
+                "{}: {ours} instead of {theirs}",
+                level.name()
+            );
+        }
+    }
+}
