@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hitcast_core::estimator::check_features;
-use hitcast_core::stats::{mean, sum};
+use hitcast_core::stats::{sum, weighted_mean};
 use hitcast_core::{
     CoreError, Dataset, Estimator, Fit, FitContext, Model, ModelState, Predictions, Result, TensorData,
 };
@@ -17,7 +17,7 @@ use crate::saved::{finite, from_settings, reported, to_settings};
 /// Linear regression by least squares.
 ///
 /// Agrees with scikit-learn's `LinearRegression` 1.9: constant columns get the weight 0, and of the weights that serve
-/// equally well for dependent columns it takes those of smallest norm. What counts as dependent does not depend on the
+/// equally well for dependent columns it takes those of smallest norm. Sample weights weight the squares. What counts as dependent does not depend on the
 /// columns' units, which in scikit-learn it does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -77,17 +77,20 @@ impl LinearRegression {
             });
         }
         let matrix = train.features().matrix();
-        let center = |column| if self.intercept { column_mean(column) } else { 0.0 };
-        let means: Vec<f64> = matrix.columns().into_iter().map(center).collect();
-        let target_mean = if self.intercept { mean(train.target()) } else { 0.0 };
+        let weights = train.weights();
+        let center = |column: ArrayView1<'_, f32>| weighted_mean(column.iter().copied().map(f64::from), weights);
+        let mut means: Vec<f64> = matrix.columns().into_iter().map(center).collect();
+        let mut target_mean = weighted_mean(train.target().iter().copied(), weights);
+        if !self.intercept {
+            means.fill(0.0);
+            target_mean = 0.0;
+        }
         let mut system = LeastSquares::new(means.len());
-        for (row, target) in matrix.rows().into_iter().zip(train.target()) {
-            system.add(
-                row.iter()
-                    .zip(&means)
-                    .map(|(value, mean)| f64::from(*value) - mean),
-                target - target_mean,
-            );
+        for (index, (row, target)) in matrix.rows().into_iter().zip(train.target()).enumerate() {
+            // The square of a residual is weighted, so the row itself by the root.
+            let root = weights.map_or(1.0, |weights| weights[index].sqrt());
+            let centered = row.iter().zip(&means).map(|(value, mean)| root * (f64::from(*value) - mean));
+            system.add(centered, root * (target - target_mean));
         }
         let solution = system.solve(self.tolerance);
         let coefficients = solution.weights;
@@ -109,15 +112,6 @@ impl LinearRegression {
             rank: solution.rank,
         })
     }
-}
-
-/// The mean, exactly the common value of a constant column.
-#[allow(clippy::cast_precision_loss)]
-fn column_mean(column: ArrayView1<'_, f32>) -> f64 {
-    let Some(first) = column.first().copied().map(f64::from) else {
-        return 0.0;
-    };
-    first + sum(column.iter().map(|value| f64::from(*value) - first)) / column.len() as f64
 }
 
 impl Estimator for LinearRegression {

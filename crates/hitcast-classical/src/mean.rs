@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hitcast_core::estimator::check_features;
-use hitcast_core::stats::mean;
+use hitcast_core::stats::weighted_mean;
 use hitcast_core::{
     CoreError, Dataset, Estimator, Fit, FitContext, Model, ModelState, Predictions, Result, TensorData,
 };
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ClassicalError;
 use crate::saved::{finite, from_settings, reported, to_settings};
 
-/// Predicts the mean of the training targets for every row.
+/// Predicts the mean of the training targets, weighted if they have weights, for every row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeanRegressor {}
@@ -36,7 +36,7 @@ struct Facts {
 impl Estimator for MeanRegressor {
     fn fit(&self, train: &Dataset, _validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit> {
         reported(context, train.n_rows(), 1, || {
-            let value = mean(train.target());
+            let value = weighted_mean(train.target().iter().copied(), train.weights());
             if !value.is_finite() {
                 let error = ClassicalError::NotFinite {
                     what: "the mean",

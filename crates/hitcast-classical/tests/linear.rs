@@ -30,6 +30,7 @@ struct Case {
     x: Vec<Vec<f32>>,
     y: Vec<f64>,
     new: Vec<Vec<f32>>,
+    weights: Option<Vec<f64>>,
     intercept: bool,
     coefficients: Option<Vec<f64>>,
     model_intercept: f64,
@@ -52,14 +53,18 @@ fn dataset(x: Array2<f32>, y: Vec<f64>) -> Dataset {
 #[test]
 fn coefficients_and_predictions_agree_with_scikit_learn() {
     let golden: Golden = serde_json::from_str(include_str!("golden/linear.json")).unwrap();
-    assert!(golden.cases.len() > 15);
+    assert!(golden.cases.len() > 18);
     for case in golden.cases {
         let settings = LinearRegression {
             intercept: case.intercept,
             ..LinearRegression::default()
         };
         let size = case.y.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-        let model = settings.fit_model(&dataset(matrix(&case.x), case.y)).unwrap();
+        let mut data = dataset(matrix(&case.x), case.y);
+        if let Some(weights) = case.weights {
+            data = data.with_weights(weights).unwrap();
+        }
+        let model = settings.fit_model(&data).unwrap();
         let predicted = model.predict(matrix(&case.new).view()).unwrap().into_values();
         assert_eq!(predicted.len(), case.predictions.len());
         for (got, expected) in predicted.iter().zip(&case.predictions) {

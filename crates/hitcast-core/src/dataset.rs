@@ -95,11 +95,12 @@ impl Features {
     }
 }
 
-/// Rows to learn from: features and a target of the same length.
+/// Rows to learn from: features, a target of the same length, and weights if some rows count more than others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     features: Features,
     target: Vec<f64>,
+    weights: Option<Vec<f64>>,
 }
 
 impl Dataset {
@@ -128,7 +129,37 @@ impl Dataset {
                 value: target[row],
             });
         }
-        Ok(Self { features, target })
+        Ok(Self {
+            features,
+            target,
+            weights: None,
+        })
+    }
+
+    /// These rows with a weight for each (length `n`): a row of weight 2 counts as much as two rows of weight 1. Only
+    /// the ratios matter. Weights are for learning; metrics count every row once.
+    ///
+    /// # Errors
+    /// [`CoreError::Length`] if there are not as many as rows, [`CoreError::Weight`] if one is negative or not finite,
+    /// or if all are 0.
+    pub fn with_weights(self, weights: Vec<f64>) -> Result<Self> {
+        if weights.len() != self.n_rows() {
+            return Err(CoreError::Length {
+                what: "sample weights",
+                expected: self.n_rows(),
+                got: weights.len(),
+            });
+        }
+        let bad = weights.iter().position(|v| !(v.is_finite() && *v >= 0.0));
+        let all_zero = weights.iter().all(|v| *v == 0.0).then_some(0);
+        if let Some(row) = bad.or(all_zero) {
+            let value = weights[row];
+            return Err(CoreError::Weight { row, value });
+        }
+        Ok(Self {
+            weights: Some(weights),
+            ..self
+        })
     }
 
     /// The features.
@@ -139,6 +170,11 @@ impl Dataset {
     /// The target, one value a row.
     pub fn target(&self) -> &[f64] {
         &self.target
+    }
+
+    /// How much each row counts; `None` if all count the same.
+    pub fn weights(&self) -> Option<&[f64]> {
+        self.weights.as_deref()
     }
 
     /// Number of rows.
@@ -162,6 +198,20 @@ mod tests {
         let columns = vec![FeatureColumn::plain("energy"), FeatureColumn::plain("tempo")];
         let error = Features::new(array![[0.1, 1.0], [0.2, f32::NAN]], columns).unwrap_err();
         assert!(error.to_string().contains("row 1, column \"tempo\""), "{error}");
+    }
+
+    #[test]
+    fn weights_that_cannot_be_are_refused_with_their_row() {
+        let features = Features::new(array![[1.0], [2.0]], vec![FeatureColumn::plain("a")]).unwrap();
+        let data = Dataset::new(features, vec![1.0, 2.0]).unwrap();
+        assert_eq!(data.weights(), None);
+        for (weights, row) in [([1.0, -1.0], 1), ([f64::NAN, 1.0], 0), ([1.0, f64::INFINITY], 1), ([0.0, 0.0], 0)] {
+            let error = data.clone().with_weights(weights.to_vec()).unwrap_err();
+            assert!(matches!(error, CoreError::Weight { row: found, .. } if found == row), "{error}");
+        }
+        assert!(data.clone().with_weights(vec![1.0]).is_err());
+        let weighted = data.with_weights(vec![0.0, 2.0]).unwrap();
+        assert_eq!(weighted.weights(), Some(&[0.0, 2.0][..]));
     }
 
     #[test]

@@ -44,6 +44,14 @@ pub enum CoreError {
         /// The value found.
         value: f64,
     },
+    /// A sample weight cannot be one.
+    #[error("the sample weight of row {row} is {value}, but must be finite and at least 0, and not all may be 0")]
+    Weight {
+        /// Row, counted from 0.
+        row: usize,
+        /// The weight found.
+        value: f64,
+    },
     /// There are no rows.
     #[error("{what} has no rows")]
     NoRows {

@@ -22,6 +22,25 @@ pub fn mean(values: &[f64]) -> f64 {
     sum(values.iter().copied()) / values.len() as f64
 }
 
+/// The mean, of values of these weights if there are any: exactly the common value of equal ones; NaN if there are no
+/// values or the weights add up to 0.
+#[allow(clippy::cast_precision_loss)]
+pub fn weighted_mean(values: impl ExactSizeIterator<Item = f64> + Clone, weights: Option<&[f64]>) -> f64 {
+    let Some(first) = values.clone().next() else {
+        return f64::NAN;
+    };
+    let n = values.len();
+    let distances = values.map(|value| value - first);
+    let distance = match weights {
+        None => sum(distances) / n as f64,
+        Some(weights) => {
+            let weighted = distances.zip(weights).map(|(distance, weight)| distance * weight);
+            sum(weighted) / sum(weights.iter().copied())
+        }
+    };
+    first + distance
+}
+
 /// The quantile at `share` (0 to 1) with linear interpolation between neighbours, as `NumPy` computes it by default.
 ///
 /// Reorders the values, which must not be NaN. `None` if there are none or `share` lies outside 0 to 1.
@@ -55,6 +74,14 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_weight_of_two_counts_as_two_rows() {
+        let of = |values: &[f64], weights: Option<&[f64]>| weighted_mean(values.iter().copied(), weights);
+        assert_eq!(of(&[1.0, 4.0, 7.0], Some(&[2.0, 1.0, 0.0])), of(&[1.0, 1.0, 4.0], None));
+        assert_eq!(of(&[0.1; 7], Some(&[0.3; 7])), 0.1);
+        assert!(of(&[], None).is_nan());
+    }
 
     #[test]
     fn a_small_value_beside_large_ones_is_not_lost() {

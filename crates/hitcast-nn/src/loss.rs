@@ -88,27 +88,36 @@ impl Loss {
         }
     }
 
-    /// The mean loss over a batch, as a tensor that can be differentiated. Both of shape `n`.
+    /// The mean over a batch of each row's loss, times its weight if there are weights, as a tensor that can be
+    /// differentiated. All of shape `n`.
     ///
     /// # Errors
     /// [`NnError::Torch`] if the shapes differ.
-    pub fn mean(&self, predicted: &Tensor, target: &Tensor) -> Result<Tensor> {
-        Ok(match *self {
-            Self::Mse => predicted.f_mse_loss(target, Reduction::Mean)?,
-            Self::Mae => predicted.f_l1_loss(target, Reduction::Mean)?,
-            Self::Huber { delta } => predicted.f_huber_loss(target, Reduction::Mean, delta)?,
+    pub fn mean(&self, predicted: &Tensor, target: &Tensor, weights: Option<&Tensor>) -> Result<Tensor> {
+        let reduction = match weights {
+            Some(_) => Reduction::None,
+            None => Reduction::Mean,
+        };
+        let loss = match *self {
+            Self::Mse => predicted.f_mse_loss(target, reduction)?,
+            Self::Mae => predicted.f_l1_loss(target, reduction)?,
+            Self::Huber { delta } => predicted.f_huber_loss(target, reduction, delta)?,
+        };
+        Ok(match weights {
+            Some(weights) => loss.f_mul(weights)?.f_mean(None)?,
+            None => loss,
         })
     }
 
-    /// The mean loss over plain numbers, computed in f64; NaN without rows.
-    #[allow(clippy::cast_precision_loss)]
-    pub fn mean_of(&self, predicted: &[f64], target: &[f64]) -> f64 {
-        let total: f64 = predicted
-            .iter()
-            .zip(target)
-            .map(|(p, t)| self.of_error((p - t).abs()))
-            .sum();
-        total / predicted.len().min(target.len()) as f64
+    /// The mean loss over plain numbers, weighted if there are weights, computed in f64; NaN without rows.
+    pub fn mean_of(&self, predicted: &[f64], target: &[f64], weights: Option<&[f64]>) -> f64 {
+        let (mut total, mut rows) = (0.0, 0.0);
+        for (row, (p, t)) in predicted.iter().zip(target).enumerate() {
+            let weight = weights.map_or(1.0, |weights| weights.get(row).copied().unwrap_or(0.0));
+            total += weight * self.of_error((p - t).abs());
+            rows += weight;
+        }
+        total / rows
     }
 
     fn of_error(self, error: f64) -> f64 {
@@ -134,10 +143,14 @@ mod tests {
             Loss::Huber { delta: 1.0 },
             Loss::Huber { delta: 4.0 },
         ] {
-            let tensor = loss
-                .mean(&Tensor::from_slice(&predicted), &Tensor::from_slice(&target))
-                .unwrap();
-            approx::assert_relative_eq!(tensor.double_value(&[]), loss.mean_of(&predicted, &target));
+            let (p, t) = (Tensor::from_slice(&predicted), Tensor::from_slice(&target));
+            let tensor = loss.mean(&p, &t, None).unwrap();
+            approx::assert_relative_eq!(tensor.double_value(&[]), loss.mean_of(&predicted, &target, None));
+            // Of mean 1, so that both means are the same.
+            let weights = [0.5, 2.0, 0.0, 1.5];
+            let tensor = loss.mean(&p, &t, Some(&Tensor::from_slice(&weights))).unwrap();
+            let ours = loss.mean_of(&predicted, &target, Some(&weights));
+            approx::assert_relative_eq!(tensor.double_value(&[]), ours);
         }
     }
 

@@ -6,7 +6,7 @@ use hitcast_core::{Dataset, Seed, Stream};
 use hitcast_nn::network::Snapshot;
 use hitcast_nn::{Loss, Mode, Network};
 use ndarray::ArrayView2;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::Result;
 use crate::optimizer::{Optimizer, OptimizerSettings};
@@ -79,11 +79,12 @@ pub struct AutogradEngine {
     best: Option<Snapshot>,
 }
 
-/// Features (`n × d`) and target (`n`) where the network is.
+/// Features (`n × d`), target (`n`) and weights of mean 1 (`n`) where the network is.
 #[derive(Debug)]
 struct Rows {
     features: Tensor,
     target: Tensor,
+    weights: Option<Tensor>,
 }
 
 impl Rows {
@@ -93,16 +94,28 @@ impl Rows {
         Ok(Self {
             features: matrix(data.features().matrix(), device)?,
             target: Tensor::f_from_slice(&target)?.f_to_device(device)?,
+            weights: scaled_weights(data)
+                .map(|weights| Tensor::f_from_slice(&weights)?.f_to_device(device))
+                .transpose()?,
         })
     }
 
-    fn slice(&self, rows: &Range<usize>) -> Result<(Tensor, Tensor)> {
-        let (start, length) = (rows.start as i64, rows.len() as i64);
-        Ok((
-            self.features.f_narrow(0, start, length)?,
-            self.target.f_narrow(0, start, length)?,
-        ))
+    /// These rows with each tensor passed through `f`.
+    fn map(&self, f: impl Fn(&Tensor) -> Result<Tensor, TchError>) -> Result<Self> {
+        Ok(Self {
+            features: f(&self.features)?,
+            target: f(&self.target)?,
+            weights: self.weights.as_ref().map(f).transpose()?,
+        })
     }
+}
+
+/// The weights of the rows, scaled to a mean of 1, so that they do not change how long steps are on the whole.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+pub(crate) fn scaled_weights(data: &Dataset) -> Option<Vec<f32>> {
+    let weights = data.weights()?;
+    let scale = weights.len() as f64 / weights.iter().sum::<f64>();
+    Some(weights.iter().map(|weight| (weight * scale) as f32).collect())
 }
 
 fn matrix(values: ArrayView2<'_, f32>, device: Device) -> Result<Tensor> {
@@ -152,17 +165,16 @@ impl Engine for AutogradEngine {
     fn begin_epoch(&mut self, order: &[usize]) -> Result<()> {
         let order: Vec<i64> = order.iter().map(|&row| row as i64).collect();
         let order = Tensor::f_from_slice(&order)?.f_to_device(self.network.device())?;
-        self.shuffled = Some(Rows {
-            features: self.train.features.f_index_select(0, &order)?,
-            target: self.train.target.f_index_select(0, &order)?,
-        });
+        self.shuffled = Some(self.train.map(|rows| rows.f_index_select(0, &order))?);
         Ok(())
     }
 
     fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()> {
-        let (features, target) = self.shuffled.as_ref().unwrap_or(&self.train).slice(&rows)?;
-        let predicted = self.network.forward(&features, Mode::Train(&mut self.dropout))?;
-        let loss = self.loss.mean(&predicted, &target)?;
+        let (start, length) = (rows.start as i64, rows.len() as i64);
+        let all = self.shuffled.as_ref().unwrap_or(&self.train);
+        let batch = all.map(|rows| rows.f_narrow(0, start, length))?;
+        let predicted = self.network.forward(&batch.features, Mode::Train(&mut self.dropout))?;
+        let loss = self.loss.mean(&predicted, &batch.target, batch.weights.as_ref())?;
         let leaves: Vec<&Tensor> = self
             .network
             .parameters()

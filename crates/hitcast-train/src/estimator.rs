@@ -46,6 +46,7 @@ impl NetworkEstimator {
         let targets = Targets {
             train: train.target(),
             validation: validation.map(Dataset::target),
+            validation_weights: validation.and_then(Dataset::weights),
             has_batch_norm: self.network.has_batch_norm(),
         };
         let outcome = trainer.run(engine.engine(), &targets, context)?;

@@ -39,6 +39,8 @@ pub struct Targets<'a> {
     pub train: &'a [f64],
     /// Of the validation rows, if there are any.
     pub validation: Option<&'a [f64]>,
+    /// What the validation loss is weighted by.
+    pub validation_weights: Option<&'a [f64]>,
     /// Whether a batch of one row must be avoided.
     pub has_batch_norm: bool,
 }
@@ -205,10 +207,11 @@ impl Run<'_> {
     }
 
     fn measure(&mut self, epoch: usize, last_step: usize, train_loss: f64) -> Result<EpochRecord> {
-        let (train, _) = self.metrics(epoch, Split::Train, self.targets.train)?;
+        let (train, _) = self.metrics(epoch, Split::Train, self.targets.train, None)?;
         let (validation, validation_loss) = match self.targets.validation {
             Some(target) => {
-                let (metrics, loss) = self.metrics(epoch, Split::Validation, target)?;
+                let weights = self.targets.validation_weights;
+                let (metrics, loss) = self.metrics(epoch, Split::Validation, target, weights)?;
                 (metrics, Some(loss))
             }
             None => (BTreeMap::new(), None),
@@ -229,6 +232,7 @@ impl Run<'_> {
         epoch: usize,
         split: Split,
         target: &[f64],
+        weights: Option<&[f64]>,
     ) -> Result<(BTreeMap<String, f64>, f64)> {
         let predicted = self.engine.predict(split)?;
         if let Some(&value) = predicted.iter().find(|v| !v.is_finite()) {
@@ -248,7 +252,7 @@ impl Run<'_> {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
-        Ok((named, self.settings.loss.mean_of(&predicted, target)))
+        Ok((named, self.settings.loss.mean_of(&predicted, target, weights)))
     }
 
     fn finish(self, stopped: StopReason) -> Result<Outcome> {

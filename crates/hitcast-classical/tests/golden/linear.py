@@ -16,12 +16,13 @@ def exact(shape, scale=64):
     return rng.integers(-8 * scale, 8 * scale, shape) / scale
 
 
-def case(name, x, y, new=None, intercept=True, compare_coefficients=True):
+def case(name, x, y, new=None, intercept=True, compare_coefficients=True, weights=None):
     x = np.asarray(x, np.float32).astype(np.float64)
     new = x if new is None else np.asarray(new, np.float32).astype(np.float64)
-    model = LinearRegression(fit_intercept=intercept, tol=1e-9).fit(x, y)
+    model = LinearRegression(fit_intercept=intercept, tol=1e-9).fit(x, y, sample_weight=weights)
     return {
         "name": name, "x": x.tolist(), "y": np.asarray(y).tolist(), "new": new.tolist(), "intercept": intercept,
+        "weights": None if weights is None else weights.tolist(),
         "coefficients": model.coef_.tolist() if compare_coefficients else None,
         "model_intercept": float(model.intercept_),
         "rank": int(model.rank_), "predictions": model.predict(new).tolist(),
@@ -55,5 +56,8 @@ cases = [
     case("exact line", a, a @ [1.0, 2.0, 3.0] - 4.0),
     case("huge target", a, 1e100 * y),
     case("tiny target", a, 1e-100 * y),
+    case("weighted", a, y, new, weights=rng.uniform(0, 3, n)),
+    case("weighted, without intercept", a, y, new, intercept=False, weights=rng.uniform(0, 3, n)),
+    case("weighted, collinear", collinear, y, weights=(np.arange(n) % 3).astype(float)),
 ]
 print(json.dumps({"scikit_learn": sklearn.__version__, "cases": cases}))

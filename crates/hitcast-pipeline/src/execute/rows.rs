@@ -124,7 +124,10 @@ pub(super) fn prepare(
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let part = |table: Table| -> Result<PartRows> {
         let target = table.numbers(&experiment.data.target)?.to_vec();
-        let dataset = Dataset::new(preparation.features(&table)?, target)?;
+        let mut dataset = Dataset::new(preparation.features(&table)?, target)?;
+        if let Some(weight) = &experiment.data.weight {
+            dataset = dataset.with_weights(table.numbers(weight)?.to_vec())?;
+        }
         Ok(PartRows { table, dataset })
     };
     let parts = [part(train)?, part(validation)?, part(test)?];
@@ -140,6 +143,7 @@ pub(super) fn prepare(
 
 /// The target has to be a number in every row.
 fn check_target(experiment: &Experiment, table: &Table) -> Result<()> {
+    check_weight(experiment, table)?;
     let target = &experiment.data.target;
     let missing = table
         .numbers(target)?
@@ -164,6 +168,24 @@ fn check_target(experiment: &Experiment, table: &Table) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// A weight has to be a number that is not negative in every row.
+fn check_weight(experiment: &Experiment, table: &Table) -> Result<()> {
+    let Some(weight) = &experiment.data.weight else {
+        return Ok(());
+    };
+    let bad = table.numbers(weight)?.iter().filter(|value| !(value.is_finite() && **value >= 0.0));
+    let message = match bad.clone().next() {
+        None => return Ok(()),
+        Some(first) if first.is_nan() => format!(
+            "column {weight:?} is missing in {} rows; drop them with the cleaning step {{ step = \"drop_missing\", columns = \
+             [{weight:?}] }}",
+            bad.count()
+        ),
+        Some(first) => format!("column {weight:?} holds {first}; weights are finite and at least 0"),
+    };
+    Err(PipelineError::setting("data.weight", message))
 }
 
 /// The experiment's recipe, with features that it does not name taken as they are.

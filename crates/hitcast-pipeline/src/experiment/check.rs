@@ -54,6 +54,10 @@ impl DataSettings {
                 "is empty; name the columns to learn from",
             ));
         }
+        if self.weight.as_ref() == Some(&self.target) {
+            let message = format!("is the target {:?}; name another column", self.target);
+            return Err(PipelineError::setting("data.weight", message));
+        }
         let mut seen = BTreeSet::new();
         for feature in &self.features {
             if *feature == self.target {

@@ -5,3 +5,4 @@ mod common;
 mod experiment;
 mod predict;
 mod run;
+mod weights;

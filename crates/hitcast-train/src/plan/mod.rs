@@ -25,6 +25,7 @@ use hitcast_kernels::mask::MaskGenerator;
 use hitcast_kernels::{Level, layout, padded};
 use hitcast_nn::{LayerSpec, Loss, Network, NetworkSpec};
 
+use crate::engine::scaled_weights;
 use crate::error::Result;
 use output::{HeadFunction, LossFunction, Output};
 use stage::{Linear, Norm, Stage};
@@ -71,6 +72,7 @@ pub(crate) struct Plan {
     capacity: usize,
     features: Vec<f32>,
     target: Vec<f32>,
+    weights: Vec<f32>,
     predicted: Vec<f32>,
     /// The gradient before and behind the stage that is gone back through.
     behind: Vec<f32>,
@@ -82,6 +84,8 @@ pub(crate) struct Plan {
 pub(crate) struct Rows {
     features: Vec<f32>,
     target: Vec<f32>,
+    /// Of mean 1.
+    weights: Option<Vec<f32>>,
 }
 
 impl Rows {
@@ -98,6 +102,7 @@ impl Rows {
         Self {
             features,
             target: data.target().iter().map(|&v| v as f32).collect(),
+            weights: scaled_weights(data),
         }
     }
 
@@ -147,6 +152,7 @@ impl Plan {
             capacity: 0,
             features: Vec::new(),
             target: Vec::new(),
+            weights: Vec::new(),
             predicted: Vec::new(),
             behind: Vec::new(),
             before: Vec::new(),
@@ -195,6 +201,7 @@ impl Plan {
         let widest = self.stages.iter().map(|stage| stage.stride).max().unwrap_or(0);
         self.features.resize(rows * self.stride, 0.0);
         self.target.resize(rows, 0.0);
+        self.weights.resize(rows, 1.0);
         self.predicted.resize(rows, 0.0);
         self.behind.resize(rows * widest, 0.0);
         self.before.resize(rows * widest, 0.0);
@@ -219,8 +226,13 @@ impl Plan {
             for (to, &row) in self.target.iter_mut().zip(order) {
                 *to = rows.target[row as usize];
             }
+            if let Some(weights) = &rows.weights {
+                for (to, &row) in self.weights.iter_mut().zip(order) {
+                    *to = weights[row as usize];
+                }
+            }
             self.forward(order.len(), true);
-            total += self.backward(order.len(), share);
+            total += self.backward(order.len(), share, rows.weights.is_some());
         }
         #[allow(clippy::cast_possible_truncation)]
         let mean = (total * f64::from(share)) as f32;
@@ -271,11 +283,12 @@ impl Plan {
             .forward(self.level, input, &self.parameters, &mut self.predicted[..n]);
     }
 
-    /// Adds the gradient of `share` times the sum of the losses; returns that sum.
-    fn backward(&mut self, n: usize, share: f32) -> f64 {
+    /// Adds the gradient of `share` times the sum of the losses, weighted or not; returns that sum.
+    fn backward(&mut self, n: usize, share: f32, weighted: bool) -> f64 {
+        let weights = weighted.then_some(&self.weights[..n]);
         let total = self
             .output
-            .loss_gradient(&mut self.predicted[..n], &self.target[..n], share);
+            .loss_gradient(&mut self.predicted[..n], &self.target[..n], weights, share);
         let (input, factors) = match self.stages.last() {
             Some(last) => ((&last.output[..], last.stride), Some(last.factors())),
             None => ((&self.features[..], self.stride), None),
@@ -320,6 +333,7 @@ impl Plan {
             &self.statistics,
             &self.features,
             &self.target,
+            &self.weights,
             &self.predicted,
             &self.behind,
             &self.before,

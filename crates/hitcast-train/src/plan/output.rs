@@ -95,14 +95,21 @@ impl Output {
         }
     }
 
-    /// Turns the linear units into the gradient of `share` times the sum of their losses; returns that sum.
-    pub(super) fn loss_gradient(&self, units: &mut [f32], target: &[f32], share: f32) -> f64 {
+    /// Turns the linear units into the gradient of `share` times the sum of their losses, weighted if there are weights;
+    /// returns that sum.
+    pub(super) fn loss_gradient(
+        &self,
+        units: &mut [f32],
+        target: &[f32],
+        weights: Option<&[f32]>,
+        share: f32,
+    ) -> f64 {
         match self.loss {
-            LossFunction::Squared => self.each(units, target, share, |e| (e * e, 2.0 * e)),
-            LossFunction::Absolute => self.each(units, target, share, |e| {
+            LossFunction::Squared => self.each(units, target, weights, share, |e| (e * e, 2.0 * e)),
+            LossFunction::Absolute => self.each(units, target, weights, share, |e| {
                 (e.abs(), if e == 0.0 { 0.0 } else { e.signum() })
             }),
-            LossFunction::Huber { delta } => self.each(units, target, share, |e| {
+            LossFunction::Huber { delta } => self.each(units, target, weights, share, |e| {
                 if e.abs() <= delta {
                     (0.5 * e * e, e)
                 } else {
@@ -112,13 +119,21 @@ impl Output {
         }
     }
 
-    fn each(&self, units: &mut [f32], target: &[f32], share: f32, loss: impl Fn(f32) -> (f32, f32)) -> f64 {
+    fn each(
+        &self,
+        units: &mut [f32],
+        target: &[f32],
+        weights: Option<&[f32]>,
+        share: f32,
+        loss: impl Fn(f32) -> (f32, f32),
+    ) -> f64 {
         let mut total = 0.0;
-        for (unit, target) in units.iter_mut().zip(target) {
+        for (row, (unit, target)) in units.iter_mut().zip(target).enumerate() {
+            let weight = weights.map_or(1.0, |weights| weights[row]);
             let (value, slope) = self.head.value_and_slope(*unit);
             let (loss, gradient) = loss(value - target);
-            total += f64::from(loss);
-            *unit = gradient * slope * share;
+            total += f64::from(loss * weight);
+            *unit = gradient * slope * share * weight;
         }
         total
     }

@@ -49,7 +49,7 @@ fn losses() -> impl Strategy<Value = Loss> {
     prop_oneof![Just(Loss::Mse), Just(Loss::Mae), Just(Loss::Huber { delta: 0.6 })]
 }
 
-fn data(rows: usize, inputs: usize, seed: u64) -> Dataset {
+fn data(rows: usize, inputs: usize, weighted: bool, seed: u64) -> Dataset {
     let mut stream = Seed::new(seed).stream("data");
     #[allow(clippy::cast_possible_truncation)]
     let x = Array2::from_shape_simple_fn((rows, inputs), || stream.normal() as f32);
@@ -57,7 +57,12 @@ fn data(rows: usize, inputs: usize, seed: u64) -> Dataset {
         .map(|n| FeatureColumn::plain(format!("x{n}")))
         .collect();
     let y = (0..rows).map(|_| stream.normal()).collect();
-    Dataset::new(Features::new(x, columns).unwrap(), y).unwrap()
+    let data = Dataset::new(Features::new(x, columns).unwrap(), y).unwrap();
+    if !weighted {
+        return data;
+    }
+    let weights = (0..rows).map(|_| 3.0 * stream.uniform()).collect();
+    data.with_weights(weights).unwrap()
 }
 
 /// What libtorch makes of the same rows.
@@ -104,8 +109,8 @@ fn reference(network: &Network, plan: &Plan, loss: Loss, data: &Dataset, rows: &
     let mut masks = plan.stages.iter().filter_map(|stage| stage.mask(rows.len()));
     let mut statistics = Vec::new();
     let mut near_kink = false;
-    for (index, layer) in network.spec().layers.iter().enumerate() {
-        let name = |what: &str| format!("layers.{index}.{what}");
+    for (place, layer) in network.spec().layers.iter().enumerate() {
+        let name = |what: &str| format!("layers.{place}.{what}");
         units = match *layer {
             LayerSpec::Linear { bias, .. } => {
                 let weight = leaf(name("weight"));
@@ -166,7 +171,11 @@ fn reference(network: &Network, plan: &Plan, loss: Loss, data: &Dataset, rows: &
     };
     let target = Tensor::from_slice(&y);
     near_kink |= matches!(loss, Loss::Mae) && near_zero(&(&predicted - &target));
-    let loss = loss.mean(&predicted, &target).unwrap();
+    let weights = data.weights().map(|weights| {
+        let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+        Tensor::from_slice(&index.iter().map(|&row| weights[row] / mean).collect::<Vec<_>>())
+    });
+    let loss = loss.mean(&predicted, &target, weights.as_ref()).unwrap();
     let gradients = Tensor::run_backward(&[&loss], &leaves.iter().collect::<Vec<_>>(), false, false);
     Reference {
         loss: loss.double_value(&[]),
@@ -189,7 +198,7 @@ fn distance(ours: &[f32], theirs: &[f64]) -> f64 {
 }
 
 fn agree(spec: &NetworkSpec, loss: Loss, rows: usize, inputs: usize, seed: u64) -> Result<(), TestCaseError> {
-    let data = data(rows + 3, inputs, seed);
+    let data = data(rows + 3, inputs, seed % 2 == 0, seed);
     let order: Vec<u32> = Seed::new(seed).stream("order").permutation(rows + 3)[..rows]
         .iter()
         .map(|&row| u32::try_from(row).unwrap())
@@ -255,7 +264,7 @@ fn batches_of_several_blocks_agree_too() {
 #[test]
 fn predictions_are_those_of_the_network() {
     let spec = NetworkSpec::mlp(&[20, 7]).with_batch_norm().with_dropout(0.3);
-    let data = data(290, 10, 5);
+    let data = data(290, 10, false, 5);
     let network = Network::new(&spec, 10, Device::Cpu, Seed::new(1)).unwrap();
     let rows = Rows::new(&data);
     for level in Level::available() {

@@ -109,7 +109,7 @@ fn early_stopping_brings_the_best_weights_back() -> Outcome {
 
     let validation = data(200, 2)?;
     let predicted = fit.model.predict(validation.features().matrix())?;
-    let again = Loss::Mse.mean_of(predicted.values(), validation.target());
+    let again = Loss::Mse.mean_of(predicted.values(), validation.target(), None);
     approx::assert_relative_eq!(again, loss(&fit.history[best - 1]), max_relative = 1e-6);
     Ok(())
 }
