@@ -2,6 +2,8 @@
 //!
 //! - [`peers`]: a Python environment with the peers in it
 //! - [`measure`]: medians, memory and the machine
+//! - [`networks`]: the four networks of `code_pudding`, and rows for them
 
 pub mod measure;
+pub mod networks;
 pub mod peers;

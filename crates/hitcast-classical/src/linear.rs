@@ -78,7 +78,8 @@ impl LinearRegression {
         }
         let matrix = train.features().matrix();
         let weights = train.weights();
-        let center = |column: ArrayView1<'_, f32>| weighted_mean(column.iter().copied().map(f64::from), weights);
+        let center =
+            |column: ArrayView1<'_, f32>| weighted_mean(column.iter().copied().map(f64::from), weights);
         let mut means: Vec<f64> = matrix.columns().into_iter().map(center).collect();
         let mut target_mean = weighted_mean(train.target().iter().copied(), weights);
         if !self.intercept {
@@ -89,7 +90,10 @@ impl LinearRegression {
         for (index, (row, target)) in matrix.rows().into_iter().zip(train.target()).enumerate() {
             // The square of a residual is weighted, so the row itself by the root.
             let root = weights.map_or(1.0, |weights| weights[index].sqrt());
-            let centered = row.iter().zip(&means).map(|(value, mean)| root * (f64::from(*value) - mean));
+            let centered = row
+                .iter()
+                .zip(&means)
+                .map(|(value, mean)| root * (f64::from(*value) - mean));
             system.add(centered, root * (target - target_mean));
         }
         let solution = system.solve(self.tolerance);

@@ -205,9 +205,17 @@ mod tests {
         let features = Features::new(array![[1.0], [2.0]], vec![FeatureColumn::plain("a")]).unwrap();
         let data = Dataset::new(features, vec![1.0, 2.0]).unwrap();
         assert_eq!(data.weights(), None);
-        for (weights, row) in [([1.0, -1.0], 1), ([f64::NAN, 1.0], 0), ([1.0, f64::INFINITY], 1), ([0.0, 0.0], 0)] {
+        for (weights, row) in [
+            ([1.0, -1.0], 1),
+            ([f64::NAN, 1.0], 0),
+            ([1.0, f64::INFINITY], 1),
+            ([0.0, 0.0], 0),
+        ] {
             let error = data.clone().with_weights(weights.to_vec()).unwrap_err();
-            assert!(matches!(error, CoreError::Weight { row: found, .. } if found == row), "{error}");
+            assert!(
+                matches!(error, CoreError::Weight { row: found, .. } if found == row),
+                "{error}"
+            );
         }
         assert!(data.clone().with_weights(vec![1.0]).is_err());
         let weighted = data.with_weights(vec![0.0, 2.0]).unwrap();

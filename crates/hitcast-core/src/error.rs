@@ -45,7 +45,9 @@ pub enum CoreError {
         value: f64,
     },
     /// A sample weight cannot be one.
-    #[error("the sample weight of row {row} is {value}, but must be finite and at least 0, and not all may be 0")]
+    #[error(
+        "the sample weight of row {row} is {value}, but must be finite and at least 0, and not all may be 0"
+    )]
     Weight {
         /// Row, counted from 0.
         row: usize,

@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn a_weight_of_two_counts_as_two_rows() {
         let of = |values: &[f64], weights: Option<&[f64]>| weighted_mean(values.iter().copied(), weights);
-        assert_eq!(of(&[1.0, 4.0, 7.0], Some(&[2.0, 1.0, 0.0])), of(&[1.0, 1.0, 4.0], None));
+        assert_eq!(
+            of(&[1.0, 4.0, 7.0], Some(&[2.0, 1.0, 0.0])),
+            of(&[1.0, 1.0, 4.0], None)
+        );
         assert_eq!(of(&[0.1; 7], Some(&[0.3; 7])), 0.1);
         assert!(of(&[], None).is_nan());
     }

@@ -173,8 +173,12 @@ impl Engine for AutogradEngine {
         let (start, length) = (rows.start as i64, rows.len() as i64);
         let all = self.shuffled.as_ref().unwrap_or(&self.train);
         let batch = all.map(|rows| rows.f_narrow(0, start, length))?;
-        let predicted = self.network.forward(&batch.features, Mode::Train(&mut self.dropout))?;
-        let loss = self.loss.mean(&predicted, &batch.target, batch.weights.as_ref())?;
+        let predicted = self
+            .network
+            .forward(&batch.features, Mode::Train(&mut self.dropout))?;
+        let loss = self
+            .loss
+            .mean(&predicted, &batch.target, batch.weights.as_ref())?;
         let leaves: Vec<&Tensor> = self
             .network
             .parameters()

@@ -175,7 +175,10 @@ fn check_weight(experiment: &Experiment, table: &Table) -> Result<()> {
     let Some(weight) = &experiment.data.weight else {
         return Ok(());
     };
-    let bad = table.numbers(weight)?.iter().filter(|value| !(value.is_finite() && **value >= 0.0));
+    let bad = table
+        .numbers(weight)?
+        .iter()
+        .filter(|value| !(value.is_finite() && **value >= 0.0));
     let message = match bad.clone().next() {
         None => return Ok(()),
         Some(first) if first.is_nan() => format!(

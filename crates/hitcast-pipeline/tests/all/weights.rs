@@ -48,7 +48,12 @@ fn run(weight_off_the_line: f64) -> hitcast_pipeline::Result<Run> {
     ])
     .unwrap();
     let stop = StopSignal::new();
-    experiment.run_on(table, None, &Registry::new().with(Linear), &RunContext::quiet(&stop))
+    experiment.run_on(
+        table,
+        None,
+        &Registry::new().with(Linear),
+        &RunContext::quiet(&stop),
+    )
 }
 
 fn prediction_at_100(run: &Run) -> f64 {
@@ -66,8 +71,15 @@ fn rows_of_weight_zero_are_not_learned_from_but_judged() {
 
 #[test]
 fn a_weight_that_is_none_is_an_error_that_names_the_column() {
-    for (weight, expected) in [(-1.0, "holds -1"), (f64::INFINITY, "holds inf"), (f64::NAN, "missing in 40 rows")] {
+    for (weight, expected) in [
+        (-1.0, "holds -1"),
+        (f64::INFINITY, "holds inf"),
+        (f64::NAN, "missing in 40 rows"),
+    ] {
         let error = run(weight).unwrap_err().to_string();
-        assert!(error.contains("data.weight") && error.contains("\"counts\"") && error.contains(expected), "{error}");
+        assert!(
+            error.contains("data.weight") && error.contains("\"counts\"") && error.contains(expected),
+            "{error}"
+        );
     }
 }
