@@ -86,7 +86,13 @@ impl Kernel for Fill<'_, '_> {
     /// the union with even bits, a zero the intersection, each of which halves what is missing to one or zero.
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let mut s = self.state.map(|word| V::Words::load(&word));
+        let [a, b, c, d] = &*self.state;
+        let mut s = [
+            V::Words::load(a),
+            V::Words::load(b),
+            V::Words::load(c),
+            V::Words::load(d),
+        ];
         let last = self.chance.0.trailing_zeros();
         for block in self.bits.chunks_mut(64) {
             let mut mask = V::Words::load(&[0; 16]);

@@ -75,36 +75,62 @@ impl Kernel for AdamRun<'_, '_> {
         };
         let root_scale = 1.0 / (1.0 - s.beta2.powi(s.step)).sqrt();
         let length = s.learning_rate / (1.0 - s.beta1.powi(s.step));
-        let splat = |value: f64| V::splat(value as f32);
-        let (scale, coupled, kept) = (V::splat(self.gradient_scale), splat(coupled), splat(kept));
-        let (toward, beta2, rest2) = (splat(1.0 - s.beta1), splat(s.beta2), splat(1.0 - s.beta2));
-        let (root_scale, epsilon, length) = (splat(root_scale), splat(s.epsilon), splat(-length));
-        let tiny = V::splat(f32::MIN_POSITIVE);
-        let step = |p: V, g: V, m: V, v: V| {
-            let g = p.mul_add(coupled, g.mul(scale));
-            let m = g.sub(m).mul_add(toward, m);
-            let v = v.mul_add(beta2, g.mul(g).mul(rest2));
-            let below = v.max(tiny).root().mul_add(root_scale, epsilon);
-            let p = m.mul(below.reciprocal()).mul_add(length, p.mul(kept));
-            (p, m, v)
+        let constants = AdamConstants {
+            scale: V::splat(self.gradient_scale),
+            coupled: V::splat(coupled as f32),
+            kept: V::splat(kept as f32),
+            toward: V::splat((1.0 - s.beta1) as f32),
+            beta2: V::splat(s.beta2 as f32),
+            rest2: V::splat((1.0 - s.beta2) as f32),
+            root_scale: V::splat(root_scale as f32),
+            epsilon: V::splat(s.epsilon as f32),
+            length: V::splat(-length as f32),
         };
         let lanes = V::LANES;
         let buffers = self.parameters.chunks_mut(lanes).zip(self.gradient.chunks(lanes));
         let moments = self.first.chunks_mut(lanes).zip(self.second.chunks_mut(lanes));
         for ((p, g), (m, v)) in buffers.zip(moments) {
             if p.len() == lanes {
-                let (new_p, new_m, new_v) = step(V::load(p), V::load(g), V::load(m), V::load(v));
+                let (new_p, new_m, new_v) = constants.step(V::load(p), V::load(g), V::load(m), V::load(v));
                 new_p.store(p);
                 new_m.store(m);
                 new_v.store(v);
             } else {
-                let of = V::load_first;
-                let (new_p, new_m, new_v) = step(of(p), of(g), of(m), of(v));
+                let (old_p, old_g) = (V::load_first(p), V::load_first(g));
+                let (new_p, new_m, new_v) = constants.step(old_p, old_g, V::load_first(m), V::load_first(v));
                 new_p.store_first(p);
                 new_m.store_first(m);
                 new_v.store_first(v);
             }
         }
+    }
+}
+
+/// What is the same for all parameters of a step.
+struct AdamConstants<V> {
+    scale: V,
+    coupled: V,
+    kept: V,
+    toward: V,
+    beta2: V,
+    rest2: V,
+    root_scale: V,
+    epsilon: V,
+    length: V,
+}
+
+impl<V: Vector> AdamConstants<V> {
+    /// Parameters and moments after the step. A method and no closure, because closures cannot be told to be inlined, and
+    /// what is not inlined is compiled without the level's instructions.
+    #[inline(always)]
+    fn step(&self, p: V, g: V, m: V, v: V) -> (V, V, V) {
+        let g = p.mul_add(self.coupled, g.mul(self.scale));
+        let m = g.sub(m).mul_add(self.toward, m);
+        let v = v.mul_add(self.beta2, g.mul(g).mul(self.rest2));
+        let root = v.max(V::splat(f32::MIN_POSITIVE)).root();
+        let below = root.mul_add(self.root_scale, self.epsilon);
+        let p = m.mul(below.reciprocal()).mul_add(self.length, p.mul(self.kept));
+        (p, m, v)
     }
 }
 

@@ -13,8 +13,9 @@ const ROUNDS: usize = 20;
 
 /// The part of each row: rows of one group are in one part, parts are near these sizes, and classes near their shares.
 ///
-/// Groups go one after the other to the part that they disturb least; then groups are moved and, without classes,
-/// exchanged while that brings the parts nearer.
+/// Groups go one after the other to the emptiest part that has room; then groups are moved and, without classes, exchanged
+/// while that brings the parts nearer. Large groups are as likely in one part as in another: rows of large groups may
+/// differ from others (a song under many genres is a popular one), and the parts should not.
 pub(super) fn by_group(
     sizes: &[usize],
     classes: Option<&Codes>,
@@ -89,6 +90,8 @@ struct Filling {
     rows: Vec<Vec<f64>>,
     /// The exact shares; none of a part without rows.
     targets: Vec<Vec<f64>>,
+    /// Rows that each part still has room for, less than none if it has too many.
+    room: Vec<f64>,
     /// Groups of each part.
     groups: Vec<usize>,
 }
@@ -107,6 +110,7 @@ impl Filling {
         Self {
             rows: vec![vec![0.0; counts.len()]; sizes.len()],
             targets: sizes.iter().map(|&size| share(size)).collect(),
+            room: sizes.iter().map(|&size| size as f64).collect(),
             groups: vec![0; sizes.len()],
         }
     }
@@ -129,10 +133,23 @@ impl Filling {
     fn add(&mut self, part: usize, members: &[(usize, usize)], sign: f64) {
         for &(class, n) in members {
             self.rows[part][class] += sign * n as f64;
+            self.room[part] -= sign * n as f64;
         }
     }
 
-    /// Puts a group where it costs least, into an empty part if there are just enough groups `left` to fill those.
+    /// How full a part is of what a group consists of: 0 if it has nothing of it, 1 if it has its share.
+    fn fullness(&self, part: usize, members: &[(usize, usize)]) -> f64 {
+        let parts = members
+            .iter()
+            .map(|&(class, n)| n as f64 * self.rows[part][class] / self.targets[part][class]);
+        parts.sum::<f64>() / size(members) as f64
+    }
+
+    /// Puts a group into the emptiest part that has room, else where it costs least; into a part without groups if there
+    /// are just enough groups `left` for those.
+    ///
+    /// The cost alone would be no choice: of parts equally full it prefers the largest, and the more so the larger the
+    /// group is.
     fn place(&mut self, members: &[(usize, usize)], left: usize) -> usize {
         let open: Vec<usize> = (0..self.groups.len())
             .filter(|&part| self.is_open(part))
@@ -143,10 +160,29 @@ impl Filling {
             .filter(|&part| self.groups[part] == 0)
             .collect();
         let choice = if empty.len() >= left { empty } else { open };
-        let cheapest = choice.into_iter().map(|part| (self.cost(part, members), part));
-        let part = cheapest
-            .min_by(|a, b| a.0.total_cmp(&b.0))
-            .map_or(0, |(_, part)| part);
+        let needed = size(members) as f64;
+        let roomy: Vec<usize> = choice
+            .iter()
+            .copied()
+            .filter(|&part| self.room[part] >= needed)
+            .collect();
+        let smallest = |scored: Vec<(f64, usize)>| scored.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
+        let part = if roomy.is_empty() {
+            smallest(
+                choice
+                    .into_iter()
+                    .map(|part| (self.cost(part, members), part))
+                    .collect(),
+            )
+        } else {
+            smallest(
+                roomy
+                    .into_iter()
+                    .map(|part| (self.fullness(part, members), part))
+                    .collect(),
+            )
+        };
+        let part = part.map_or(0, |(_, part)| part);
         self.add(part, members, 1.0);
         self.groups[part] += 1;
         part

@@ -416,6 +416,33 @@ fn large_groups_leave_no_part_empty() {
     assert_eq!(parts(&split).map(Vec::len), [98, 1, 1]);
 }
 
+/// Large groups may differ from small ones in what is predicted, so each part must have its share of them.
+#[test]
+fn groups_of_every_size_are_spread_over_all_parts() {
+    let mut stream = Seed::new(4).stream("songs");
+    let sizes: Vec<usize> = (0..6000)
+        .map(|_| if stream.below(3) == 0 { 6 } else { 1 })
+        .collect();
+    let keys: Vec<usize> = (0..6000).flat_map(|group| vec![group; sizes[group]]).collect();
+    let classes: Vec<usize> = keys.iter().map(|key| key % 2).collect();
+    let large = |rows: &[usize]| rows.iter().filter(|&&row| sizes[keys[row]] == 6).count() as f64;
+    let n = keys.len();
+    let expected = large(&(0..n).collect::<Vec<_>>()) / n as f64;
+    for classes in [None, Some(codes(&classes))] {
+        let split = Fractions::default()
+            .split(n, classes.as_ref(), Some(&codes(&keys)), Seed::new(4))
+            .unwrap();
+        for rows in parts(&split) {
+            let share = large(rows) / rows.len() as f64;
+            assert!(
+                (share - expected).abs() < 0.05,
+                "{share} of {} rows, {expected} of all",
+                rows.len()
+            );
+        }
+    }
+}
+
 #[test]
 fn grouped_and_stratified_shares_are_near() {
     let mut stream = Seed::new(8).stream("songs");
