@@ -113,6 +113,10 @@ fn plan(command: &str) -> Plan {
         ["cargo", "xtask", "test" | "ci", ..] | ["cargo", "test", ..] => Plan::Leave("it is what runs now"),
         ["cargo", "xtask", "check", ..] => Plan::Leave("`cargo xtask ci` runs it before the tests"),
         ["cargo", "xtask", "setup", "--cuda", ..] => Plan::Leave("it fetches gigabytes"),
+        ["cargo", "xtask", "compare", ..] => Plan::Leave("it installs PyTorch and measures for minutes"),
+        ["cargo", "run", further @ ..] if further.contains(&"hitcast-benches") => {
+            Plan::Leave("it installs what hitcast is measured against")
+        }
         ["cargo", "bench", ..] => Plan::Leave("it measures; that it compiles is checked with the lints"),
         ["cargo", ..] => Plan::Run,
         _ => Plan::Unknown,
@@ -191,6 +195,13 @@ mod tests {
         ));
         assert_eq!(plan("HITCAST_DATA=data cargo xtask demo"), Plan::Run);
         assert_eq!(plan("rm -rf out"), Plan::Unknown);
+        for measuring in [
+            "cargo xtask compare --json",
+            "cargo run --release -p hitcast-benches --bin compare_csv -- a",
+        ] {
+            assert!(matches!(plan(measuring), Plan::Leave(_)));
+        }
+        assert_eq!(plan("cargo run --release --example code_pudding"), Plan::Run);
     }
 
     #[test]

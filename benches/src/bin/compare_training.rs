@@ -112,8 +112,10 @@ fn turn(arguments: &Arguments, net: &str) -> Result<()> {
         let mut done = 0;
         while done < steps {
             engine.begin_epoch(&order.permutation(arguments.rows))?;
-            for start in (0..arguments.rows).step_by(arguments.batch) {
-                engine.step(start..(start + arguments.batch).min(arguments.rows), 1e-3)?;
+            // As the peers do, without the short batch at the end.
+            for batch in 0..arguments.rows / arguments.batch {
+                let start = batch * arguments.batch;
+                engine.step(start..start + arguments.batch, 1e-3)?;
                 done += 1;
                 if done == steps {
                     break;
@@ -135,6 +137,13 @@ fn turn(arguments: &Arguments, net: &str) -> Result<()> {
 }
 
 fn compare(arguments: &Arguments) -> Result<()> {
+    if !(1..=arguments.rows).contains(&arguments.batch) {
+        return Err(format!(
+            "--batch is {}, but must be from 1 to the {} rows",
+            arguments.batch, arguments.rows
+        )
+        .into());
+    }
     let python = match &arguments.python {
         Some(python) => python.clone(),
         None => peers::python(peers::TRAINING)?,

@@ -22,23 +22,29 @@ pub fn mean(values: &[f64]) -> f64 {
     sum(values.iter().copied()) / values.len() as f64
 }
 
-/// The mean, of values of these weights if there are any: exactly the common value of equal ones; NaN if there are no
-/// values or the weights add up to 0.
+/// The mean, of values of these weights if there are any: exactly the common value of equal ones, whatever those of weight 0
+/// are; NaN if there are no values or no weight is above 0.
 #[allow(clippy::cast_precision_loss)]
 pub fn weighted_mean(values: impl ExactSizeIterator<Item = f64> + Clone, weights: Option<&[f64]>) -> f64 {
-    let Some(first) = values.clone().next() else {
+    let Some(weights) = weights else {
+        let Some(first) = values.clone().next() else {
+            return f64::NAN;
+        };
+        let n = values.len();
+        return first + sum(values.map(|value| value - first)) / n as f64;
+    };
+    // Relative to the largest, so that their sum is finite.
+    let largest = weights
+        .iter()
+        .fold(0.0, |largest: f64, weight| largest.max(*weight));
+    let counting = values.zip(weights).filter(|(_, weight)| **weight > 0.0);
+    let Some((first, _)) = counting.clone().next() else {
         return f64::NAN;
     };
-    let n = values.len();
-    let distances = values.map(|value| value - first);
-    let distance = match weights {
-        None => sum(distances) / n as f64,
-        Some(weights) => {
-            let weighted = distances.zip(weights).map(|(distance, weight)| distance * weight);
-            sum(weighted) / sum(weights.iter().copied())
-        }
-    };
-    first + distance
+    let distances = counting
+        .clone()
+        .map(|(value, weight)| (value - first) * (weight / largest));
+    first + sum(distances) / sum(counting.map(|(_, weight)| weight / largest))
 }
 
 /// The quantile at `share` (0 to 1) with linear interpolation between neighbours, as `NumPy` computes it by default.
@@ -84,6 +90,10 @@ mod tests {
         );
         assert_eq!(of(&[0.1; 7], Some(&[0.3; 7])), 0.1);
         assert!(of(&[], None).is_nan());
+        assert!(of(&[1.0], Some(&[0.0])).is_nan());
+        // What does not count is not what the others are measured from.
+        assert_eq!(of(&[3.0, 0.0, 0.0], Some(&[0.0, 0.1, 0.1])), 0.0);
+        assert_eq!(of(&[1.0, 2.0], Some(&[1e308, 1e308])), 1.5);
     }
 
     #[test]

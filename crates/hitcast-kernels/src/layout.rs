@@ -7,13 +7,21 @@
 pub fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32], stride: usize) {
     const BLOCK: usize = 16;
     assert!(stride >= rows && from.len() >= rows * columns && to.len() >= columns * stride);
-    for first_row in (0..rows).step_by(BLOCK) {
-        let height = BLOCK.min(rows - first_row);
-        for column in 0..columns {
-            let to = &mut to[column * stride + first_row..][..height];
-            let from = &from[first_row * columns + column..];
-            for (to, from) in to.iter_mut().zip(from.iter().step_by(columns)) {
-                *to = *from;
+    for first in (0..rows).step_by(BLOCK) {
+        let height = BLOCK.min(rows - first);
+        let block = &from[first * columns..][..height * columns];
+        if height == BLOCK {
+            // Slices of one length, so that nothing is checked within the loop.
+            let lines: [&[f32]; BLOCK] = std::array::from_fn(|line| &block[line * columns..][..columns]);
+            for column in 0..columns {
+                let values: [f32; BLOCK] = std::array::from_fn(|line| lines[line][column]);
+                to[column * stride + first..][..BLOCK].copy_from_slice(&values);
+            }
+        } else {
+            for (line, values) in block.chunks_exact(columns).enumerate() {
+                for (column, &value) in values.iter().enumerate() {
+                    to[column * stride + first + line] = value;
+                }
             }
         }
     }
@@ -26,7 +34,7 @@ pub fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32], stri
 pub fn gather(from: &[f32], stride: usize, rows: &[u32], to: &mut [f32]) {
     assert!(to.len() >= rows.len() * stride);
     if stride == crate::WIDTH {
-        // The usual case of few features: a row is one cache line.
+        // The usual case of few features: a row has a length that is known here.
         let (from, _) = from.as_chunks::<{ crate::WIDTH }>();
         let (to, _) = to.as_chunks_mut::<{ crate::WIDTH }>();
         for (to, &row) in to.iter_mut().zip(rows) {

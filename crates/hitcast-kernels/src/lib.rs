@@ -37,7 +37,7 @@ mod simd;
 
 pub use level::Level;
 
-/// Widths of buffers are rounded up to a multiple of this, so that every row begins on a cache line.
+/// Widths of buffers are rounded up to a multiple of this, so that a row consists of whole vectors.
 pub const WIDTH: usize = 16;
 
 /// `n` rounded up to a multiple of [`WIDTH`].

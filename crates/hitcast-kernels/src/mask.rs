@@ -54,7 +54,7 @@ impl MaskGenerator {
         flat
     }
 
-    /// Generators that go on from a saved state.
+    /// Generators that go on from a saved state, which is not all zeros.
     pub fn from_state(flat: &[u32; 64]) -> Self {
         let mut state = [[0; 16]; 4];
         for (to, from) in state.iter_mut().flatten().zip(flat) {
@@ -113,9 +113,16 @@ impl Kernel for Fill<'_, '_> {
             }
             let mut words = [0; 16];
             mask.store(&mut words);
-            for (to, from) in block.chunks_mut(4).zip(words) {
-                let bytes = from.to_le_bytes();
-                to.copy_from_slice(&bytes[..to.len()]);
+            // A copy of known length is no call.
+            if let Some(whole) = block.first_chunk_mut::<64>() {
+                for (to, from) in whole.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+                    *to = from.to_le_bytes();
+                }
+            } else {
+                for (to, from) in block.chunks_mut(4).zip(words) {
+                    let bytes = from.to_le_bytes();
+                    to.copy_from_slice(&bytes[..to.len()]);
+                }
             }
         }
         for (to, from) in self.state.iter_mut().zip(s) {

@@ -73,7 +73,7 @@ impl Kernel for Apply<'_, '_> {
     fn run<V: Vector>(self) {
         match self.function {
             Function::Identity => self.each::<V>(|x| (x, V::splat(1.0))),
-            Function::Relu => self.each::<V>(|x| (x.max(V::zero()), V::splat(1.0).where_positive(x))),
+            Function::Relu => self.each::<V>(|x| (V::zero().max(x), V::splat(1.0).where_positive(x))),
             Function::LeakyRelu => self.each::<V>(|x| {
                 let slope = V::splat(1.0).select_positive(x, V::splat(0.01));
                 (x.mul(slope), slope)
@@ -138,7 +138,7 @@ fn exp_minus_1<V: Vector>(x: V) -> V {
 #[inline(always)]
 fn elu<V: Vector>(x: V, scale: f32, alpha: f32) -> (V, V) {
     let (scale, alpha) = (V::splat(scale), V::splat(scale * alpha));
-    let below = exp_minus_1(x.min(V::zero())).mul(alpha);
+    let below = exp_minus_1(V::zero().min(x)).mul(alpha);
     (
         x.mul(scale).select_positive(x, below),
         scale.select_positive(x, below.add(alpha)),
@@ -172,7 +172,7 @@ fn softplus<V: Vector>(x: V) -> V {
         series = series.mul_add(square, V::splat(1.0 / odd));
     }
     let logarithm = series.mul(s).mul(V::splat(2.0));
-    logarithm.add(x.max(V::zero()))
+    logarithm.add(V::zero().max(x))
 }
 
 #[inline(always)]
@@ -187,33 +187,42 @@ fn gelu<V: Vector>(x: V) -> (V, V) {
 /// are nearer.
 #[inline(always)]
 fn erf<V: Vector>(x: V) -> V {
-    let x = x.max(V::splat(-4.0)).min(V::splat(4.0));
+    let x = V::splat(4.0).min(V::splat(-4.0).max(x));
     let square = x.mul(x);
-    let polynomial = |coefficients: &[f32]| {
-        let mut sum = V::zero();
-        for &coefficient in coefficients {
-            sum = sum.mul_add(square, V::splat(coefficient));
-        }
-        sum
-    };
-    let above = polynomial(&[
-        -2.726_142_3e-10,
-        2.770_681_4e-8,
-        -2.101_024e-6,
-        -5.692_506_4e-5,
-        -7.349_906e-4,
-        -2.954_599_8e-3,
-        -1.609_603_3e-2,
-    ]);
-    let below = polynomial(&[
-        -1.456_607_2e-5,
-        -2.133_740_5e-4,
-        -1.682_827e-3,
-        -7.373_329e-3,
-        -1.426_473_9e-2,
-    ]);
+    let above = polynomial(
+        square,
+        &[
+            -2.726_142_3e-10,
+            2.770_681_4e-8,
+            -2.101_024e-6,
+            -5.692_506_4e-5,
+            -7.349_906e-4,
+            -2.954_599_8e-3,
+            -1.609_603_3e-2,
+        ],
+    );
+    let below = polynomial(
+        square,
+        &[
+            -1.456_607_2e-5,
+            -2.133_740_5e-4,
+            -1.682_827e-3,
+            -7.373_329e-3,
+            -1.426_473_9e-2,
+        ],
+    );
     let limit = V::splat(1.0).select_positive(x, V::splat(-1.0));
     x.mul(above)
         .div(below)
         .select_positive(V::splat(3.9).sub(x.abs()), limit)
+}
+
+/// By Horner's rule, the highest power first.
+#[inline(always)]
+fn polynomial<V: Vector>(x: V, coefficients: &[f32]) -> V {
+    let mut sum = V::zero();
+    for &coefficient in coefficients {
+        sum = sum.mul_add(x, V::splat(coefficient));
+    }
+    sum
 }

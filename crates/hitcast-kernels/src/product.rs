@@ -61,12 +61,17 @@ pub enum Finish<'a> {
     ),
 }
 
-/// Elements that a matrix of these extents reaches over.
+/// Elements that a matrix of these extents reaches over; no slice is as long as what a `usize` cannot count.
 fn reach(rows: usize, row: usize, columns: usize, column: usize) -> usize {
     if rows == 0 || columns == 0 {
         return 0;
     }
-    (rows - 1) * row + (columns - 1) * column + 1
+    let last_row = (rows - 1).checked_mul(row);
+    let last_column = (columns - 1).checked_mul(column);
+    let last = last_row
+        .zip(last_column)
+        .and_then(|(row, column)| row.checked_add(column));
+    last.and_then(|last| last.checked_add(1)).unwrap_or(usize::MAX)
 }
 
 impl Product<'_> {
@@ -74,7 +79,6 @@ impl Product<'_> {
     ///
     /// # Panics
     /// If a slice is too short for its extents.
-    #[inline]
     pub fn run(self, level: Level, c: &mut [f32], c_stride: usize, finish: Finish<'_>) {
         let Self {
             a,
@@ -174,8 +178,9 @@ impl Run<'_, '_> {
         // row..row + R and the columns column..column + (N - 1) · LANES + width lie inside them, and a vector that
         // is not whole is loaded and stored with its width.
         let mut sums = [[V::zero(); N]; R];
-        let mut a = unsafe { p.a.as_ptr().add(row * p.a_row) };
-        let mut b = unsafe { p.b.as_ptr().add(column) };
+        // With nothing to add up there may be nothing to point into.
+        let mut a = p.a.as_ptr().wrapping_add(row * p.a_row);
+        let mut b = p.b.as_ptr().wrapping_add(column);
         for _ in 0..p.inner {
             let mut of_b = [V::zero(); N];
             for (n, vector) in of_b.iter_mut().enumerate() {
@@ -213,7 +218,8 @@ impl Run<'_, '_> {
                 }
                 for sums in &mut sums {
                     for (sum, bias) in sums.iter_mut().zip(biases) {
-                        *sum = sum.add(bias).max(floor);
+                        // In this order, so that NaN stays.
+                        *sum = floor.max(sum.add(bias));
                     }
                 }
                 if let Finish::BiasReluDropout { bits, scale, .. } = self.finish {
@@ -272,16 +278,15 @@ unsafe fn load<V: Vector>(from: *const f32, whole: bool, width: usize) -> V {
 /// The bits of the lanes that begin at `place`, a multiple of 8.
 #[inline(always)]
 pub(crate) fn bits_at<V: Vector>(bits: &[u8], place: usize) -> u32 {
-    let at = place / 8;
-    let low = bits.get(at).copied().unwrap_or(0);
-    if V::LANES <= 8 {
-        return u32::from(low);
+    let rest = bits.get(place / 8..).unwrap_or_default();
+    match (V::LANES, rest.first_chunk::<2>(), rest.first()) {
+        (..=8, _, Some(&low)) => u32::from(low),
+        (_, Some(&pair), _) => u32::from(u16::from_le_bytes(pair)),
+        (_, None, low) => low.copied().map_or(0, u32::from),
     }
-    let high = bits.get(at + 1).copied().unwrap_or(0);
-    u32::from(u16::from_le_bytes([low, high]))
 }
 
-/// `c[i] = finish(Σ_k a[i, k] · w[k] + bias)`: the product with a single column, as of a network's last layer.
+/// `c[i] = Σ_k a[i, k] · w[k] + bias`: the product with a single column, as of a network's last layer.
 ///
 /// `a` is row-major with this stride.
 ///
@@ -333,7 +338,7 @@ impl Kernel for TimesVector<'_, '_> {
 /// [`Finish::Times`]. Without `da` only `dw` is made.
 ///
 /// # Panics
-/// If a slice is too short, or on another `finish`.
+/// If a slice is too short, or on another `finish` if there is anything to do.
 #[allow(clippy::too_many_arguments)]
 pub fn times_vector_back(
     level: Level,

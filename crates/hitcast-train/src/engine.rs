@@ -114,8 +114,16 @@ impl Rows {
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 pub(crate) fn scaled_weights(data: &Dataset) -> Option<Vec<f32>> {
     let weights = data.weights()?;
-    let scale = weights.len() as f64 / weights.iter().sum::<f64>();
-    Some(weights.iter().map(|weight| (weight * scale) as f32).collect())
+    let largest = weights
+        .iter()
+        .fold(0.0, |largest: f64, weight| largest.max(*weight));
+    let mean = hitcast_core::stats::sum(weights.iter().map(|weight| weight / largest)) / weights.len() as f64;
+    Some(
+        weights
+            .iter()
+            .map(|weight| (weight / largest / mean) as f32)
+            .collect(),
+    )
 }
 
 fn matrix(values: ArrayView2<'_, f32>, device: Device) -> Result<Tensor> {

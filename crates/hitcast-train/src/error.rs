@@ -27,18 +27,18 @@ pub enum TrainError {
         /// The setting.
         setting: &'static str,
     },
-    /// Batch norm cannot learn from one row.
-    #[error("batch norm needs at least 2 training rows, got {rows}")]
+    /// Batch norm cannot learn from one row, and nothing from none.
+    #[error("a step needs at least 1 training row, and with batch norm 2, got {rows}")]
     TooFewRows {
         /// Training rows.
         rows: usize,
     },
-    /// Training and validation rows have different columns.
-    #[error("the training rows have {training} features, the validation rows {validation}")]
+    /// Rows have other columns than the network, or than the training rows.
+    #[error("the network is trained on {training} features, but was given rows with {validation}")]
     Columns {
-        /// Features of the training rows.
+        /// Features of the network and its training rows.
         training: usize,
-        /// Features of the validation rows.
+        /// Features of the other rows.
         validation: usize,
     },
     /// The loss is NaN or infinite.

@@ -60,19 +60,18 @@ impl LearningRateFinder {
     ) -> Result<LearningRateCurve> {
         self.check()?;
         let settings = &estimator.training;
+        if settings.batch_size == 0 {
+            return Err(TrainError::setting("batch_size", 0, "at least 1"));
+        }
+        if let Some(norm) = settings.clip_gradient_norm {
+            positive("clip_gradient_norm", norm)?;
+        }
         let device = hitcast_torch_sys::device(context.device)?;
         let network = Network::new(&estimator.network, train.n_features(), device, context.seed)?;
         let mut engine = NetworkEngine::new(network, settings, train, None, context.seed)?;
         let engine = engine.engine();
         let batch = settings.batch_size.min(train.n_rows());
-        let batches_per_epoch = train.n_rows() / batch.max(1);
-        if batches_per_epoch == 0 {
-            return Err(TrainError::setting(
-                "batch_size",
-                settings.batch_size,
-                "at least 1",
-            ));
-        }
+        let batches_per_epoch = train.n_rows() / batch;
         let mut smoothed = Smoothed::new(self.smoothing);
         let mut points: Vec<(f64, f64)> = Vec::new();
         for step in 0..self.steps {

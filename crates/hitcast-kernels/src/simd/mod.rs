@@ -46,7 +46,9 @@ pub(crate) trait Vector: Copy {
     fn div(self, other: Self) -> Self;
     /// `self · factor + summand`, rounded once where the processor can.
     fn mul_add(self, factor: Self, summand: Self) -> Self;
+    /// The larger one; `other` where either is NaN, so the number that may be NaN belongs there.
     fn max(self, other: Self) -> Self;
+    /// The smaller one; `other` where either is NaN.
     fn min(self, other: Self) -> Self;
     fn sqrt(self) -> Self;
     /// To the nearest integer.
@@ -122,7 +124,7 @@ pub(crate) trait Vector: Copy {
         // ln 2 in two parts, of which the first has zeros at its end, so that n times it is exact.
         const LN_2_HIGH: f32 = 0.693_359_4;
         const LN_2_LOW: f32 = -2.121_944_4e-4;
-        let x = self.max(Self::splat(-87.0)).min(Self::splat(88.0));
+        let x = Self::splat(88.0).min(Self::splat(-87.0).max(self));
         let n = x.mul(Self::splat(LOG2_E)).round();
         let r = n.mul_add(Self::splat(-LN_2_HIGH), x);
         let r = n.mul_add(Self::splat(-LN_2_LOW), r);

@@ -92,6 +92,22 @@ fn values_and_slopes_are_those_of_the_functions() {
 }
 
 #[test]
+fn not_a_number_stays_one() {
+    for (function, level) in ALL
+        .into_iter()
+        .flat_map(|f| Level::available().into_iter().map(move |l| (f, l)))
+    {
+        let mut values = [f32::NAN; 19];
+        apply(level, function, None, &mut values, None);
+        assert!(
+            values.iter().all(|v| v.is_nan()),
+            "{function:?} on {}",
+            level.name()
+        );
+    }
+}
+
+#[test]
 fn small_arguments_keep_their_digits() {
     for (function, level) in [Function::Tanh, Function::Elu]
         .into_iter()

@@ -132,6 +132,74 @@ proptest! {
 }
 
 #[test]
+fn not_a_number_is_seen_behind_a_bias() {
+    for level in Level::available() {
+        for finish in [Finish::Bias(&[1.0; 3]), Finish::BiasRelu(&[1.0; 3])] {
+            let mut c = [0.0; 3];
+            let product = Product {
+                a: &[f32::NAN],
+                a_row: 1,
+                a_column: 1,
+                b: &[1.0; 3],
+                b_stride: 3,
+                rows: 1,
+                columns: 3,
+                inner: 1,
+            };
+            product.run(level, &mut c, 3, finish);
+            assert!(
+                c.iter().all(|v| v.is_nan()),
+                "{finish:?} on {}: {c:?}",
+                level.name()
+            );
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "too short")]
+fn a_stride_beyond_what_can_be_counted_is_refused() {
+    let product = Product {
+        a: &[1.0, 1.0],
+        a_row: 1,
+        a_column: 1,
+        b: &[1.0],
+        b_stride: 1,
+        rows: 2,
+        columns: 1,
+        inner: 1,
+    };
+    product.run(Level::portable(), &mut [], usize::MAX, Finish::Store);
+}
+
+#[test]
+fn products_over_nothing_are_zero_or_nothing() {
+    for level in Level::available() {
+        for (rows, columns) in [(2, 3), (0, 3), (2, 0)] {
+            let mut c = [7.0; 6];
+            let product = Product {
+                a: &[],
+                a_row: 5,
+                a_column: 1,
+                b: &[],
+                b_stride: 3,
+                rows,
+                columns,
+                inner: 0,
+            };
+            product.run(level, &mut c, 3, Finish::Store);
+            let written = rows * columns;
+            assert_eq!(
+                c.iter().filter(|v| **v == 0.0).count(),
+                written,
+                "{}",
+                level.name()
+            );
+        }
+    }
+}
+
+#[test]
 #[should_panic(expected = "b is too short")]
 fn a_matrix_that_is_too_short_is_not_read() {
     let (a, b) = ([1.0; 4], [1.0; 3]);

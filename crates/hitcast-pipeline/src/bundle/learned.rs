@@ -15,8 +15,8 @@ const SIZE: usize = 512;
 const DIGITS: usize = 16;
 
 /// A sample of the training rows: the 512 smallest hashes of their inputs and target, from which the share of other rows
-/// that were learned from is estimated (a bottom-k sketch, Cohen and Kaplan 2007), exactly if there are no more
-/// training rows than that.
+/// that were learned from is estimated (a bottom-k sketch, Cohen and Kaplan 2007), exactly if there are fewer training
+/// rows than that.
 ///
 /// In a manifest it is one string of 16 hexadecimal digits a hash, in ascending order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +34,10 @@ impl LearnedRows {
         })
     }
 
-    /// The share of these rows that were learned from, in [0, 1]; 0 if there are none.
+    /// The share of these rows that were learned from, in [0, 1]; `None` if they are too few to tell, as about one of so many
+    /// training rows as 512 go into.
     #[allow(clippy::cast_precision_loss)]
-    pub(crate) fn share_of(&self, table: &Table, inputs: &[String], target: &[f64]) -> Result<f64> {
+    pub(crate) fn share_of(&self, table: &Table, inputs: &[String], target: &[f64]) -> Result<Option<f64>> {
         // A row above the largest hash of a full sample may or may not have been learned from.
         let known_up_to = match self.smallest.last() {
             Some(&largest) if self.smallest.len() == SIZE => largest,
@@ -47,7 +48,7 @@ impl LearnedRows {
             known += usize::from(hash <= known_up_to);
             learned += usize::from(self.smallest.contains(&hash));
         }
-        Ok(learned as f64 / known.max(1) as f64)
+        Ok((known > 0).then(|| learned as f64 / known as f64))
     }
 }
 
@@ -111,7 +112,7 @@ mod tests {
         (Table::new([("x", Column::Number(x))]).unwrap(), y)
     }
 
-    fn share(learned: std::ops::Range<u32>, asked: std::ops::Range<u32>) -> f64 {
+    fn share(learned: std::ops::Range<u32>, asked: std::ops::Range<u32>) -> Option<f64> {
         let inputs = ["x".to_owned()];
         let (table, target) = rows(learned);
         let sample = LearnedRows::sample(&table, &inputs, &target).unwrap();
@@ -121,18 +122,19 @@ mod tests {
 
     #[test]
     fn the_share_of_few_rows_is_exact() {
-        assert_eq!(share(0..400, 0..400), 1.0);
-        assert_eq!(share(0..400, 400..900), 0.0);
-        assert_eq!(share(0..400, 300..500), 0.5);
-        assert_eq!(share(0..400, 0..0), 0.0);
+        assert_eq!(share(0..400, 0..400), Some(1.0));
+        assert_eq!(share(0..400, 400..900), Some(0.0));
+        assert_eq!(share(0..400, 300..500), Some(0.5));
+        assert_eq!(share(0..400, 0..0), None);
     }
 
     #[test]
     fn the_share_of_many_rows_is_near() {
-        assert_eq!(share(0..20_000, 0..20_000), 1.0);
-        assert_eq!(share(0..20_000, 20_000..25_000), 0.0);
+        assert_eq!(share(0..20_000, 0..20_000), Some(1.0));
+        assert_eq!(share(0..20_000, 20_000..25_000), Some(0.0));
         // 0.8 of 640 rows or so: a standard deviation of 0.016.
-        assert!((share(0..8_000, 0..10_000) - 0.8).abs() < 0.064);
+        let share = share(0..8_000, 0..10_000).unwrap();
+        assert!((share - 0.8).abs() < 0.064, "{share}");
     }
 
     #[test]
@@ -144,11 +146,11 @@ mod tests {
             sample
                 .share_of(&of([-0.0, -f64::NAN]), &inputs, &[1.0, 2.0])
                 .unwrap(),
-            1.0
+            Some(1.0)
         );
         assert_eq!(
             sample.share_of(&of([0.0, 0.0]), &inputs, &[2.0, 2.0]).unwrap(),
-            0.0
+            Some(0.0)
         );
     }
 

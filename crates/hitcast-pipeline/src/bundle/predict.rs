@@ -37,8 +37,9 @@ pub struct Evaluation {
     pub baseline: RegressionMetrics,
     /// Rows left out because they lack the target or an input, by column.
     pub incomplete: BTreeMap<String, usize>,
-    /// About the share of these rows that the model learned from, in [0, 1]: the figures of such rows are too good.
-    pub learned_share: f64,
+    /// About the share of these rows that the model learned from, in [0, 1]: the figures of such rows are too good. `None`
+    /// if they are too few to tell.
+    pub learned_share: Option<f64>,
     /// The same metrics by column, and there by group.
     pub by: BTreeMap<String, Vec<GroupReport>>,
     /// What the reader of the figures should know.
@@ -131,17 +132,24 @@ impl Bundle {
         Ok(beyond)
     }
 
-    fn warning_of(&self, learned_share: f64) -> Option<String> {
+    fn warning_of(&self, learned_share: Option<f64>) -> Option<String> {
         let RegressionMetrics { rmse, mae, r2, n, .. } = self.manifest.metrics.test;
         let [rmse, mae, r2] = [rmse, mae, r2].map(short);
-        let percent = (100.0 * learned_share).max(1.0);
-        (learned_share > 0.0).then(|| {
-            format!(
-                "about {percent:.0} % of these rows were learned from, so the figures are too good for new rows; on the \
-                 {} test rows of its own run the model has RMSE {rmse}, MAE {mae} and R² {r2}",
-                grouped(n)
-            )
-        })
+        match learned_share {
+            None => Some(
+                "these rows are too few to tell whether the model learned from them; if it did, the figures are too good"
+                    .to_owned(),
+            ),
+            Some(share) if share > 0.0 => {
+                let percent = (100.0 * share).max(1.0);
+                Some(format!(
+                    "about {percent:.0} % of these rows were learned from, so the figures are too good for new rows; on \
+                     the {} test rows of its own run the model has RMSE {rmse}, MAE {mae} and R² {r2}",
+                    grouped(n)
+                ))
+            }
+            Some(_) => None,
+        }
     }
 
     /// Compares predictions with the target of a table, over all rows that have both, and by the groups of the columns `by`.

@@ -122,15 +122,17 @@ pub(super) fn prepare(
         .iter()
         .map(|name| input_info(name, &train, &recipe, schema));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
-    let part = |table: Table| -> Result<PartRows> {
+    let part = |table: Table, learned_by: bool| -> Result<PartRows> {
         let target = table.numbers(&experiment.data.target)?.to_vec();
         let mut dataset = Dataset::new(preparation.features(&table)?, target)?;
-        if let Some(weight) = &experiment.data.weight {
+        // Rows that are only judged may all have weight 0.
+        let weight = experiment.data.weight.as_ref().filter(|_| learned_by);
+        if let Some(weight) = weight {
             dataset = dataset.with_weights(table.numbers(weight)?.to_vec())?;
         }
         Ok(PartRows { table, dataset })
     };
-    let parts = [part(train)?, part(validation)?, part(test)?];
+    let parts = [part(train, true)?, part(validation, false)?, part(test, false)?];
     let baseline = MeanBaseline::fit(parts[0].dataset.target())?;
     Ok(Prepared {
         parts,

@@ -75,8 +75,8 @@ pub struct DataSettings {
     pub target: String,
     /// Columns that are learned from.
     pub features: Vec<String>,
-    /// Column that says how much a row counts while learning, at least 0; only the ratios matter. Metrics count every row
-    /// once. Default: none, all rows count the same.
+    /// Column that says how much a row counts while it is learned from, at least 0; only the ratios matter. What is judged
+    /// counts once, the rows to choose by included. Default: none, all rows count the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
     /// Column that is equal for rows that belong together, for the grouped split, as the one that the cleaning step

@@ -144,7 +144,7 @@ fn rows_that_lack_an_input_have_no_prediction_and_are_counted() {
     assert_eq!((predicted.values[3], predicted.incomplete["energy"]), (None, 1));
     let evaluation = BUNDLE.evaluate(&table, &["genre"]).unwrap();
     assert_eq!(evaluation.metrics.n, table.n_rows() - 1);
-    assert_eq!(evaluation.learned_share, 0.0);
+    assert_eq!(evaluation.learned_share, Some(0.0));
     assert!(evaluation.to_string().contains("1 left out: energy is missing"));
     assert!(
         BUNDLE

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use hitcast_core::{Dataset, Seed};
+use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::{Level, reduce};
 use hitcast_nn::{Loss, Network};
 use tch::Device;
@@ -10,7 +11,7 @@ use tch::Device;
 use super::flat_optimizer::FlatOptimizer;
 use super::{Plan, Rows};
 use crate::engine::{Engine, Split};
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use crate::optimizer::OptimizerSettings;
 
 /// Trains a [`Network`] on the processor by a plan of fused passes, many times faster than libtorch at small batches.
@@ -36,7 +37,8 @@ impl PlanEngine {
     /// if there are 2³² rows or more.
     ///
     /// # Errors
-    /// [`TrainError::Setting`](crate::TrainError::Setting) for bad settings of the optimiser or the loss.
+    /// [`TrainError::Setting`] for bad settings of the optimiser or the loss, [`TrainError::Columns`] if there are not as
+    /// many features as the network takes.
     pub fn compile(
         network: &Network,
         optimizer: OptimizerSettings,
@@ -48,6 +50,14 @@ impl PlanEngine {
     ) -> Result<Option<Self>> {
         optimizer.check()?;
         loss.check()?;
+        for data in [Some(train), validation].into_iter().flatten() {
+            if data.n_features() != network.n_inputs() {
+                return Err(TrainError::Columns {
+                    training: network.n_inputs(),
+                    validation: data.n_features(),
+                });
+            }
+        }
         let Ok(n_rows) = u32::try_from(train.n_rows()) else {
             return Ok(None);
         };
@@ -74,7 +84,7 @@ impl PlanEngine {
     /// Writes the numbers as they are now to the network that this engine was made from.
     ///
     /// # Errors
-    /// [`TrainError::Network`](crate::TrainError::Network) if it is another network, or if a number is not finite.
+    /// [`TrainError::Network`] if it is another network, or if a number is not finite.
     pub fn write_to(&self, network: &mut Network) -> Result<()> {
         let settings = network.state()?.settings;
         Ok(network.load_state(&self.plan.state(settings)?)?)
@@ -87,12 +97,15 @@ impl PlanEngine {
 
     /// The mean loss over some of the training rows and its gradient, in the order of the flat parameters; takes no step.
     ///
+    /// # Errors
+    /// [`TrainError::TooFewRows`] for no row, or for one with batch norm.
+    ///
     /// # Panics
-    /// If there are no rows, or one of them is not there.
-    pub fn loss_and_gradient(&mut self, rows: &[u32]) -> (f32, &[f32]) {
-        assert!(!rows.is_empty(), "a mean needs rows");
+    /// If a row is not there.
+    pub fn loss_and_gradient(&mut self, rows: &[u32]) -> Result<(f32, &[f32])> {
+        self.plan.check_batch(rows.len())?;
         let loss = self.plan.loss_and_gradient(&self.train, rows);
-        (loss, &self.plan.gradient)
+        Ok((loss, &self.plan.gradient))
     }
 }
 
@@ -106,6 +119,9 @@ impl Engine for PlanEngine {
     }
 
     fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()> {
+        self.plan.check_batch(rows.len())?;
+        // The moments of units that have died fall towards zero for ever.
+        let _flush = FlushDenormals::begin();
         let loss = self.plan.loss_and_gradient(&self.train, &self.order[rows]);
         #[allow(clippy::cast_possible_truncation)]
         let scale = self.clip_gradient_norm.map_or(1.0, |largest| {

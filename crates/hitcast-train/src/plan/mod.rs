@@ -26,7 +26,7 @@ use hitcast_kernels::{Level, layout, padded};
 use hitcast_nn::{LayerSpec, Loss, Network, NetworkSpec};
 
 use crate::engine::scaled_weights;
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use output::{HeadFunction, LossFunction, Output};
 use stage::{Linear, Norm, Stage};
 
@@ -208,6 +208,14 @@ impl Plan {
         for stage in &mut self.stages {
             stage.reserve(rows);
         }
+    }
+
+    /// Whether a step can be made of so many rows.
+    pub(crate) fn check_batch(&self, rows: usize) -> Result<()> {
+        if rows < if self.has_norm { 2 } else { 1 } {
+            return Err(TrainError::TooFewRows { rows });
+        }
+        Ok(())
     }
 
     /// Puts the gradient of the mean loss over these rows (places in `rows`, in their order) into
