@@ -150,7 +150,7 @@ fn elu<V: Vector>(x: V, scale: f32, alpha: f32) -> (V, V) {
 fn tanh<V: Vector>(x: V) -> V {
     let square = x.mul(x);
     let mut near = V::splat(-5.704_988_7e-3);
-    for coefficient in [2.063_908_8e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328_2e-1] {
+    for coefficient in [2.063_908_8e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1] {
         near = near.mul_add(square, V::splat(coefficient));
     }
     let near = near.mul(square).mul_add(x, x);
@@ -197,7 +197,7 @@ fn erf<V: Vector>(x: V) -> V {
             -2.101_024e-6,
             -5.692_506_4e-5,
             -7.349_906e-4,
-            -2.954_599_8e-3,
+            -2.954_6e-3,
             -1.609_603_3e-2,
         ],
     );

@@ -28,7 +28,7 @@ pub enum TrainError {
         setting: &'static str,
     },
     /// Batch norm cannot learn from one row, and nothing from none.
-    #[error("a step needs at least 1 training row, and with batch norm 2, got {rows}")]
+    #[error("a step needs a row, and with batch norm at least 2 training rows, got {rows}")]
     TooFewRows {
         /// Training rows.
         rows: usize,

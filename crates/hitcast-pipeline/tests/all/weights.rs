@@ -37,7 +37,7 @@ fn run(weight_off_the_line: f64) -> hitcast_pipeline::Result<Run> {
         "#,
     )
     .unwrap();
-    let off = |row: u32| row % 5 == 0;
+    let off = |row: u32| row.is_multiple_of(5);
     let x: Vec<f64> = (0..200).map(f64::from).collect();
     let y = (0..200).map(|row| 2.0 * f64::from(row) + if off(row) { 1e4 } else { 0.0 });
     let counts = (0..200).map(|row| if off(row) { weight_off_the_line } else { 3.0 });

@@ -198,7 +198,7 @@ fn distance(ours: &[f32], theirs: &[f64]) -> f64 {
 }
 
 fn agree(spec: &NetworkSpec, loss: Loss, rows: usize, inputs: usize, seed: u64) -> Result<(), TestCaseError> {
-    let data = data(rows + 3, inputs, seed % 2 == 0, seed);
+    let data = data(rows + 3, inputs, seed.is_multiple_of(2), seed);
     let order: Vec<u32> = Seed::new(seed).stream("order").permutation(rows + 3)[..rows]
         .iter()
         .map(|&row| u32::try_from(row).unwrap())

@@ -238,6 +238,11 @@ fn the_range_test_suggests_a_rate_that_learns() -> Outcome {
             .to_string()
             .contains("from is 1")
     );
+    for (batch_size, expected) in [(0, "batch_size is 0"), (1, "at least 2 training rows, got 1")] {
+        estimator.training.batch_size = batch_size;
+        let found = LearningRateFinder::default().find(&estimator, &train, &context);
+        assert!(found.unwrap_err().to_string().contains(expected));
+    }
     Ok(())
 }
 
