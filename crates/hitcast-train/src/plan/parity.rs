@@ -191,7 +191,7 @@ fn reference(
     let gradients = Tensor::run_backward(&[&loss], &leaves.iter().collect::<Vec<_>>(), false, false);
     Reference {
         loss: loss.double_value(&[]),
-        gradient: gradients.iter().flat_map(|gradient| doubles(gradient)).collect(),
+        gradient: gradients.iter().flat_map(doubles).collect(),
         statistics,
         near_kink,
     }
