@@ -10,7 +10,7 @@ mod readme;
 mod setup;
 mod test;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::error::{Error, Result};
@@ -112,9 +112,18 @@ fn run(words: &[&str]) -> Result<()> {
     }
 }
 
-/// The checkout that this program was built in, or for its own tests another.
+/// The checkout that Cargo runs this program for, or for its own tests another.
+///
+/// Not the one that it was built in: checkouts may share a target folder.
 fn checkout() -> Result<PathBuf> {
-    let folder = std::env::var_os("HITCAST_CHECKOUT")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), PathBuf::from);
+    let folder = std::env::var_os("HITCAST_CHECKOUT").map_or_else(
+        || {
+            let manifest = std::env::var_os("CARGO_MANIFEST_DIR");
+            manifest
+                .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+                .join("..")
+        },
+        PathBuf::from,
+    );
     folder.canonicalize().map_err(Error::io("find", &folder))
 }
