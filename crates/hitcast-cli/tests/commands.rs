@@ -299,9 +299,13 @@ fn ctrl_c_ends_the_training_and_keeps_what_was_learned() -> Outcome {
             .status()?
             .success()
     );
-    let mut rest = String::new();
-    progress.read_to_string(&mut rest)?;
+    // Both pipes at once: the history of the epochs fills one while the other is read.
+    let rest = std::thread::spawn(move || {
+        let mut rest = String::new();
+        progress.read_to_string(&mut rest).map(|_| rest)
+    });
     let output = child.wait_with_output()?;
+    let rest = rest.join().map_err(|_| "the reader panicked")??;
     assert_eq!(output.status.code(), Some(130), "{rest}");
     let run: Value = serde_json::from_slice(&output.stdout)?;
     assert_eq!(run["models"][0]["stopped"], "requested");
