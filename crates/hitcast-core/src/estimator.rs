@@ -1,5 +1,7 @@
 //! What can be fitted ([`Estimator`]) and what a fit returns ([`Fit`], [`Model`]).
 
+use std::path::Path;
+
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +59,9 @@ pub struct FitContext<'a> {
     pub progress: &'a dyn Progress,
     /// Asked between steps.
     pub stop: &'a StopSignal,
+    /// Folder in which a fit keeps what it needs to go on after it was killed; if there is something of the same fit, it
+    /// goes on from there. `None`: nothing is kept.
+    pub checkpoints: Option<&'a Path>,
 }
 
 impl<'a> FitContext<'a> {
@@ -68,6 +73,7 @@ impl<'a> FitContext<'a> {
             device: DeviceChoice::Auto,
             progress: &NoProgress,
             stop,
+            checkpoints: None,
         }
     }
 }

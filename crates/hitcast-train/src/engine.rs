@@ -1,11 +1,13 @@
 //! One training step, behind a trait: the [`Trainer`](crate::Trainer) says when, an [`Engine`] does.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{Dataset, Seed, Stream};
+use hitcast_core::{CoreError, Dataset, ModelState, Seed, Stream, TensorData};
 use hitcast_nn::network::Snapshot;
-use hitcast_nn::{Loss, Mode, Network};
+use hitcast_nn::{Loss, Mode, Network, NnError};
 use ndarray::ArrayView2;
+use serde::Deserialize;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::Result;
@@ -62,6 +64,19 @@ pub trait Engine {
     /// # Errors
     /// What the engine runs into.
     fn recall(&mut self) -> Result<()>;
+
+    /// Everything that the steps to come depend on, besides the rows: weights, remembered weights, the optimiser's state,
+    /// random states; tensors of 32-bit floats, and the rest as settings.
+    ///
+    /// # Errors
+    /// What the engine runs into.
+    fn state(&mut self) -> Result<ModelState>;
+
+    /// Goes back to such a state.
+    ///
+    /// # Errors
+    /// [`TrainError::Network`](crate::TrainError::Network) if it is of another engine or network.
+    fn restore(&mut self, state: &ModelState) -> Result<()>;
 }
 
 /// Trains a [`Network`] by libtorch's automatic differentiation, on the processor and on CUDA alike.
@@ -249,4 +264,81 @@ impl Engine for AutogradEngine {
         }
         Ok(())
     }
+
+    fn state(&mut self) -> Result<ModelState> {
+        let mut tensors = self.network.state()?.tensors;
+        if let Some(best) = &self.best {
+            let now = self.network.snapshot()?;
+            self.network.restore(best)?;
+            let remembered = self.network.state()?.tensors;
+            self.network.restore(&now)?;
+            tensors.extend(prefixed(BEST, remembered));
+        }
+        tensors.extend(prefixed(OPTIMIZER, self.optimizer.tensors()?));
+        let settings = serde_json::json!({
+            "engine": "autograd",
+            "steps": self.optimizer.steps(),
+            "dropout": self.dropout,
+        });
+        Ok(ModelState { settings, tensors })
+    }
+
+    fn restore(&mut self, state: &ModelState) -> Result<()> {
+        let saved: SavedAutograd = serde_json::from_value(state.settings.clone()).map_err(NnError::from)?;
+        if saved.engine != "autograd" {
+            return Err(
+                NnError::from(CoreError::State(format!("is of the engine {:?}", saved.engine))).into(),
+            );
+        }
+        let mut own = state.tensors.clone();
+        let best = take_prefixed(&mut own, BEST);
+        let optimizer = take_prefixed(&mut own, OPTIMIZER);
+        let settings = self.network.state()?.settings;
+        let of = |tensors| ModelState {
+            settings: settings.clone(),
+            tensors,
+        };
+        self.best = None;
+        if !best.is_empty() {
+            self.network.load_state(&of(best))?;
+            self.best = Some(self.network.snapshot()?);
+        }
+        self.network.load_state(&of(own))?;
+        self.optimizer.restore(saved.steps, &of(optimizer))?;
+        self.dropout = saved.dropout;
+        Ok(())
+    }
+}
+
+/// Names of the remembered weights and of the optimiser's buffers in a saved state.
+pub(crate) const BEST: &str = "best.";
+pub(crate) const OPTIMIZER: &str = "optimizer.";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedAutograd {
+    engine: String,
+    steps: i32,
+    dropout: Stream,
+}
+
+type Tensors = BTreeMap<String, TensorData>;
+
+/// The tensors under longer names.
+pub(crate) fn prefixed(prefix: &str, tensors: Tensors) -> Tensors {
+    tensors
+        .into_iter()
+        .map(|(name, data)| (format!("{prefix}{name}"), data))
+        .collect()
+}
+
+/// Takes out the tensors whose names begin so, under the rest of their names.
+pub(crate) fn take_prefixed(tensors: &mut Tensors, prefix: &str) -> Tensors {
+    let (with, without): (Tensors, Tensors) = std::mem::take(tensors)
+        .into_iter()
+        .partition(|(name, _)| name.starts_with(prefix));
+    *tensors = without;
+    with.into_iter()
+        .map(|(name, data)| (name.replacen(prefix, "", 1), data))
+        .collect()
 }

@@ -78,6 +78,14 @@ pub enum TrainError {
         /// The largest rate tried.
         to: f64,
     },
+    /// A checkpoint cannot be written, or is not one of this run.
+    #[error("checkpoint {path} {problem}")]
+    Checkpoint {
+        /// The file or folder.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The network itself.
     #[error(transparent)]
     Network(#[from] hitcast_nn::NnError),

@@ -3,6 +3,7 @@
 use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, StopReason};
 use hitcast_nn::{Network, NetworkModel, NetworkSpec};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::choice::NetworkEngine;
 use crate::error::{Result, TrainError};
@@ -43,11 +44,16 @@ impl NetworkEstimator {
         });
         let settings = &self.training;
         let mut engine = NetworkEngine::new(network, settings, train, validation, context.seed)?;
+        let identity = match context.checkpoints {
+            Some(_) => identity(self, train, validation),
+            None => String::new(),
+        };
         let targets = Targets {
             train: train.target(),
             validation: validation.map(Dataset::target),
             validation_weights: validation.and_then(Dataset::weights),
             has_batch_norm: self.network.has_batch_norm(),
+            identity: &identity,
         };
         let outcome = trainer.run(engine.engine(), &targets, context)?;
         context.progress.report(&Event::FitEnded {
@@ -60,6 +66,27 @@ impl NetworkEstimator {
         });
         Ok((engine.into_network()?, outcome))
     }
+}
+
+/// The network and the rows, as checkpoints recognise them; the trainer adds its settings and the seed.
+fn identity(estimator: &NetworkEstimator, train: &Dataset, validation: Option<&Dataset>) -> String {
+    let mut digest = Sha256::new();
+    for data in [Some(train), validation].into_iter().flatten() {
+        let (n, d) = data.features().matrix().dim();
+        digest.update(format!("{n} {d} {}", data.weights().is_some()));
+        data.features()
+            .matrix()
+            .iter()
+            .for_each(|value| digest.update(value.to_le_bytes()));
+        let numbers = data.target().iter().chain(data.weights().unwrap_or_default());
+        numbers.for_each(|value| digest.update(value.to_le_bytes()));
+    }
+    let rows: String = digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{:?} {rows}", estimator.network)
 }
 
 fn check_columns(train: &Dataset, validation: Option<&Dataset>) -> Result<()> {

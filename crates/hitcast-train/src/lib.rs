@@ -32,6 +32,7 @@
 //! - [`plan`]: the same by a plan of fused passes, many times faster on the processor
 //! - [`choice`]: which of the two trains a network
 //! - [`trainer`]: the loop over epochs and batches
+//! - `checkpoint`: what a run that was killed goes on from
 //! - [`callback`]: code of your own after each epoch
 //! - [`learning_rate_finder`]: a range test for the learning rate
 //! - [`estimator`]: a network behind the common trait
@@ -39,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 pub mod callback;
+mod checkpoint;
 pub mod choice;
 pub mod early_stopping;
 pub mod engine;

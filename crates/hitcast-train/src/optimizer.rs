@@ -1,7 +1,10 @@
 //! SGD, Adam and AdamW over one flat buffer, step for step as PyTorch's.
 
+use std::collections::BTreeMap;
+
+use hitcast_core::{ModelState, TensorData};
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use crate::error::{Result, TrainError, positive, share};
 
@@ -195,6 +198,34 @@ impl Optimizer {
             first: parameters.f_zeros_like()?,
             second: parameters.f_zeros_like()?,
         })
+    }
+
+    /// Steps so far.
+    pub(crate) fn steps(&self) -> i32 {
+        self.steps
+    }
+
+    /// The buffers by name.
+    pub(crate) fn tensors(&self) -> Result<BTreeMap<String, TensorData>> {
+        let named = [("first", &self.first), ("second", &self.second)].into_iter();
+        named
+            .map(|(name, tensor)| {
+                let values = Vec::<f32>::try_from(tensor.f_to_device(Device::Cpu)?)?;
+                Ok((name.to_owned(), TensorData::f32_vector(values)))
+            })
+            .collect()
+    }
+
+    /// Takes buffers from [`tensors`](Self::tensors) and the number of steps.
+    pub(crate) fn restore(&mut self, steps: i32, state: &ModelState) -> Result<()> {
+        for (name, tensor) in [("first", &mut self.first), ("second", &mut self.second)] {
+            let values = state
+                .f32(name, &[tensor.numel()])
+                .map_err(hitcast_nn::NnError::from)?;
+            tensor.f_copy_(&Tensor::f_from_slice(values)?)?;
+        }
+        self.steps = steps;
+        Ok(())
     }
 
     /// Moves the parameters along a gradient, both vectors of the same length.

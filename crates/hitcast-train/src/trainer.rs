@@ -8,6 +8,7 @@ use hitcast_core::{EpochRecord, Event, FitContext, Seed, StopReason};
 use hitcast_metrics::RegressionMetrics;
 
 use crate::callback::Callback;
+use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::engine::{Engine, Split};
 use crate::error::{Result, TrainError};
 use crate::schedule::ScheduleState;
@@ -43,6 +44,8 @@ pub struct Targets<'a> {
     pub validation_weights: Option<&'a [f64]>,
     /// Whether a batch of one row must be avoided.
     pub has_batch_norm: bool,
+    /// What tells this network and these rows from others: a checkpoint made under another identity is refused.
+    pub identity: &'a str,
 }
 
 /// What a training run brought besides the weights, which the engine holds.
@@ -90,6 +93,10 @@ impl<'c> Trainer<'c> {
         settings.check(targets.train.len(), targets.validation.is_some())?;
         let batches = batches(targets.train.len(), settings.batch_size, targets.has_batch_norm)?;
         let base = settings.optimizer.learning_rate();
+        let identity = format!("{:?} {} {}", settings, context.seed.value(), targets.identity);
+        let checkpoints = context
+            .checkpoints
+            .map(|folder| Checkpoints::new(folder, &identity));
         let mut run = Run {
             schedule: ScheduleState::new(settings.schedule, base, settings.epochs, batches.len()),
             watch: settings.early_stopping.map(crate::EarlyStopping::watch),
@@ -99,17 +106,29 @@ impl<'c> Trainer<'c> {
             context,
             batches,
             began: Instant::now(),
+            elapsed_before: 0.0,
             history: Vec::new(),
             best: None,
         };
-        let mut stopped = StopReason::Completed;
-        for epoch in 0..settings.epochs {
-            if let Some(reason) = run.epoch(epoch, &mut self.callbacks)? {
-                stopped = reason;
-                break;
+        let mut stopped = match &checkpoints {
+            Some(checkpoints) => run.resume(checkpoints)?,
+            None => None,
+        };
+        while stopped.is_none() {
+            let epoch = run.history.len();
+            stopped = run.epoch(epoch, &mut self.callbacks)?;
+            if epoch + 1 == settings.epochs && stopped.is_none() {
+                stopped = Some(StopReason::Completed);
+            }
+            // What was interrupted within an epoch goes on from the end of the one before.
+            if let Some(checkpoints) = checkpoints
+                .as_ref()
+                .filter(|_| stopped != Some(StopReason::Requested))
+            {
+                run.save(checkpoints, stopped)?;
             }
         }
-        run.finish(stopped)
+        run.finish(stopped.unwrap_or(StopReason::Completed))
     }
 }
 
@@ -123,6 +142,8 @@ struct Run<'a> {
     schedule: ScheduleState,
     watch: Option<crate::early_stopping::Watch>,
     began: Instant,
+    /// Seconds of the epochs before the run was taken up again.
+    elapsed_before: f64,
     history: Vec<EpochRecord>,
     /// The best epoch so far and its loss.
     best: Option<(usize, f64)>,
@@ -223,7 +244,7 @@ impl Run<'_> {
             validation_loss,
             train,
             validation,
-            elapsed_seconds: self.began.elapsed().as_secs_f64(),
+            elapsed_seconds: self.elapsed_before + self.began.elapsed().as_secs_f64(),
         })
     }
 
@@ -253,6 +274,36 @@ impl Run<'_> {
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
         Ok((named, self.settings.loss.mean_of(&predicted, target, weights)))
+    }
+
+    /// Goes on from the newest checkpoint, if there is one; gives why the run had ended, if it had.
+    fn resume(&mut self, checkpoints: &Checkpoints<'_>) -> Result<Option<StopReason>> {
+        let Some(checkpoint) = checkpoints.newest()? else {
+            return Ok(None);
+        };
+        self.engine.restore(&checkpoint.engine)?;
+        for record in checkpoint.history {
+            let loss = record.validation_loss.unwrap_or(record.train_loss);
+            self.schedule.observe(loss);
+            if let Some(watch) = &mut self.watch {
+                watch.should_stop(loss);
+            }
+            if self.best.is_none_or(|(_, best)| loss < best) {
+                self.best = Some((record.epoch, loss));
+            }
+            self.elapsed_before = record.elapsed_seconds;
+            self.history.push(record);
+        }
+        Ok(checkpoint.stopped)
+    }
+
+    fn save(&mut self, checkpoints: &Checkpoints<'_>, stopped: Option<StopReason>) -> Result<()> {
+        let checkpoint = Checkpoint {
+            history: self.history.clone(),
+            stopped,
+            engine: self.engine.state()?,
+        };
+        checkpoints.save(&checkpoint, self.best.map(|(epoch, _)| epoch))
     }
 
     fn finish(self, stopped: StopReason) -> Result<Outcome> {

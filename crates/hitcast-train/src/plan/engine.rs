@@ -1,16 +1,19 @@
 //! The step plan behind the trait that trainers use.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{Dataset, Seed};
+use hitcast_core::{CoreError, Dataset, ModelState, Seed, TensorData};
 use hitcast_kernels::denormals::FlushDenormals;
+use hitcast_kernels::mask::MaskGenerator;
 use hitcast_kernels::{Level, reduce};
-use hitcast_nn::{Loss, Network};
+use hitcast_nn::{Loss, Network, NnError};
+use serde::Deserialize;
 use tch::Device;
 
 use super::flat_optimizer::FlatOptimizer;
 use super::{Plan, Rows};
-use crate::engine::{Engine, Split};
+use crate::engine::{BEST, Engine, OPTIMIZER, Split, prefixed, take_prefixed};
 use crate::error::{Result, TrainError};
 use crate::optimizer::OptimizerSettings;
 
@@ -162,4 +165,70 @@ impl Engine for PlanEngine {
         }
         Ok(())
     }
+
+    fn state(&mut self) -> Result<ModelState> {
+        let (steps, buffers) = self.optimizer.state();
+        let mut tensors = prefixed(OPTIMIZER, buffers);
+        let (parameters, statistics) = (&self.plan.parameters, &self.plan.statistics);
+        tensors.extend(flat(parameters, statistics));
+        if let Some((parameters, statistics)) = &self.best {
+            tensors.extend(prefixed(BEST, flat(parameters, statistics)));
+        }
+        let settings = serde_json::json!({
+            "engine": "plan",
+            "steps": steps,
+            "masks": self.plan.masks.state().as_slice(),
+        });
+        Ok(ModelState { settings, tensors })
+    }
+
+    fn restore(&mut self, state: &ModelState) -> Result<()> {
+        let wrong = |message: String| NnError::from(CoreError::State(message));
+        let saved: SavedPlan = serde_json::from_value(state.settings.clone()).map_err(NnError::from)?;
+        if saved.engine != "plan" {
+            return Err(wrong(format!("is of the engine {:?}", saved.engine)).into());
+        }
+        let masks: [u32; 64] = saved
+            .masks
+            .try_into()
+            .map_err(|_| wrong("has no 64 random states".to_owned()))?;
+        let mut own = state.tensors.clone();
+        let best = take_prefixed(&mut own, BEST);
+        let optimizer = take_prefixed(&mut own, OPTIMIZER);
+        let of = |tensors| ModelState {
+            settings: serde_json::Value::Null,
+            tensors,
+        };
+        let (n_parameters, n_statistics) = (self.plan.parameters.len(), self.plan.statistics.len());
+        let buffers = |state: &ModelState| -> Result<(Vec<f32>, Vec<f32>)> {
+            let take = |name, n| state.f32(name, &[n]).map(<[f32]>::to_vec).map_err(NnError::from);
+            Ok((
+                take("parameters", n_parameters)?,
+                take("statistics", n_statistics)?,
+            ))
+        };
+        let now = buffers(&of(own))?;
+        self.best = if best.is_empty() {
+            None
+        } else {
+            Some(buffers(&of(best))?)
+        };
+        self.optimizer.restore(saved.steps, &of(optimizer))?;
+        (self.plan.parameters, self.plan.statistics) = now;
+        self.plan.masks = MaskGenerator::from_state(&masks);
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedPlan {
+    engine: String,
+    steps: i32,
+    masks: Vec<u32>,
+}
+
+fn flat(parameters: &[f32], statistics: &[f32]) -> BTreeMap<String, TensorData> {
+    let named = [("parameters", parameters), ("statistics", statistics)];
+    BTreeMap::from(named.map(|(name, values)| (name.to_owned(), TensorData::f32_vector(values.to_vec()))))
 }

@@ -1,8 +1,12 @@
 //! The optimisers over the flat buffers.
 
+use std::collections::BTreeMap;
+
+use hitcast_core::{ModelState, TensorData};
 use hitcast_kernels::Level;
 use hitcast_kernels::optimizer::{Adam, Sgd};
 
+use crate::error::Result;
 use crate::optimizer::OptimizerSettings;
 
 /// An optimiser with its state.
@@ -86,6 +90,25 @@ impl FlatOptimizer {
             &mut self.first,
             &mut self.second,
         );
+    }
+
+    /// Steps so far, and the buffers by name.
+    pub(super) fn state(&self) -> (i32, BTreeMap<String, TensorData>) {
+        let named = [("first", &self.first), ("second", &self.second)];
+        let tensors = named.map(|(name, buffer)| (name.to_owned(), TensorData::f32_vector(buffer.clone())));
+        (self.steps, BTreeMap::from(tensors))
+    }
+
+    /// Takes what [`state`](Self::state) gave.
+    pub(super) fn restore(&mut self, steps: i32, state: &ModelState) -> Result<()> {
+        for (name, buffer) in [("first", &mut self.first), ("second", &mut self.second)] {
+            let values = state
+                .f32(name, &[buffer.len()])
+                .map_err(hitcast_nn::NnError::from)?;
+            buffer.copy_from_slice(values);
+        }
+        self.steps = steps;
+        Ok(())
     }
 
     /// Bytes of the state.
