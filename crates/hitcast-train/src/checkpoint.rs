@@ -2,7 +2,7 @@
 //!
 //! A checkpoint is one file, written under a temporary name and renamed: tensors in the format safetensors (weights, moments,
 //! the best weights so far), and in its metadata, as JSON, what is no tensor (step, random states, the history) with a
-//! SHA-256 of the tensors. The order of rows comes from the seed and the epoch alone; schedule and early stopping
+//! SHA-256 of everything. The order of rows comes from the seed and the epoch alone; schedule and early stopping
 //! follow from the history. So a run that was killed at any moment and taken up again ends with the same weights as one that
 //! was not, bit for bit on the processor.
 
@@ -134,16 +134,18 @@ impl<'a> Checkpoints<'a> {
             let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
             raw.insert(name, (tensor.shape().to_vec(), bytes));
         }
-        let facts = Facts {
+        let mut facts = Facts {
             fingerprint: self.fingerprint.clone(),
-            sha256: checksum(
-                raw.iter()
-                    .map(|(name, (_, bytes))| (name.as_str(), bytes.as_slice())),
-            ),
+            sha256: String::new(),
             history: checkpoint.history.clone(),
             stopped: checkpoint.stopped,
             engine: checkpoint.engine.settings.clone(),
         };
+        facts.sha256 = checksum(
+            &facts,
+            raw.iter()
+                .map(|(name, (_, bytes))| (name.as_str(), bytes.as_slice())),
+        )?;
         let facts = serde_json::to_string(&facts).map_err(|error| error.to_string())?;
         let views = raw
             .iter()
@@ -165,18 +167,22 @@ impl<'a> Checkpoints<'a> {
             .as_ref()
             .and_then(|entries| entries.get(ENTRY));
         let facts = facts.ok_or("is no checkpoint of hitcast")?;
-        let facts: Facts = serde_json::from_str(facts).map_err(|error| damaged(&error))?;
+        let mut facts: Facts = serde_json::from_str(facts).map_err(|error| damaged(&error))?;
+        let expected = std::mem::take(&mut facts.sha256);
+        let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
+        let mut views = tensors.tensors();
+        views.sort_by(|a, b| a.0.cmp(&b.0));
+        if checksum(
+            &facts,
+            views.iter().map(|(name, view)| (name.as_str(), view.data())),
+        )? != expected
+        {
+            return Err("is damaged: its checksum is wrong".to_owned());
+        }
         if facts.fingerprint != self.fingerprint {
             let other = "is of another run: its settings, its rows or its seed differ; resume that one, or remove the \
                          checkpoints";
             return Err(other.to_owned());
-        }
-        let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
-        let mut views = tensors.tensors();
-        views.sort_by(|a, b| a.0.cmp(&b.0));
-        let found = checksum(views.iter().map(|(name, view)| (name.as_str(), view.data())));
-        if found != facts.sha256 {
-            return Err("is damaged: its checksum is wrong".to_owned());
         }
         let mut state = ModelState {
             settings: facts.engine,
@@ -198,16 +204,17 @@ impl<'a> Checkpoints<'a> {
     }
 }
 
-/// Of all tensors, in the order of their names.
-fn checksum<'t>(tensors: impl Iterator<Item = (&'t str, &'t [u8])>) -> String {
+/// Of what is no tensor, without a checksum, and of all tensors in the order of their names.
+fn checksum<'t>(facts: &Facts, tensors: impl Iterator<Item = (&'t str, &'t [u8])>) -> Result<String, String> {
     let mut digest = Sha256::new();
+    digest.update(serde_json::to_vec(facts).map_err(|error| error.to_string())?);
     for (name, bytes) in tensors {
         digest.update((name.len() as u64).to_le_bytes());
         digest.update(name);
         digest.update((bytes.len() as u64).to_le_bytes());
         digest.update(bytes);
     }
-    hexadecimal(&digest.finalize())
+    Ok(hexadecimal(&digest.finalize()))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

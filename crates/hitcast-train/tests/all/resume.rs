@@ -43,6 +43,8 @@ fn estimator(engine: EngineChoice, epochs: usize) -> NetworkEstimator {
             schedule: Schedule::ReduceOnPlateau {
                 factor: 0.5,
                 patience: 2,
+                min_delta: 0.0,
+                min_learning_rate: 0.0,
             },
             early_stopping: Some(EarlyStopping {
                 patience: epochs,
