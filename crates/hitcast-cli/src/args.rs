@@ -66,6 +66,9 @@ pub(crate) struct TrainArgs {
     /// Replace a former run in that folder
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Go on with the run that was to go to that folder and was killed or interrupted
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// How rows are divided, in place of the experiment's
     #[arg(long, value_enum)]
     pub(crate) split: Option<SplitChoice>,

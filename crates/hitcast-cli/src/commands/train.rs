@@ -1,6 +1,6 @@
 //! `hitcast train`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hitcast::core::StopSignal;
 use hitcast::pipeline::{Existing, Experiment, RunContext};
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Output;
 use crate::args::{SplitChoice, TrainArgs};
 use crate::console::{Console, Detail};
-use crate::error::Result;
+use crate::error::{CliError, Result};
 
 pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
     let experiment = experiment(args)?;
@@ -27,14 +27,19 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
     };
     // A folder in the way is better known before the training than after it.
     hitcast::pipeline::Run::check_target(&args.out, existing)?;
+    let checkpoints = checkpoints(args)?;
     let console = Console::new(Detail::Models);
     let context = RunContext {
         progress: &console,
+        checkpoints: Some(&checkpoints),
         device: args.device,
         ..hitcast::run_context(stop)
     };
     let run = experiment.run(&hitcast::registry(), &context)?;
     run.save(&args.out, existing)?;
+    if !stop.is_requested() {
+        remove(&checkpoints)?;
+    }
     let mut json = run.to_json()?;
     json["out"] = json!(args.out);
     let bundle = args.out.join("bundle");
@@ -46,6 +51,35 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
         ),
         json,
     })
+}
+
+/// The folder beside the run's that holds what a killed run goes on from; empty unless that is wanted.
+fn checkpoints(args: &TrainArgs) -> Result<PathBuf> {
+    let mut name = args.out.file_name().unwrap_or_default().to_owned();
+    name.push(".checkpoints");
+    let folder = args.out.with_file_name(name);
+    match (args.resume, folder.exists()) {
+        (true, false) => return Err(CliError::NothingToResume(folder.display().to_string())),
+        (false, true) => {
+            eprintln!(
+                "removing {} of a run that did not end; --resume would have gone on with it",
+                folder.display()
+            );
+            remove(&folder)?;
+        }
+        _ => {}
+    }
+    Ok(folder)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(CliError::Remove {
+            path: folder.display().to_string(),
+            source,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn experiment(args: &TrainArgs) -> Result<Experiment> {

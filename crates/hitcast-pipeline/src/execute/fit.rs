@@ -92,6 +92,19 @@ pub(super) fn fit_all(
     Ok((all, best))
 }
 
+/// A name for a model's folder on every system.
+fn folder_name(place: usize, name: &str) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    let name: String = name.chars().map(plain).take(40).collect();
+    format!("{:02}-{name}", place + 1)
+}
+
 fn fit(
     experiment: &Experiment,
     candidate: &Candidate<'_>,
@@ -100,8 +113,12 @@ fn fit(
     context: &RunContext<'_>,
 ) -> Result<Fitted> {
     let ModelSpec { name, kind, .. } = candidate.spec;
+    let checkpoints = context
+        .checkpoints
+        .map(|folder| folder.join(folder_name(place, name)));
     let fit_context = FitContext {
         name,
+        checkpoints: checkpoints.as_deref(),
         // By name, so that another model beside it changes nothing for this one.
         seed: experiment.seed.child("fit").child(name),
         device: context.device.unwrap_or(experiment.device),

@@ -33,6 +33,9 @@ pub struct RunContext<'a> {
     pub device: Option<DeviceChoice>,
     /// Machine and libraries, for the report; what concerns libtorch only the caller knows.
     pub environment: Environment,
+    /// Folder in which fits keep what they need to go on after being killed, each in a folder of its own; a run of the same
+    /// experiment goes on from what is there. `None`: nothing is kept.
+    pub checkpoints: Option<&'a Path>,
 }
 
 impl<'a> RunContext<'a> {
@@ -43,6 +46,7 @@ impl<'a> RunContext<'a> {
             stop,
             device: None,
             environment: Environment::detect(),
+            checkpoints: None,
         }
     }
 }
