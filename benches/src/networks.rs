@@ -2,8 +2,8 @@
 
 use hitcast::core::dataset::FeatureColumn;
 use hitcast::core::{Dataset, DeviceChoice, Features, Seed};
-use hitcast::nn::{Loss, Network, NetworkSpec};
-use hitcast::train::{OptimizerSettings, PlanEngine};
+use hitcast::nn::{Network, NetworkSpec};
+use hitcast::train::{OptimizerSettings, PlanEngine, TrainingSettings};
 use ndarray::Array2;
 
 use crate::peers::Result;
@@ -71,6 +71,10 @@ pub fn engine(net: &str, rows: usize, optimizer: OptimizerSettings) -> Result<Pl
     let cpu = hitcast::torch::device(DeviceChoice::Cpu)?;
     let network = Network::new(&spec(net), N_FEATURES, cpu, Seed::new(1))?;
     let data = data(rows)?;
-    let engine = PlanEngine::compile(&network, optimizer, Loss::Mse, None, &data, None, Seed::new(1))?;
+    let settings = TrainingSettings {
+        optimizer,
+        ..TrainingSettings::default()
+    };
+    let engine = PlanEngine::compile(&network, &settings, &data, None, Seed::new(1))?;
     Ok(engine.ok_or("there is no plan for the network")?)
 }

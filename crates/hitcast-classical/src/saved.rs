@@ -20,6 +20,7 @@ pub(crate) fn reported<M: Model + 'static>(
         epochs: 0,
         parameters,
         rows,
+        bytes: 0,
     });
     let fitted = fit()?;
     let elapsed_seconds = started.elapsed().as_secs_f64();
@@ -27,6 +28,7 @@ pub(crate) fn reported<M: Model + 'static>(
         model,
         reason: "completed",
         elapsed_seconds,
+        rows_per_second: 0.0,
     });
     Ok(Fit {
         model: Box::new(fitted),

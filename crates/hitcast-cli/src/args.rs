@@ -1,5 +1,6 @@
 //! The arguments of the program.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -69,6 +70,9 @@ pub(crate) struct TrainArgs {
     /// Go on with the run that was to go to that folder and was killed or interrupted
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Seconds between two checkpoints of a network at least; they lie beside DIR until the run is saved
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub(crate) checkpoint_every: u64,
     /// How rows are divided, in place of the experiment's
     #[arg(long, value_enum)]
     pub(crate) split: Option<SplitChoice>,
@@ -78,6 +82,9 @@ pub(crate) struct TrainArgs {
     /// Where networks run, in place of the experiment's: auto, cpu, cuda or cuda:N
     #[arg(long, value_parser = device)]
     pub(crate) device: Option<DeviceChoice>,
+    /// Models that are fitted at the same time, each on one thread; the results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
     /// Leave out rows with bad values, counted and listed, in place of ending with an error
     #[arg(long)]
     pub(crate) skip_bad_rows: bool,

@@ -1,10 +1,11 @@
 //! Progress on standard error: a bar with the remaining time on a terminal, a line an epoch or a line a model elsewhere.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hitcast::core::EpochRecord;
 use hitcast::prelude::{Event, Progress};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,40 +16,50 @@ pub(crate) enum Detail {
     Models,
 }
 
-/// Shows events on standard error. The bar is not there when standard error is no terminal.
+/// Shows events on standard error, of several fits at once: a bar each while it runs. There are no bars when standard error
+/// is no terminal.
 #[derive(Debug)]
 pub(crate) struct Console {
     detail: Detail,
-    bar: Mutex<ProgressBar>,
+    bars: MultiProgress,
+    running: Mutex<BTreeMap<String, Running>>,
+}
+
+/// A fit under way.
+#[derive(Debug)]
+struct Running {
+    bar: ProgressBar,
+    rows: usize,
 }
 
 impl Console {
     pub(crate) fn new(detail: Detail) -> Self {
         Self {
             detail,
-            bar: Mutex::new(ProgressBar::hidden()),
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            running: Mutex::default(),
         }
     }
 
-    fn started(&self, model: &str, epochs: usize, parameters: usize, rows: usize) {
-        let bar = if epochs > 0 {
-            let bar = ProgressBar::with_draw_target(Some(epochs as u64), ProgressDrawTarget::stderr());
-            let template = "  {bar:30} epoch {pos}/{len}, {eta} left  {msg}";
-            bar.with_style(
-                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-            )
-        } else {
-            ProgressBar::hidden()
-        };
-        let size = match (epochs, parameters) {
-            (0, _) => String::new(),
-            (_, parameters) => format!(", {parameters} weights"),
-        };
-        self.say(&format!("{model}: fitting {rows} rows{size}"));
-        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+    fn running(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn epoch(&self, record: &EpochRecord, epochs: usize) {
+    fn started(&self, model: &str, epochs: usize, rows: usize, size: &str) {
+        self.say(&format!("{model}: fitting {} rows{size}", thousands(rows)));
+        if epochs == 0 {
+            return;
+        }
+        let template = "  {prefix:24!} {bar:24} epoch {pos}/{len}, {eta} left  {msg}";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(epochs as u64)
+            .with_style(style)
+            .with_prefix(model.to_owned());
+        let bar = self.bars.add(bar);
+        self.running().insert(model.to_owned(), Running { bar, rows });
+    }
+
+    fn epoch(&self, model: &str, record: &EpochRecord, epochs: usize) {
         let metric = |name: &str| {
             record
                 .validation
@@ -66,27 +77,84 @@ impl Console {
             let (epoch, loss, seconds) = (record.epoch, record.train_loss, record.elapsed_seconds);
             let width = epochs.to_string().len();
             self.say(&format!(
-                "  epoch {epoch:>width$}/{epochs}: loss {loss:.2}{validation} ({seconds:.1} s)"
+                "  {model} epoch {epoch:>width$}/{epochs}: loss {loss:.2}{validation} ({seconds:.1} s)"
             ));
         }
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        bar.set_position(record.epoch as u64);
-        bar.set_message(if rmse.is_empty() {
-            String::new()
-        } else {
-            format!("validation RMSE {rmse}")
-        });
-    }
-
-    /// Prints a line above the bar, or just prints it where there is no bar.
-    fn say(&self, line: &str) {
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        if bar.is_hidden() {
-            eprintln!("{line}");
-        } else {
-            bar.println(line);
+        if let Some(running) = self.running().get(model) {
+            running.bar.set_position(record.epoch as u64);
+            #[allow(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss
+            )]
+            let speed = (running.rows * record.epoch) as f64 / record.elapsed_seconds.max(1e-9);
+            let message = format!(
+                "{} rows/s{}",
+                rounded(speed),
+                if rmse.is_empty() {
+                    String::new()
+                } else {
+                    format!(", RMSE {rmse}")
+                }
+            );
+            running.bar.set_message(message);
         }
     }
+
+    fn ended(&self, model: &str, reason: &str, seconds: f64, rows_per_second: f64) {
+        if let Some(Running { bar, .. }) = self.running().remove(model) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+        let speed = if rows_per_second > 0.0 {
+            format!(", {} rows/s", rounded(rows_per_second))
+        } else {
+            String::new()
+        };
+        self.say(&format!("  {model}: {reason}, {seconds:.1} s{speed}"));
+    }
+
+    /// Prints a line above the bars, or just prints it where there are none.
+    fn say(&self, line: &str) {
+        if self.bars.is_hidden() {
+            eprintln!("{line}");
+        } else {
+            // What the terminal does not take is not worth ending for.
+            let _ = self.bars.println(line);
+        }
+    }
+}
+
+/// What a fit will take, as in ", 769 weights, about 5 MB".
+fn size(epochs: usize, parameters: usize, bytes: usize) -> String {
+    if epochs == 0 {
+        return String::new();
+    }
+    let memory = if bytes == 0 {
+        String::new()
+    } else {
+        format!(", about {} MB", thousands(bytes.div_ceil(1_000_000)))
+    };
+    format!(", {} weights{memory}", thousands(parameters))
+}
+
+/// To three digits, with separators.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn rounded(value: f64) -> String {
+    let unit = 10_f64.powf((value.max(1.0).log10().floor() - 2.0).max(0.0));
+    thousands(((value / unit).round() * unit) as usize)
+}
+
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 impl Progress for Console {
@@ -97,21 +165,37 @@ impl Progress for Console {
                 epochs,
                 parameters,
                 rows,
-            } => self.started(model, epochs, parameters, rows),
-            Event::EpochEnded { record, epochs, .. } => self.epoch(record, epochs),
+                bytes,
+            } => self.started(model, epochs, rows, &size(epochs, parameters, bytes)),
+            Event::EpochEnded {
+                model,
+                record,
+                epochs,
+            } => self.epoch(model, record, epochs),
             Event::FitEnded {
+                model,
                 reason,
                 elapsed_seconds,
-                ..
-            } => {
-                self.bar
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .finish_and_clear();
-                self.say(&format!("  {reason}, {elapsed_seconds:.1} s"));
-            }
+                rows_per_second,
+            } => self.ended(model, reason, elapsed_seconds, rows_per_second),
             Event::Note(text) => self.say(text),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(1234), "1,234");
+        assert_eq!(thousands(123_456_789), "123,456,789");
+        assert_eq!(rounded(1_234_567.0), "1,230,000");
+        assert_eq!(rounded(87.4), "87");
+        assert_eq!(size(0, 5, 100), "");
+        assert_eq!(size(3, 1025, 2_500_000), ", 1,025 weights, about 3 MB");
     }
 }

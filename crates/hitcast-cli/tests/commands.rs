@@ -312,3 +312,47 @@ fn ctrl_c_ends_the_training_and_keeps_what_was_learned() -> Outcome {
     assert!(folder.path().join("out/run/bundle/manifest.json").is_file());
     Ok(())
 }
+
+#[test]
+fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let longer = EXPERIMENT.replace("epochs = 3", "epochs = 300");
+    std::fs::write(folder.path().join("longer.toml"), longer)?;
+    std::fs::copy(fixture(), folder.path().join("tracks.csv"))?;
+    let arguments = |out: &'static str| {
+        let fixed = [
+            "train",
+            "--experiment",
+            "longer.toml",
+            "--data",
+            "tracks.csv",
+            "--out",
+        ];
+        [&fixed[..], &[out, "--checkpoint-every", "0"]].concat()
+    };
+    let resume = [&arguments("killed")[..], &["--resume"]].concat();
+    assert!(failure(folder.path(), &resume, 1)?.contains("nothing to go on with"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hitcast"))
+        .current_dir(folder.path())
+        .args(arguments("killed"))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    let checkpoints = folder.path().join("killed.checkpoints");
+    while !checkpoints.exists() {
+        assert!(child.try_wait()?.is_none(), "it ended without a checkpoint");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill()?;
+    child.wait()?;
+    assert!(!folder.path().join("killed").exists());
+    let resumed = json(folder.path(), &resume)?;
+    let whole = json(folder.path(), &arguments("whole"))?;
+    assert_eq!(resumed["test"], whole["test"]);
+    assert_eq!(
+        resumed["models"][0]["history"].as_array().map(Vec::len),
+        Some(300)
+    );
+    assert!(!checkpoints.exists() && !folder.path().join("whole.checkpoints").exists());
+    Ok(())
+}

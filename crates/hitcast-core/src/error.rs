@@ -74,6 +74,9 @@ pub enum CoreError {
         /// Why.
         source: std::io::Error,
     },
+    /// One of many fits that a stop came before.
+    #[error("{0} was not begun: a stop was requested before")]
+    NotBegun(String),
     /// A model failed; `source` says how.
     #[error("{model}: {source}")]
     Model {

@@ -1,6 +1,7 @@
 //! What can be fitted ([`Estimator`]) and what a fit returns ([`Fit`], [`Model`]).
 
 use std::path::Path;
+use std::time::Duration;
 
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
@@ -59,9 +60,31 @@ pub struct FitContext<'a> {
     pub progress: &'a dyn Progress,
     /// Asked between steps.
     pub stop: &'a StopSignal,
-    /// Folder in which a fit keeps what it needs to go on after it was killed; if there is something of the same fit, it
-    /// goes on from there. `None`: nothing is kept.
-    pub checkpoints: Option<&'a Path>,
+    /// Where a fit keeps what it needs to go on after it was killed; if there is something of the same fit, it goes on
+    /// from there. `None`: nothing is kept.
+    pub checkpoints: Option<Checkpoints<'a>>,
+}
+
+/// Where and how often a fit keeps what it needs to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoints<'a> {
+    /// A folder for this fit alone; it is made when there is something to keep.
+    pub folder: &'a Path,
+    /// Time between two checkpoints at least. They are made at the end of an epoch.
+    pub every: Duration,
+    /// How many of the newest are kept, at least 1; one of the best epoch is kept besides.
+    pub keep: usize,
+}
+
+impl<'a> Checkpoints<'a> {
+    /// In this folder, every five seconds, the two newest and the best.
+    pub const fn new(folder: &'a Path) -> Self {
+        Self {
+            folder,
+            every: Duration::from_secs(5),
+            keep: 2,
+        }
+    }
 }
 
 impl<'a> FitContext<'a> {

@@ -13,6 +13,7 @@
 //!
 //! - [`dataset`]: a feature matrix with the names of its columns, and a target
 //! - [`estimator`]: what can be fitted and what a fit returns
+//! - [`many`]: many fits at once, each on one thread
 //! - [`state`]: the saved form of a fitted model
 //! - [`seed`]: reproducible random streams
 //! - [`progress`]: what a fit tells while it runs, and how it is asked to stop
@@ -26,6 +27,7 @@ pub mod device;
 mod error;
 pub mod estimator;
 pub mod file;
+pub mod many;
 pub mod progress;
 pub mod seed;
 pub mod state;
@@ -35,7 +37,8 @@ pub mod suggest;
 pub use dataset::{Dataset, Features};
 pub use device::DeviceChoice;
 pub use error::{BoxError, CoreError, Result};
-pub use estimator::{Estimator, Fit, FitContext, Model, Predictions, StopReason, Task};
+pub use estimator::{Checkpoints, Estimator, Fit, FitContext, Model, Predictions, StopReason, Task};
+pub use many::{Job, Trained, train_many};
 pub use progress::{EpochRecord, Event, NoProgress, Progress, StopSignal};
 pub use seed::{Seed, Stream};
 pub use state::{ModelState, TensorData, TensorValues};

@@ -39,6 +39,8 @@ pub enum Event<'a> {
         parameters: usize,
         /// Rows to learn from.
         rows: usize,
+        /// Bytes of memory that the fit takes, an estimate; 0 if it is not known.
+        bytes: usize,
     },
     /// An epoch ended.
     EpochEnded {
@@ -57,12 +59,15 @@ pub enum Event<'a> {
         reason: &'a str,
         /// Seconds it took.
         elapsed_seconds: f64,
+        /// Rows learned from in a second; 0 for a model without epochs.
+        rows_per_second: f64,
     },
     /// Something the user should know.
     Note(&'a str),
 }
 
-/// Takes events. Calls come from the thread that fits; implementations must not block for long.
+/// Takes events. Calls come from the threads that fit, of several fits at once maybe; implementations must not block for
+/// long.
 pub trait Progress: Send + Sync {
     /// Takes one event.
     fn report(&self, event: &Event<'_>);

@@ -54,11 +54,14 @@ impl MaskGenerator {
         flat
     }
 
-    /// Generators that go on from a saved state, which is not all zeros.
+    /// Generators that go on from a saved state. One that is zero alone, which no generator ever is, begins at one.
     pub fn from_state(flat: &[u32; 64]) -> Self {
         let mut state = [[0; 16]; 4];
         for (to, from) in state.iter_mut().flatten().zip(flat) {
             *to = *from;
+        }
+        for lane in 0..16 {
+            state[0][lane] |= u32::from(state.iter().all(|word| word[lane] == 0));
         }
         Self { state }
     }

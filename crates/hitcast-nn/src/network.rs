@@ -327,6 +327,20 @@ impl Network {
         })
     }
 
+    /// Moves a snapshot of this network towards its numbers as they are now: `decay` of the snapshot, and the rest of them.
+    ///
+    /// # Errors
+    /// [`NnError::Torch`] if it is another network's.
+    pub fn average_into(&self, snapshot: &mut Snapshot, decay: f64) -> Result<()> {
+        tch::no_grad(|| -> Result<()> {
+            let _ = snapshot.flat.f_lerp_(&self.flat, 1.0 - decay)?;
+            for (average, buffer) in snapshot.buffers.iter_mut().zip(&self.buffers) {
+                let _ = average.f_lerp_(&buffer.tensor, 1.0 - decay)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Every parameter and running statistic by name.
     ///
     /// # Errors

@@ -9,9 +9,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use hitcast_core::file::write_atomic;
-use hitcast_core::{EpochRecord, ModelState, StopReason, TensorData, TensorValues};
+use hitcast_core::{Checkpoints, EpochRecord, ModelState, StopReason, TensorData, TensorValues};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,6 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Result, TrainError};
 
-/// The newest checkpoints that are kept, besides the one of the best epoch.
-const KEEP: usize = 2;
 /// Name of the metadata entry.
 const ENTRY: &str = "hitcast";
 
@@ -49,18 +48,26 @@ struct Facts {
 
 /// The checkpoints of one training run.
 #[derive(Debug)]
-pub(crate) struct Checkpoints<'a> {
-    folder: &'a Path,
+pub(crate) struct CheckpointFolder<'a> {
+    settings: Checkpoints<'a>,
     fingerprint: String,
+    /// When the last one was written, or the run began.
+    last: Instant,
 }
 
-impl<'a> Checkpoints<'a> {
+impl<'a> CheckpointFolder<'a> {
     /// Those in this folder, of the run that this text tells from all others.
-    pub(crate) fn new(folder: &'a Path, identity: &str) -> Self {
+    pub(crate) fn new(settings: Checkpoints<'a>, identity: &str) -> Self {
         Self {
-            folder,
+            settings,
             fingerprint: hexadecimal(&Sha256::digest(identity.as_bytes())),
+            last: Instant::now(),
         }
+    }
+
+    /// Whether it is time for the next one.
+    pub(crate) fn is_due(&self) -> bool {
+        self.last.elapsed() >= self.settings.every
     }
 
     /// The newest one, if there is any.
@@ -76,31 +83,32 @@ impl<'a> Checkpoints<'a> {
     }
 
     /// Writes one, and removes those that are no longer needed.
-    pub(crate) fn save(&self, checkpoint: &Checkpoint, best_epoch: Option<usize>) -> Result<()> {
+    pub(crate) fn save(&mut self, checkpoint: &Checkpoint, best_epoch: Option<usize>) -> Result<()> {
         let path = self.path(checkpoint.history.len());
         let bytes = self
             .encode(checkpoint)
             .map_err(|problem| self.broken(&path, problem))?;
         write_atomic(&path, &bytes).map_err(hitcast_nn::NnError::from)?;
         let mut epochs = self.epochs()?;
-        epochs.truncate(epochs.len().saturating_sub(KEEP));
+        epochs.truncate(epochs.len().saturating_sub(self.settings.keep.max(1)));
         for (_, old) in epochs.into_iter().filter(|(epoch, _)| Some(*epoch) != best_epoch) {
             // One that cannot be removed is only in the way of disk space.
             let _ = fs::remove_file(old);
         }
+        self.last = Instant::now();
         Ok(())
     }
 
     fn path(&self, epoch: usize) -> PathBuf {
-        self.folder.join(format!("epoch-{epoch:06}.safetensors"))
+        self.settings.folder.join(format!("epoch-{epoch:06}.safetensors"))
     }
 
     /// Epochs with their files, the newest last.
     fn epochs(&self) -> Result<Vec<(usize, PathBuf)>> {
-        let entries = match fs::read_dir(self.folder) {
+        let entries = match fs::read_dir(self.settings.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(self.broken(self.folder, format!("cannot be read: {error}"))),
+            Err(error) => return Err(self.broken(self.settings.folder, format!("cannot be read: {error}"))),
         };
         let epoch = |name: &str| {
             name.strip_prefix("epoch-")?

@@ -37,9 +37,8 @@ impl NetworkEngine {
         validation: Option<&Dataset>,
         seed: Seed,
     ) -> Result<Self> {
-        let (optimizer, loss, clip) = (settings.optimizer, settings.loss, settings.clip_gradient_norm);
         if settings.engine != EngineChoice::Autograd {
-            let plan = PlanEngine::compile(&network, optimizer, loss, clip, train, validation, seed)?;
+            let plan = PlanEngine::compile(&network, settings, train, validation, seed)?;
             if let Some(engine) = plan {
                 return Ok(Self::Plan(Box::new(engine), network));
             }
@@ -48,7 +47,7 @@ impl NetworkEngine {
                 return Err(TrainError::setting("engine", "plan", expected));
             }
         }
-        let engine = AutogradEngine::new(network, optimizer, loss, clip, train, validation, seed)?;
+        let engine = AutogradEngine::new(network, settings, train, validation, seed)?;
         Ok(Self::Autograd(Box::new(engine)))
     }
 
@@ -62,8 +61,8 @@ impl NetworkEngine {
     /// The network as it is now.
     pub(crate) fn into_network(self) -> Result<Network> {
         match self {
-            Self::Plan(engine, mut network) => engine.write_to(&mut network).map(|()| network),
-            Self::Autograd(engine) => Ok(engine.into_network()),
+            Self::Plan(mut engine, mut network) => engine.write_to(&mut network).map(|()| network),
+            Self::Autograd(engine) => engine.into_network(),
         }
     }
 }

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::Result;
-use crate::optimizer::{Optimizer, OptimizerSettings};
+use crate::optimizer::{DecayedParameters, Optimizer};
+use crate::settings::TrainingSettings;
 
 /// Rows that are predicted at a time.
 const CHUNK: i64 = 8192;
@@ -35,31 +36,39 @@ pub trait Engine {
     /// What the engine runs into, as do all methods.
     fn begin_epoch(&mut self, order: &[usize]) -> Result<()>;
 
-    /// Learns from the rows at these places of the order.
+    /// Takes in the gradient of the rows at these places of the order, for the next step.
+    ///
+    /// # Errors
+    /// What the engine runs into.
+    fn accumulate(&mut self, rows: Range<usize>) -> Result<()>;
+
+    /// Learns from the rows at these places of the order and from those taken in since the last step: follows the mean
+    /// gradient over all of them.
     ///
     /// # Errors
     /// What the engine runs into.
     fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()>;
 
-    /// The losses of the steps since the last call, in order. May wait for the device; the trainer asks rarely.
+    /// The losses of the batches since the last call, in order. May wait for the device; the trainer asks rarely.
     ///
     /// # Errors
     /// What the engine runs into.
     fn take_losses(&mut self) -> Result<Vec<f32>>;
 
-    /// Predicts all rows of a split in their own order, as they would be predicted later (no dropout).
+    /// Predicts all rows of a split in their own order, as they would be predicted later (no dropout; by the average of the
+    /// weights, where one is kept).
     ///
     /// # Errors
     /// What the engine runs into.
     fn predict(&mut self, split: Split) -> Result<Vec<f64>>;
 
-    /// Remembers the weights as they are, in place of those remembered before.
+    /// Remembers the weights as they are (or their average, where one is kept), in place of those remembered before.
     ///
     /// # Errors
     /// What the engine runs into.
     fn remember(&mut self) -> Result<()>;
 
-    /// Brings the remembered weights back.
+    /// Brings the remembered weights back; an average begins anew.
     ///
     /// # Errors
     /// What the engine runs into.
@@ -91,7 +100,31 @@ pub struct AutogradEngine {
     validation: Option<Rows>,
     shuffled: Option<Rows>,
     losses: Vec<Tensor>,
+    accumulated: Option<Accumulated>,
+    ema_decay: Option<f64>,
+    average: Option<Snapshot>,
     best: Option<Snapshot>,
+}
+
+/// The mean gradient over the rows since the last step.
+#[derive(Debug)]
+struct Accumulated {
+    gradient: Tensor,
+    rows: usize,
+}
+
+impl Accumulated {
+    /// This with the mean gradient over some more rows.
+    #[allow(clippy::cast_precision_loss)]
+    fn with(before: Option<Self>, gradient: Tensor, rows: usize) -> Result<Self> {
+        let Some(mut before) = before else {
+            return Ok(Self { gradient, rows });
+        };
+        before.rows += rows;
+        let share = rows as f64 / before.rows as f64;
+        let _ = before.gradient.f_lerp_(&gradient, share)?;
+        Ok(before)
+    }
 }
 
 /// Features (`n × d`), target (`n`) and weights of mean 1 (`n`) where the network is.
@@ -152,22 +185,28 @@ impl AutogradEngine {
     /// An engine for these rows, which it copies to the network's device. Masks of dropout come from `seed`.
     ///
     /// # Errors
-    /// [`TrainError::Setting`](crate::TrainError::Setting) for bad optimiser settings,
+    /// [`TrainError::Setting`](crate::TrainError::Setting) for bad settings of the optimiser or the loss,
     /// [`TrainError::Torch`](crate::TrainError::Torch) if the device has no room.
     pub fn new(
         network: Network,
-        optimizer: OptimizerSettings,
-        loss: Loss,
-        clip_gradient_norm: Option<f64>,
+        settings: &TrainingSettings,
         train: &Dataset,
         validation: Option<&Dataset>,
         seed: Seed,
     ) -> Result<Self> {
+        settings.check_step()?;
         let device = network.device();
+        let mut optimizer = Optimizer::new(settings.optimizer, network.flat())?;
+        if settings.weight_decay_on != DecayedParameters::All {
+            optimizer = optimizer.with_decay_mask(decay_mask(&network, settings.weight_decay_on)?);
+        }
         Ok(Self {
-            optimizer: Optimizer::new(optimizer, network.flat())?,
-            loss,
-            clip_gradient_norm,
+            optimizer,
+            loss: settings.loss,
+            clip_gradient_norm: settings.clip_gradient_norm,
+            accumulated: None,
+            ema_decay: settings.ema_decay,
+            average: None,
             dropout: seed.stream("dropout"),
             train: Rows::new(train, device)?,
             validation: validation.map(|rows| Rows::new(rows, device)).transpose()?,
@@ -178,21 +217,19 @@ impl AutogradEngine {
         })
     }
 
-    /// The network as it is now.
-    pub fn into_network(self) -> Network {
-        self.network
-    }
-}
-
-impl Engine for AutogradEngine {
-    fn begin_epoch(&mut self, order: &[usize]) -> Result<()> {
-        let order: Vec<i64> = order.iter().map(|&row| row as i64).collect();
-        let order = Tensor::f_from_slice(&order)?.f_to_device(self.network.device())?;
-        self.shuffled = Some(self.train.map(|rows| rows.f_index_select(0, &order))?);
-        Ok(())
+    /// The network as it is now, or with the average of its weights if one is kept.
+    ///
+    /// # Errors
+    /// [`TrainError::Network`](crate::TrainError::Network) if the device fails.
+    pub fn into_network(mut self) -> Result<Network> {
+        if let Some(average) = &self.average {
+            self.network.restore(average)?;
+        }
+        Ok(self.network)
     }
 
-    fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()> {
+    /// The gradient of the mean loss over these rows of the order, and that loss.
+    fn gradient(&mut self, rows: Range<usize>) -> Result<(Tensor, Tensor)> {
         let (start, length) = (rows.start as i64, rows.len() as i64);
         let all = self.shuffled.as_ref().unwrap_or(&self.train);
         let batch = all.map(|rows| rows.f_narrow(0, start, length))?;
@@ -213,30 +250,34 @@ impl Engine for AutogradEngine {
             .iter()
             .map(|g| g.f_reshape([-1]))
             .collect::<Result<_, _>>()?;
-        let mut gradient = Tensor::f_cat(&flat, 0)?;
-        if let Some(largest) = self.clip_gradient_norm {
-            // As clip_grad_norm_: the factor stays on the device, so that nothing waits for it.
-            let factor = (gradient.f_norm()?.f_add_scalar(1e-6)?.f_reciprocal()?)
-                .f_mul_scalar_(largest)?
-                .f_clamp_max_(1.0)?;
-            gradient = gradient.f_mul_(&factor)?;
+        Ok((Tensor::f_cat(&flat, 0)?, loss.f_detach()?))
+    }
+
+    fn update_average(&mut self) -> Result<()> {
+        let Some(decay) = self.ema_decay else {
+            return Ok(());
+        };
+        match &mut self.average {
+            None => self.average = Some(self.network.snapshot()?),
+            Some(average) => self.network.average_into(average, decay)?,
         }
-        self.optimizer
-            .step(self.network.flat(), &gradient, learning_rate)?;
-        self.losses.push(loss.f_detach()?);
         Ok(())
     }
 
-    fn take_losses(&mut self) -> Result<Vec<f32>> {
-        if self.losses.is_empty() {
-            return Ok(Vec::new());
-        }
-        let losses = Tensor::f_stack(&self.losses, 0)?.f_to_device(Device::Cpu)?;
-        self.losses.clear();
-        Ok(Vec::try_from(losses)?)
+    /// Does something with the average of the weights in their place, if there is one.
+    fn with_average<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let Some(average) = self.average.take() else {
+            return work(self);
+        };
+        let now = self.network.snapshot()?;
+        self.network.restore(&average)?;
+        let done = work(self);
+        self.network.restore(&now)?;
+        self.average = Some(average);
+        done
     }
 
-    fn predict(&mut self, split: Split) -> Result<Vec<f64>> {
+    fn predict_rows(&self, split: Split) -> Result<Vec<f64>> {
         let features = match split {
             Split::Train => Some(&self.train.features),
             Split::Validation => self.validation.as_ref().map(|rows| &rows.features),
@@ -252,27 +293,87 @@ impl Engine for AutogradEngine {
         }
         Ok(predictions)
     }
+}
+
+/// One where weight decay applies, and zero elsewhere, as long as the parameters.
+fn decay_mask(network: &Network, decayed: DecayedParameters) -> Result<Tensor> {
+    let parts = network.parameters().iter().map(|parameter| {
+        let tensor = parameter.tensor();
+        let value = if decayed.includes(tensor.dim()) { 1.0 } else { 0.0 };
+        Tensor::f_full([tensor.numel() as i64], value, (Kind::Float, network.device()))
+    });
+    let parts: Vec<Tensor> = parts.collect::<Result<_, _>>()?;
+    Ok(Tensor::f_cat(&parts, 0)?)
+}
+
+impl Engine for AutogradEngine {
+    fn begin_epoch(&mut self, order: &[usize]) -> Result<()> {
+        let order: Vec<i64> = order.iter().map(|&row| row as i64).collect();
+        let order = Tensor::f_from_slice(&order)?.f_to_device(self.network.device())?;
+        self.shuffled = Some(self.train.map(|rows| rows.f_index_select(0, &order))?);
+        Ok(())
+    }
+
+    fn accumulate(&mut self, rows: Range<usize>) -> Result<()> {
+        let n = rows.len();
+        let (gradient, loss) = self.gradient(rows)?;
+        self.losses.push(loss);
+        self.accumulated = Some(Accumulated::with(self.accumulated.take(), gradient, n)?);
+        Ok(())
+    }
+
+    fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()> {
+        self.accumulate(rows)?;
+        let Some(Accumulated { mut gradient, .. }) = self.accumulated.take() else {
+            return Ok(());
+        };
+        if let Some(largest) = self.clip_gradient_norm {
+            // As clip_grad_norm_: the factor stays on the device, so that nothing waits for it.
+            let factor = (gradient.f_norm()?.f_add_scalar(1e-6)?.f_reciprocal()?)
+                .f_mul_scalar_(largest)?
+                .f_clamp_max_(1.0)?;
+            gradient = gradient.f_mul_(&factor)?;
+        }
+        self.optimizer
+            .step(self.network.flat(), &gradient, learning_rate)?;
+        self.update_average()
+    }
+
+    fn take_losses(&mut self) -> Result<Vec<f32>> {
+        if self.losses.is_empty() {
+            return Ok(Vec::new());
+        }
+        let losses = Tensor::f_stack(&self.losses, 0)?.f_to_device(Device::Cpu)?;
+        self.losses.clear();
+        Ok(Vec::try_from(losses)?)
+    }
+
+    fn predict(&mut self, split: Split) -> Result<Vec<f64>> {
+        self.with_average(|engine| engine.predict_rows(split))
+    }
 
     fn remember(&mut self) -> Result<()> {
-        self.best = Some(self.network.snapshot()?);
+        self.best = Some(self.with_average(|engine| Ok(engine.network.snapshot()?))?);
         Ok(())
     }
 
     fn recall(&mut self) -> Result<()> {
         if let Some(best) = &self.best {
             self.network.restore(best)?;
+            self.average = None;
         }
         Ok(())
     }
 
     fn state(&mut self) -> Result<ModelState> {
         let mut tensors = self.network.state()?.tensors;
-        if let Some(best) = &self.best {
-            let now = self.network.snapshot()?;
-            self.network.restore(best)?;
-            let remembered = self.network.state()?.tensors;
-            self.network.restore(&now)?;
-            tensors.extend(prefixed(BEST, remembered));
+        for (prefix, snapshot) in [(BEST, &self.best), (AVERAGE, &self.average)] {
+            if let Some(snapshot) = snapshot {
+                let now = self.network.snapshot()?;
+                self.network.restore(snapshot)?;
+                tensors.extend(prefixed(prefix, self.network.state()?.tensors));
+                self.network.restore(&now)?;
+            }
         }
         tensors.extend(prefixed(OPTIMIZER, self.optimizer.tensors()?));
         let settings = serde_json::json!({
@@ -292,16 +393,19 @@ impl Engine for AutogradEngine {
         }
         let mut own = state.tensors.clone();
         let best = take_prefixed(&mut own, BEST);
+        let average = take_prefixed(&mut own, AVERAGE);
         let optimizer = take_prefixed(&mut own, OPTIMIZER);
         let settings = self.network.state()?.settings;
         let of = |tensors| ModelState {
             settings: settings.clone(),
             tensors,
         };
-        self.best = None;
-        if !best.is_empty() {
-            self.network.load_state(&of(best))?;
-            self.best = Some(self.network.snapshot()?);
+        for (snapshot, tensors) in [(&mut self.best, best), (&mut self.average, average)] {
+            *snapshot = None;
+            if !tensors.is_empty() {
+                self.network.load_state(&of(tensors))?;
+                *snapshot = Some(self.network.snapshot()?);
+            }
         }
         self.network.load_state(&of(own))?;
         self.optimizer.restore(saved.steps, &of(optimizer))?;
@@ -310,7 +414,8 @@ impl Engine for AutogradEngine {
     }
 }
 
-/// Names of the remembered weights and of the optimiser's buffers in a saved state.
+/// Names of the remembered weights, of the averaged ones and of the optimiser's buffers in a saved state.
+pub(crate) const AVERAGE: &str = "average.";
 pub(crate) const BEST: &str = "best.";
 pub(crate) const OPTIMIZER: &str = "optimizer.";
 

@@ -1,14 +1,17 @@
 //! A network behind the trait that every model stands behind.
 
 use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, StopReason};
-use hitcast_nn::{Network, NetworkModel, NetworkSpec};
+use hitcast_nn::{LayerSpec, Network, NetworkModel, NetworkSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::choice::NetworkEngine;
+use crate::choice::{EngineChoice, NetworkEngine};
 use crate::error::{Result, TrainError};
 use crate::settings::TrainingSettings;
 use crate::trainer::{Outcome, Targets, Trainer};
+
+/// Rows whose activations an engine has room for at least.
+const MINIMUM_BLOCK: usize = 128;
 
 /// A network to be trained: what it is, and how.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -21,6 +24,35 @@ pub struct NetworkEstimator {
 }
 
 impl NetworkEstimator {
+    /// About how many bytes of memory a fit takes on its device besides the rows that it is given: copies of them in 32
+    /// bits, the order of an epoch, predictions, and for every learned number its gradient, two moments, the best so far
+    /// and an average; then the activations of a batch. libtorch itself is not counted.
+    pub fn memory(&self, training_rows: usize, validation_rows: usize, n_features: usize) -> usize {
+        let rows = training_rows + validation_rows;
+        // The matrix with its columns filled up to whole vectors, target, weight; place, prediction.
+        let a_row = 4 * (n_features.next_multiple_of(16) + 2) + 16;
+        // Automatic differentiation puts the rows of an epoch in order beforehand.
+        let shuffled = match self.training.engine {
+            EngineChoice::Autograd => training_rows * 4 * (n_features + 2),
+            _ => 0,
+        };
+        let learned = self.network.size(n_features).unwrap_or(0);
+        let copies = 5
+            + usize::from(self.training.ema_decay.is_some())
+            + usize::from(self.training.accumulate_batches > 1);
+        let widths = self.network.layers.iter().scan(n_features, |units, layer| {
+            if let LayerSpec::Linear { units: out, .. } = layer {
+                *units = *out;
+            }
+            Some(*units)
+        });
+        let batch = self.training.batch_size.min(training_rows).max(MINIMUM_BLOCK);
+        rows.saturating_mul(a_row)
+            .saturating_add(shuffled)
+            .saturating_add(learned.saturating_mul(4 * copies))
+            .saturating_add(batch.saturating_mul(4 * (n_features + 3 * widths.sum::<usize>())))
+    }
+
     /// Trains with a trainer of one's own (callbacks, say), and returns the network itself.
     ///
     /// # Errors
@@ -41,6 +73,11 @@ impl NetworkEstimator {
             epochs: self.training.epochs,
             parameters: network.n_parameters(),
             rows: train.n_rows(),
+            bytes: self.memory(
+                train.n_rows(),
+                validation.map_or(0, Dataset::n_rows),
+                train.n_features(),
+            ),
         });
         let settings = &self.training;
         let mut engine = NetworkEngine::new(network, settings, train, validation, context.seed)?;
@@ -56,13 +93,21 @@ impl NetworkEstimator {
             identity: &identity,
         };
         let outcome = trainer.run(engine.engine(), &targets, context)?;
+        let elapsed_seconds = outcome
+            .history
+            .last()
+            .map_or(0.0, |record| record.elapsed_seconds);
+        #[allow(clippy::cast_precision_loss)]
+        let rows_done = (train.n_rows() * outcome.history.len()) as f64;
         context.progress.report(&Event::FitEnded {
             model: context.name,
             reason: &describe(&outcome, settings.epochs),
-            elapsed_seconds: outcome
-                .history
-                .last()
-                .map_or(0.0, |record| record.elapsed_seconds),
+            elapsed_seconds,
+            rows_per_second: if elapsed_seconds > 0.0 {
+                rows_done / elapsed_seconds
+            } else {
+                0.0
+            },
         });
         Ok((engine.into_network()?, outcome))
     }

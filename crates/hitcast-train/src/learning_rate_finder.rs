@@ -63,9 +63,6 @@ impl LearningRateFinder {
         if settings.batch_size == 0 {
             return Err(TrainError::setting("batch_size", 0, "at least 1"));
         }
-        if let Some(norm) = settings.clip_gradient_norm {
-            positive("clip_gradient_norm", norm)?;
-        }
         let device = hitcast_torch_sys::device(context.device)?;
         let network = Network::new(&estimator.network, train.n_features(), device, context.seed)?;
         let mut engine = NetworkEngine::new(network, settings, train, None, context.seed)?;

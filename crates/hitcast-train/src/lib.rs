@@ -60,8 +60,11 @@ pub use engine::{AutogradEngine, Engine, Split};
 pub use error::{Result, TrainError};
 pub use estimator::NetworkEstimator;
 pub use learning_rate_finder::{LearningRateCurve, LearningRateFinder};
-pub use optimizer::{Optimizer, OptimizerSettings};
+pub use optimizer::{DecayedParameters, Optimizer, OptimizerSettings};
 pub use plan::PlanEngine;
 pub use schedule::Schedule;
 pub use settings::TrainingSettings;
 pub use trainer::{Outcome, Trainer};
+
+#[doc(no_inline)]
+pub use hitcast_core::{Job, Trained, train_many};

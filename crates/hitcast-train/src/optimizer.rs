@@ -60,6 +60,28 @@ pub enum OptimizerSettings {
     },
 }
 
+/// Which parameters weight decay applies to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DecayedParameters {
+    /// All, as in PyTorch with one parameter group.
+    #[default]
+    All,
+    /// The weights of linear layers, not biases and not the scales of batch norm: all tensors of two axes.
+    Weights,
+}
+
+impl DecayedParameters {
+    /// Whether a parameter with so many axes decays.
+    pub(crate) fn includes(self, axes: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::Weights => axes >= 2,
+        }
+    }
+}
+
 const fn learning_rate() -> f64 {
     1e-3
 }
@@ -183,6 +205,8 @@ pub struct Optimizer {
     first: Tensor,
     /// Mean square of the gradient of Adam.
     second: Tensor,
+    /// One where weight decay applies and zero elsewhere; `None` for everywhere.
+    decayed: Option<Tensor>,
 }
 
 impl Optimizer {
@@ -197,7 +221,15 @@ impl Optimizer {
             steps: 0,
             first: parameters.f_zeros_like()?,
             second: parameters.f_zeros_like()?,
+            decayed: None,
         })
+    }
+
+    /// This optimiser with weight decay only where this vector, as long as the parameters, is one; it is zero elsewhere.
+    #[must_use]
+    pub fn with_decay_mask(mut self, mask: Tensor) -> Self {
+        self.decayed = Some(mask);
+        self
     }
 
     /// Steps so far.
@@ -241,7 +273,7 @@ impl Optimizer {
                 weight_decay,
                 ..
             } => {
-                let gradient = decayed(gradient, parameters, weight_decay)?;
+                let gradient = self.decayed(gradient, parameters, weight_decay)?;
                 self.sgd(parameters, &gradient, learning_rate, momentum, nesterov)
             }
             OptimizerSettings::Adam {
@@ -250,7 +282,7 @@ impl Optimizer {
                 weight_decay,
                 ..
             } => {
-                let gradient = decayed(gradient, parameters, weight_decay)?;
+                let gradient = self.decayed(gradient, parameters, weight_decay)?;
                 self.adam(parameters, &gradient, learning_rate, betas, epsilon)
             }
             OptimizerSettings::AdamW {
@@ -259,9 +291,15 @@ impl Optimizer {
                 weight_decay,
                 ..
             } => {
-                let _ = parameters
-                    .shallow_clone()
-                    .f_mul_scalar_(1.0 - learning_rate * weight_decay)?;
+                let mut decaying = parameters.shallow_clone();
+                let _ = match &self.decayed {
+                    None => decaying.f_mul_scalar_(1.0 - learning_rate * weight_decay)?,
+                    Some(mask) => decaying.f_mul_(
+                        &mask
+                            .f_mul_scalar(-learning_rate * weight_decay)?
+                            .f_add_scalar_(1.0)?,
+                    )?,
+                };
                 self.adam(parameters, gradient, learning_rate, betas, epsilon)
             }
         })
@@ -313,11 +351,16 @@ impl Optimizer {
         let _ = parameters.shallow_clone().f_sub_(&step)?;
         Ok(())
     }
-}
 
-fn decayed(gradient: &Tensor, parameters: &Tensor, weight_decay: f64) -> Result<Tensor> {
-    if weight_decay == 0.0 {
-        return Ok(gradient.shallow_clone());
+    /// The gradient with that of the penalty.
+    fn decayed(&self, gradient: &Tensor, parameters: &Tensor, weight_decay: f64) -> Result<Tensor> {
+        if weight_decay == 0.0 {
+            return Ok(gradient.shallow_clone());
+        }
+        let mut penalty = parameters.f_mul_scalar(weight_decay)?;
+        if let Some(mask) = &self.decayed {
+            penalty = penalty.f_mul_(mask)?;
+        }
+        Ok(penalty.f_add_(gradient)?)
     }
-    Ok(parameters.f_mul_scalar(weight_decay)?.f_add_(gradient)?)
 }

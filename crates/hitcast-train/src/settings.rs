@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::choice::EngineChoice;
 use crate::early_stopping::EarlyStopping;
-use crate::error::{Result, TrainError, positive};
-use crate::optimizer::OptimizerSettings;
+use crate::error::{Result, TrainError, positive, share};
+use crate::optimizer::{DecayedParameters, OptimizerSettings};
 use crate::schedule::Schedule;
 
 /// How a network is trained.
@@ -30,6 +30,17 @@ pub struct TrainingSettings {
     /// Largest Euclidean norm that the gradient of a step may have; a longer one is scaled down (Pascanu et al. 2013).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip_gradient_norm: Option<f64>,
+    /// What weight decay applies to.
+    pub weight_decay_on: DecayedParameters,
+    /// Batches whose gradients make one step; at least 1. A step then follows the mean gradient over all their rows, as
+    /// one of a batch that large would, in the memory of a small one; batch norm still sees each batch alone. What is left
+    /// at the end of an epoch makes a step of its own.
+    pub accumulate_batches: usize,
+    /// Decay of the exponential moving average of the weights after each step (Polyak and Juditsky 1992), in [0, 1), as in
+    /// 0.999. The average, which begins with the weights after the first step, is what is validated, kept and returned;
+    /// `None`: the weights themselves are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema_decay: Option<f64>,
     /// What does the work.
     pub engine: EngineChoice,
 }
@@ -44,12 +55,28 @@ impl Default for TrainingSettings {
             schedule: Schedule::default(),
             early_stopping: None,
             clip_gradient_norm: None,
+            weight_decay_on: DecayedParameters::default(),
+            accumulate_batches: 1,
+            ema_decay: None,
             engine: EngineChoice::default(),
         }
     }
 }
 
 impl TrainingSettings {
+    /// Checks the settings that concern a single step.
+    pub(crate) fn check_step(&self) -> Result<()> {
+        self.loss.check()?;
+        self.optimizer.check()?;
+        if let Some(norm) = self.clip_gradient_norm {
+            positive("clip_gradient_norm", norm)?;
+        }
+        if let Some(decay) = self.ema_decay {
+            share("ema_decay", decay)?;
+        }
+        Ok(())
+    }
+
     /// Checks every setting, also against the number of training rows.
     ///
     /// # Errors
@@ -63,14 +90,17 @@ impl TrainingSettings {
             let expected = format!("from 1 to the {training_rows} training rows");
             return Err(TrainError::setting("batch_size", self.batch_size, expected));
         }
-        self.loss.check()?;
-        self.optimizer.check()?;
+        self.check_step()?;
         self.schedule.check()?;
         if let Some(early_stopping) = &self.early_stopping {
             early_stopping.check()?;
         }
-        if let Some(norm) = self.clip_gradient_norm {
-            positive("clip_gradient_norm", norm)?;
+        if self.accumulate_batches == 0 {
+            return Err(TrainError::setting(
+                "accumulate_batches",
+                self.accumulate_batches,
+                "at least 1",
+            ));
         }
         if !has_validation && self.early_stopping.is_some() {
             return Err(TrainError::NoValidation {

@@ -8,7 +8,7 @@ use hitcast_core::{EpochRecord, Event, FitContext, Seed, StopReason};
 use hitcast_metrics::RegressionMetrics;
 
 use crate::callback::Callback;
-use crate::checkpoint::{Checkpoint, Checkpoints};
+use crate::checkpoint::{Checkpoint, CheckpointFolder};
 use crate::engine::{Engine, Split};
 use crate::error::{Result, TrainError};
 use crate::schedule::ScheduleState;
@@ -94,11 +94,16 @@ impl<'c> Trainer<'c> {
         let batches = batches(targets.train.len(), settings.batch_size, targets.has_batch_norm)?;
         let base = settings.optimizer.learning_rate();
         let identity = format!("{:?} {} {}", settings, context.seed.value(), targets.identity);
-        let checkpoints = context
+        let mut checkpoints = context
             .checkpoints
-            .map(|folder| Checkpoints::new(folder, &identity));
+            .map(|checkpoints| CheckpointFolder::new(checkpoints, &identity));
         let mut run = Run {
-            schedule: ScheduleState::new(settings.schedule, base, settings.epochs, batches.len()),
+            schedule: ScheduleState::new(
+                settings.schedule,
+                base,
+                settings.epochs,
+                batches.len().div_ceil(settings.accumulate_batches),
+            ),
             watch: settings.early_stopping.map(crate::EarlyStopping::watch),
             settings: &settings,
             engine,
@@ -120,11 +125,9 @@ impl<'c> Trainer<'c> {
             if epoch + 1 == settings.epochs && stopped.is_none() {
                 stopped = Some(StopReason::Completed);
             }
-            // What was interrupted within an epoch goes on from the end of the one before.
-            if let Some(checkpoints) = checkpoints
-                .as_ref()
-                .filter(|_| stopped != Some(StopReason::Requested))
-            {
+            // What was interrupted within an epoch goes on from the end of one before.
+            let interrupted = stopped == Some(StopReason::Requested);
+            if let Some(checkpoints) = checkpoints.as_mut().filter(|all| all.is_due() && !interrupted) {
                 run.save(checkpoints, stopped)?;
             }
         }
@@ -162,8 +165,12 @@ impl Run<'_> {
         let (mut total, mut rows_done, mut looked) = (0.0, 0, 0);
         let mut interrupted = false;
         for step in 0..self.batches.len() {
-            self.engine
-                .step(self.batches[step].clone(), self.schedule.rate(epoch, step))?;
+            let rows = self.batches[step].clone();
+            if (step + 1) % self.settings.accumulate_batches == 0 || step + 1 == self.batches.len() {
+                self.engine.step(rows, self.rate(epoch, step))?;
+            } else {
+                self.engine.accumulate(rows)?;
+            }
             interrupted = self.context.stop.is_requested();
             if interrupted || (step + 1) % LOOK_EVERY == 0 || step + 1 == self.batches.len() {
                 total += self.look(epoch, looked..step + 1)?;
@@ -207,6 +214,12 @@ impl Run<'_> {
         })
     }
 
+    /// The learning rate at a batch.
+    fn rate(&self, epoch: usize, batch: usize) -> f64 {
+        self.schedule
+            .rate(epoch, batch / self.settings.accumulate_batches)
+    }
+
     /// Looks at the losses of these steps; gives their sum, each weighted by its rows.
     #[allow(clippy::cast_precision_loss)]
     fn look(&mut self, epoch: usize, steps: Range<usize>) -> Result<f64> {
@@ -214,7 +227,7 @@ impl Run<'_> {
         let mut total = 0.0;
         for (step, loss) in steps.zip(losses) {
             if !loss.is_finite() {
-                let learning_rate = self.schedule.rate(epoch, step);
+                let learning_rate = self.rate(epoch, step);
                 return Err(TrainError::NonFiniteLoss {
                     epoch: epoch + 1,
                     step: step + 1,
@@ -239,7 +252,7 @@ impl Run<'_> {
         };
         Ok(EpochRecord {
             epoch: epoch + 1,
-            learning_rate: self.schedule.rate(epoch, last_step),
+            learning_rate: self.rate(epoch, last_step),
             train_loss,
             validation_loss,
             train,
@@ -277,7 +290,7 @@ impl Run<'_> {
     }
 
     /// Goes on from the newest checkpoint, if there is one; gives why the run had ended, if it had.
-    fn resume(&mut self, checkpoints: &Checkpoints<'_>) -> Result<Option<StopReason>> {
+    fn resume(&mut self, checkpoints: &CheckpointFolder<'_>) -> Result<Option<StopReason>> {
         let Some(checkpoint) = checkpoints.newest()? else {
             return Ok(None);
         };
@@ -297,7 +310,7 @@ impl Run<'_> {
         Ok(checkpoint.stopped)
     }
 
-    fn save(&mut self, checkpoints: &Checkpoints<'_>, stopped: Option<StopReason>) -> Result<()> {
+    fn save(&mut self, checkpoints: &mut CheckpointFolder<'_>, stopped: Option<StopReason>) -> Result<()> {
         let checkpoint = Checkpoint {
             history: self.history.clone(),
             stopped,

@@ -1,8 +1,9 @@
 //! `hitcast train`
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use hitcast::core::StopSignal;
+use hitcast::core::{Checkpoints, StopSignal};
 use hitcast::pipeline::{Existing, Experiment, RunContext};
 use hitcast::prelude::SplitStrategy;
 use serde_json::json;
@@ -20,7 +21,8 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
             json: json!({ "experiment": experiment }),
         });
     }
-    let existing = if args.overwrite {
+    // What a run that was interrupted saved is replaced by what it comes to.
+    let existing = if args.overwrite || args.resume {
         Existing::Replace
     } else {
         Existing::Refuse
@@ -29,11 +31,16 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
     hitcast::pipeline::Run::check_target(&args.out, existing)?;
     let checkpoints = checkpoints(args)?;
     let console = Console::new(Detail::Models);
+    let context = hitcast::run_context(stop);
     let context = RunContext {
         progress: &console,
-        checkpoints: Some(&checkpoints),
+        checkpoints: Some(Checkpoints {
+            every: Duration::from_secs(args.checkpoint_every),
+            ..Checkpoints::new(&checkpoints)
+        }),
         device: args.device,
-        ..hitcast::run_context(stop)
+        threads: args.threads.unwrap_or(context.threads),
+        ..context
     };
     let run = experiment.run(&hitcast::registry(), &context)?;
     run.save(&args.out, existing)?;

@@ -1,8 +1,9 @@
 //! Fitting every model on the training rows and choosing by the validation rows.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
-use hitcast_core::{Estimator, Fit, FitContext, Model};
+use hitcast_core::{Checkpoints, CoreError, Estimator, Fit, FitContext, Job, Model, Trained, train_many};
 
 use super::RunContext;
 use super::rows::{PartRows, Prepared};
@@ -52,7 +53,7 @@ pub(super) fn candidates<'a>(experiment: &'a Experiment, registry: &Registry) ->
         .collect()
 }
 
-/// Fits every candidate, unless a stop is requested in between, and gives the place of the best.
+/// Fits every candidate that was begun before a stop, and gives the place of the best.
 pub(super) fn fit_all(
     experiment: &Experiment,
     candidates: &[Candidate<'_>],
@@ -60,15 +61,55 @@ pub(super) fn fit_all(
     context: &RunContext<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<(Vec<Fitted>, usize)> {
+    let folders: Vec<Option<PathBuf>> = candidates
+        .iter()
+        .enumerate()
+        .map(|(place, candidate)| {
+            Some(
+                context
+                    .checkpoints?
+                    .folder
+                    .join(folder_name(place, &candidate.spec.name)),
+            )
+        })
+        .collect();
+    let [train, validation, _] = &prepared.parts;
+    let jobs: Vec<Job<'_>> = candidates
+        .iter()
+        .zip(&folders)
+        .map(|(candidate, folder)| {
+            let name = &candidate.spec.name;
+            Job {
+                estimator: &*candidate.estimator,
+                train: &train.dataset,
+                validation: Some(&validation.dataset),
+                context: FitContext {
+                    name,
+                    // By name, so that another model beside it changes nothing for this one.
+                    seed: experiment.seed.child("fit").child(name),
+                    device: context.device.unwrap_or(experiment.device),
+                    progress: context.progress,
+                    stop: context.stop,
+                    checkpoints: context
+                        .checkpoints
+                        .zip(folder.as_deref())
+                        .map(|(all, folder)| Checkpoints { folder, ..all }),
+                },
+            }
+        })
+        .collect();
     let mut all = Vec::new();
-    for (place, candidate) in candidates.iter().enumerate() {
-        if context.stop.is_requested() {
-            warnings.push(format!(
-                "a stop was requested before {} was fitted",
-                candidate.spec.name
-            ));
-        } else {
-            all.push(fit(experiment, candidate, place, prepared, context)?);
+    for (place, (candidate, result)) in candidates
+        .iter()
+        .zip(train_many(&jobs, context.threads))
+        .enumerate()
+    {
+        match result {
+            Ok(trained) => all.push(judge(candidate, place, prepared, trained)?),
+            Err(CoreError::NotBegun(name)) => {
+                warnings.push(format!("a stop was requested before {name} was fitted"));
+            }
+            Err(source) => return Err(PipelineError::model(&candidate.spec.name)(source.into())),
         }
     }
     let selection = experiment.metrics.selection;
@@ -105,38 +146,20 @@ fn folder_name(place: usize, name: &str) -> String {
     format!("{:02}-{name}", place + 1)
 }
 
-fn fit(
-    experiment: &Experiment,
-    candidate: &Candidate<'_>,
-    place: usize,
-    prepared: &Prepared,
-    context: &RunContext<'_>,
-) -> Result<Fitted> {
+/// Predicts all rows by a model that was fitted, and measures it.
+fn judge(candidate: &Candidate<'_>, place: usize, prepared: &Prepared, trained: Trained) -> Result<Fitted> {
     let ModelSpec { name, kind, .. } = candidate.spec;
-    let checkpoints = context
-        .checkpoints
-        .map(|folder| folder.join(folder_name(place, name)));
-    let fit_context = FitContext {
-        name,
-        checkpoints: checkpoints.as_deref(),
-        // By name, so that another model beside it changes nothing for this one.
-        seed: experiment.seed.child("fit").child(name),
-        device: context.device.unwrap_or(experiment.device),
-        progress: context.progress,
-        stop: context.stop,
-    };
-    let started = Instant::now();
     let [train, validation, test] = &prepared.parts;
-    let Fit {
-        model,
-        history,
-        best_epoch,
-        stopped,
-    } = candidate
-        .estimator
-        .fit(&train.dataset, Some(&validation.dataset), &fit_context)
-        .map_err(|source| PipelineError::model(name)(source.into()))?;
-    let fit_seconds = started.elapsed().as_secs_f64();
+    let Trained {
+        fit:
+            Fit {
+                model,
+                history,
+                best_epoch,
+                stopped,
+            },
+        seconds: fit_seconds,
+    } = trained;
     if model.kind() != kind {
         let message = format!("its kind {kind:?} fitted a model of kind {:?}", model.kind());
         return Err(PipelineError::model(name)(message.into()));

@@ -6,10 +6,11 @@ mod judge;
 mod rows;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Instant;
 
-use hitcast_core::{DeviceChoice, Event, NoProgress, Progress, StopSignal};
+use hitcast_core::{Checkpoints, DeviceChoice, Event, NoProgress, Progress, StopSignal};
 use hitcast_data::{BadValues, CsvReader, Loaded, ReadReport, Schema, SchemaChoice, Table, catalogue};
 
 use crate::environment::Environment;
@@ -33,9 +34,11 @@ pub struct RunContext<'a> {
     pub device: Option<DeviceChoice>,
     /// Machine and libraries, for the report; what concerns libtorch only the caller knows.
     pub environment: Environment,
-    /// Folder in which fits keep what they need to go on after being killed, each in a folder of its own; a run of the same
-    /// experiment goes on from what is there. `None`: nothing is kept.
-    pub checkpoints: Option<&'a Path>,
+    /// Where fits keep what they need to go on after being killed, each in a folder of its own inside of this one; a run of
+    /// the same experiment goes on from what is there. `None`: nothing is kept.
+    pub checkpoints: Option<Checkpoints<'a>>,
+    /// Models that are fitted at the same time, each on one thread. The results do not depend on it.
+    pub threads: NonZeroUsize,
 }
 
 impl<'a> RunContext<'a> {
@@ -47,6 +50,7 @@ impl<'a> RunContext<'a> {
             device: None,
             environment: Environment::detect(),
             checkpoints: None,
+            threads: hitcast_core::many::available_threads(),
         }
     }
 }

@@ -6,16 +6,17 @@ use std::ops::Range;
 use hitcast_core::{CoreError, Dataset, ModelState, Seed, TensorData};
 use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::mask::MaskGenerator;
+use hitcast_kernels::optimizer::average;
 use hitcast_kernels::{Level, reduce};
-use hitcast_nn::{Loss, Network, NnError};
+use hitcast_nn::{Network, NnError};
 use serde::Deserialize;
 use tch::Device;
 
 use super::flat_optimizer::FlatOptimizer;
 use super::{Plan, Rows};
-use crate::engine::{BEST, Engine, OPTIMIZER, Split, prefixed, take_prefixed};
+use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, prefixed, take_prefixed};
 use crate::error::{Result, TrainError};
-use crate::optimizer::OptimizerSettings;
+use crate::settings::TrainingSettings;
 
 /// Trains a [`Network`] on the processor by a plan of fused passes, many times faster than libtorch at small batches.
 ///
@@ -30,8 +31,60 @@ pub struct PlanEngine {
     validation: Option<Rows>,
     order: Vec<u32>,
     losses: Vec<f32>,
-    best: Option<(Vec<f32>, Vec<f32>)>,
+    accumulated: Accumulated,
+    ema_decay: Option<f64>,
+    average: Option<Numbers>,
+    best: Option<Numbers>,
     level: Level,
+}
+
+/// Everything that a network has learned.
+#[derive(Debug, Clone, Default)]
+struct Numbers {
+    parameters: Vec<f32>,
+    statistics: Vec<f32>,
+}
+
+/// The mean gradient over the rows since the last step.
+#[derive(Debug, Default)]
+struct Accumulated {
+    gradient: Vec<f32>,
+    rows: usize,
+}
+
+impl Accumulated {
+    /// Takes in the mean gradient over some more rows.
+    #[allow(clippy::cast_precision_loss)]
+    fn add(&mut self, level: Level, gradient: &[f32], rows: usize) {
+        let share = self.rows as f64 / (self.rows + rows) as f64;
+        if self.rows == 0 {
+            self.gradient.clear();
+            self.gradient.extend_from_slice(gradient);
+        } else {
+            average(level, &mut self.gradient, gradient, share);
+        }
+        self.rows += rows;
+    }
+}
+
+impl Numbers {
+    fn tensors(&self) -> BTreeMap<String, TensorData> {
+        let named = [("parameters", &self.parameters), ("statistics", &self.statistics)];
+        BTreeMap::from(named.map(|(name, values)| (name.to_owned(), TensorData::f32_vector(values.clone()))))
+    }
+
+    /// Takes as many numbers as these from a state.
+    fn take(&self, tensors: BTreeMap<String, TensorData>) -> Result<Self> {
+        let state = ModelState {
+            settings: serde_json::Value::Null,
+            tensors,
+        };
+        let take = |name, n| state.f32(name, &[n]).map(<[f32]>::to_vec).map_err(NnError::from);
+        Ok(Self {
+            parameters: take("parameters", self.parameters.len())?,
+            statistics: take("statistics", self.statistics.len())?,
+        })
+    }
 }
 
 impl PlanEngine {
@@ -44,15 +97,12 @@ impl PlanEngine {
     /// many features as the network takes.
     pub fn compile(
         network: &Network,
-        optimizer: OptimizerSettings,
-        loss: Loss,
-        clip_gradient_norm: Option<f64>,
+        settings: &TrainingSettings,
         train: &Dataset,
         validation: Option<&Dataset>,
         seed: Seed,
     ) -> Result<Option<Self>> {
-        optimizer.check()?;
-        loss.check()?;
+        settings.check_step()?;
         for data in [Some(train), validation].into_iter().flatten() {
             if data.n_features() != network.n_inputs() {
                 return Err(TrainError::Columns {
@@ -68,29 +118,68 @@ impl PlanEngine {
             return Ok(None);
         }
         let level = Level::best();
-        let Some(plan) = Plan::new(network, level, loss, &mut seed.stream("dropout"))? else {
+        let Some(plan) = Plan::new(network, level, settings.loss, &mut seed.stream("dropout"))? else {
             return Ok(None);
         };
+        let groups = plan.parameter_axes();
+        let groups = groups.map(|(range, axes)| (range, settings.weight_decay_on.includes(axes)));
         Ok(Some(Self {
-            optimizer: FlatOptimizer::new(optimizer, plan.parameters.len()),
-            clip_gradient_norm,
+            optimizer: FlatOptimizer::new(settings.optimizer, groups),
+            clip_gradient_norm: settings.clip_gradient_norm,
             train: Rows::new(train),
             validation: validation.map(Rows::new),
             order: (0..n_rows).collect(),
             losses: Vec::new(),
+            accumulated: Accumulated::default(),
+            ema_decay: settings.ema_decay,
+            average: None,
             best: None,
             level,
             plan,
         }))
     }
 
-    /// Writes the numbers as they are now to the network that this engine was made from.
+    /// Writes the numbers as they are now, or their average if one is kept, to the network that this engine was made from.
     ///
     /// # Errors
     /// [`TrainError::Network`] if it is another network, or if a number is not finite.
-    pub fn write_to(&self, network: &mut Network) -> Result<()> {
+    pub fn write_to(&mut self, network: &mut Network) -> Result<()> {
         let settings = network.state()?.settings;
-        Ok(network.load_state(&self.plan.state(settings)?)?)
+        let state = self.with_average(|plan| plan.state(settings))?;
+        Ok(network.load_state(&state)?)
+    }
+
+    /// Does something with the average of the weights in their place, if there is one.
+    fn with_average<T>(&mut self, work: impl FnOnce(&mut Plan) -> T) -> T {
+        self.exchange();
+        let done = work(&mut self.plan);
+        self.exchange();
+        done
+    }
+
+    fn exchange(&mut self) {
+        if let Some(average) = &mut self.average {
+            std::mem::swap(&mut average.parameters, &mut self.plan.parameters);
+            std::mem::swap(&mut average.statistics, &mut self.plan.statistics);
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers {
+            parameters: self.plan.parameters.clone(),
+            statistics: self.plan.statistics.clone(),
+        }
+    }
+
+    fn update_average(&mut self) {
+        let Some(decay) = self.ema_decay else { return };
+        match &mut self.average {
+            None => self.average = Some(self.numbers()),
+            Some(numbers) => {
+                average(self.level, &mut numbers.parameters, &self.plan.parameters, decay);
+                average(self.level, &mut numbers.statistics, &self.plan.statistics, decay);
+            }
+        }
     }
 
     /// Bytes that training takes besides the data: parameters, gradient, moments, and the buffers of a step.
@@ -121,11 +210,26 @@ impl Engine for PlanEngine {
         Ok(())
     }
 
+    fn accumulate(&mut self, rows: Range<usize>) -> Result<()> {
+        self.plan.check_batch(rows.len())?;
+        let n = rows.len();
+        let loss = self.plan.loss_and_gradient(&self.train, &self.order[rows]);
+        self.accumulated.add(self.level, &self.plan.gradient, n);
+        self.losses.push(loss);
+        Ok(())
+    }
+
     fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()> {
         self.plan.check_batch(rows.len())?;
         // The moments of units that have died fall towards zero for ever.
         let _flush = FlushDenormals::begin();
+        let n = rows.len();
         let loss = self.plan.loss_and_gradient(&self.train, &self.order[rows]);
+        if self.accumulated.rows > 0 {
+            self.accumulated.add(self.level, &self.plan.gradient, n);
+            std::mem::swap(&mut self.accumulated.gradient, &mut self.plan.gradient);
+            self.accumulated.rows = 0;
+        }
         #[allow(clippy::cast_possible_truncation)]
         let scale = self.clip_gradient_norm.map_or(1.0, |largest| {
             // As clip_grad_norm_.
@@ -135,6 +239,7 @@ impl Engine for PlanEngine {
         let (parameters, gradient) = (&mut self.plan.parameters, &self.plan.gradient);
         self.optimizer
             .step(self.level, parameters, gradient, scale, learning_rate);
+        self.update_average();
         self.losses.push(loss);
         Ok(())
     }
@@ -144,24 +249,32 @@ impl Engine for PlanEngine {
     }
 
     fn predict(&mut self, split: Split) -> Result<Vec<f64>> {
+        self.exchange();
         let rows = match split {
             Split::Train => Some(&self.train),
             Split::Validation => self.validation.as_ref(),
         };
-        Ok(rows.map(|rows| self.plan.predict(rows)).unwrap_or_default())
+        let predictions = rows.map(|rows| self.plan.predict(rows)).unwrap_or_default();
+        self.exchange();
+        Ok(predictions)
     }
 
     fn remember(&mut self) -> Result<()> {
-        let (parameters, statistics) = self.best.get_or_insert_with(Default::default);
-        parameters.clone_from(&self.plan.parameters);
-        statistics.clone_from(&self.plan.statistics);
+        let (parameters, statistics) = match &self.average {
+            Some(average) => (&average.parameters, &average.statistics),
+            None => (&self.plan.parameters, &self.plan.statistics),
+        };
+        let best = self.best.get_or_insert_with(Default::default);
+        best.parameters.clone_from(parameters);
+        best.statistics.clone_from(statistics);
         Ok(())
     }
 
     fn recall(&mut self) -> Result<()> {
-        if let Some((parameters, statistics)) = &self.best {
-            self.plan.parameters.clone_from(parameters);
-            self.plan.statistics.clone_from(statistics);
+        if let Some(best) = &self.best {
+            self.plan.parameters.clone_from(&best.parameters);
+            self.plan.statistics.clone_from(&best.statistics);
+            self.average = None;
         }
         Ok(())
     }
@@ -169,10 +282,11 @@ impl Engine for PlanEngine {
     fn state(&mut self) -> Result<ModelState> {
         let (steps, buffers) = self.optimizer.state();
         let mut tensors = prefixed(OPTIMIZER, buffers);
-        let (parameters, statistics) = (&self.plan.parameters, &self.plan.statistics);
-        tensors.extend(flat(parameters, statistics));
-        if let Some((parameters, statistics)) = &self.best {
-            tensors.extend(prefixed(BEST, flat(parameters, statistics)));
+        tensors.extend(self.numbers().tensors());
+        for (prefix, numbers) in [(BEST, &self.best), (AVERAGE, &self.average)] {
+            if let Some(numbers) = numbers {
+                tensors.extend(prefixed(prefix, numbers.tensors()));
+            }
         }
         let settings = serde_json::json!({
             "engine": "plan",
@@ -193,28 +307,21 @@ impl Engine for PlanEngine {
             .try_into()
             .map_err(|_| wrong("has no 64 random states".to_owned()))?;
         let mut own = state.tensors.clone();
-        let best = take_prefixed(&mut own, BEST);
-        let optimizer = take_prefixed(&mut own, OPTIMIZER);
-        let of = |tensors| ModelState {
+        let of = self.numbers();
+        let kept = |tensors: BTreeMap<_, _>| {
+            let taken = (!tensors.is_empty()).then(|| of.take(tensors));
+            taken.transpose()
+        };
+        let best = kept(take_prefixed(&mut own, BEST))?;
+        let average = kept(take_prefixed(&mut own, AVERAGE))?;
+        let optimizer = ModelState {
             settings: serde_json::Value::Null,
-            tensors,
+            tensors: take_prefixed(&mut own, OPTIMIZER),
         };
-        let (n_parameters, n_statistics) = (self.plan.parameters.len(), self.plan.statistics.len());
-        let buffers = |state: &ModelState| -> Result<(Vec<f32>, Vec<f32>)> {
-            let take = |name, n| state.f32(name, &[n]).map(<[f32]>::to_vec).map_err(NnError::from);
-            Ok((
-                take("parameters", n_parameters)?,
-                take("statistics", n_statistics)?,
-            ))
-        };
-        let now = buffers(&of(own))?;
-        self.best = if best.is_empty() {
-            None
-        } else {
-            Some(buffers(&of(best))?)
-        };
-        self.optimizer.restore(saved.steps, &of(optimizer))?;
-        (self.plan.parameters, self.plan.statistics) = now;
+        let now = of.take(own)?;
+        self.optimizer.restore(saved.steps, &optimizer)?;
+        (self.best, self.average) = (best, average);
+        (self.plan.parameters, self.plan.statistics) = (now.parameters, now.statistics);
         self.plan.masks = MaskGenerator::from_state(&masks);
         Ok(())
     }
@@ -226,9 +333,4 @@ struct SavedPlan {
     engine: String,
     steps: i32,
     masks: Vec<u32>,
-}
-
-fn flat(parameters: &[f32], statistics: &[f32]) -> BTreeMap<String, TensorData> {
-    let named = [("parameters", parameters), ("statistics", statistics)];
-    BTreeMap::from(named.map(|(name, values)| (name.to_owned(), TensorData::f32_vector(values.to_vec()))))
 }

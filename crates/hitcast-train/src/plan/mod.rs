@@ -19,6 +19,8 @@ mod stage;
 
 pub use engine::PlanEngine;
 
+use std::ops::Range;
+
 use hitcast_core::{ModelState, Stream, TensorData, TensorValues};
 use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::mask::MaskGenerator;
@@ -208,6 +210,17 @@ impl Plan {
         for stage in &mut self.stages {
             stage.reserve(rows);
         }
+    }
+
+    /// The parameters one behind the other, and the number of axes of each.
+    fn parameter_axes(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
+        self.slots.iter().filter_map(|slot| match slot.place {
+            Place::Parameters(start) => {
+                let n: usize = slot.shape.iter().product();
+                Some((start..start + n, slot.shape.len()))
+            }
+            Place::Statistics(_) => None,
+        })
     }
 
     /// Whether a step can be made of so many rows.

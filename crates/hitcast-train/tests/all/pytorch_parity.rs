@@ -13,7 +13,9 @@ use std::error::Error;
 use hitcast_core::dataset::FeatureColumn;
 use hitcast_core::{Dataset, Features, ModelState, Seed, TensorData, TensorValues};
 use hitcast_nn::{Activation, LayerSpec, Loss, Network, NetworkSpec};
-use hitcast_train::{AutogradEngine, Engine, OptimizerSettings, PlanEngine};
+use hitcast_train::{
+    AutogradEngine, DecayedParameters, Engine, OptimizerSettings, PlanEngine, TrainingSettings,
+};
 use ndarray::Array2;
 use safetensors::SafeTensors;
 use tch::Device;
@@ -116,33 +118,48 @@ fn is_without_gradient(network: &Network, name: &str) -> bool {
         )
 }
 
-fn assert_parity(
-    case: &str,
-    spec: &NetworkSpec,
-    optimizer: OptimizerSettings,
-    loss: Loss,
-    clip: Option<f64>,
-) -> Outcome {
+/// The batches of a case: all of 64 rows, or each in two parts whose gradients are added up.
+const PARTS: [usize; 2] = [40, 24];
+
+fn assert_parity(case: &str, spec: &NetworkSpec, settings: &TrainingSettings) -> Outcome {
     let data = batches()?;
     let mut network = Network::new(spec, FEATURES, Device::Cpu, Seed::new(0))?;
     let start = starting_weights(&network)?;
     network.load_state(&start)?;
     let steps = |engine: &mut dyn Engine| -> Outcome {
-        for step in 0..STEPS {
-            engine.step(step * BATCH..(step + 1) * BATCH, optimizer.learning_rate())?;
+        let rate = settings.optimizer.learning_rate();
+        for batch in (0..BATCH * STEPS).step_by(BATCH) {
+            let end = batch + BATCH;
+            if settings.accumulate_batches == 1 {
+                engine.step(batch..end, rate)?;
+            } else {
+                engine.accumulate(batch..batch + PARTS[0])?;
+                engine.step(batch + PARTS[0]..end, rate)?;
+            }
         }
         Ok(())
     };
     let seed = Seed::new(0);
-    let plan = PlanEngine::compile(&network, optimizer, loss, clip, &data, None, seed)?;
+    let plan = PlanEngine::compile(&network, settings, &data, None, seed)?;
     let mut plan = plan.ok_or("there is no plan for the network")?;
     steps(&mut plan)?;
     let mut planned = Network::new(spec, FEATURES, Device::Cpu, Seed::new(1))?;
     plan.write_to(&mut planned)?;
     assert_golden(&format!("{case}, planned"), case, &planned)?;
-    let mut autograd = AutogradEngine::new(network, optimizer, loss, clip, &data, None, seed)?;
+    let mut autograd = AutogradEngine::new(network, settings, &data, None, seed)?;
     steps(&mut autograd)?;
-    assert_golden(case, case, &autograd.into_network())
+    assert_golden(case, case, &autograd.into_network()?)
+}
+
+fn adam() -> TrainingSettings {
+    with(OptimizerSettings::adam(1e-3))
+}
+
+fn with(optimizer: OptimizerSettings) -> TrainingSettings {
+    TrainingSettings {
+        optimizer,
+        ..Default::default()
+    }
 }
 
 /// That the network is where PyTorch ended.
@@ -186,16 +203,24 @@ fn has_free_bias(network: &Network) -> bool {
 
 #[test]
 fn the_four_networks_take_ten_adam_steps_as_pytorch_does() -> Outcome {
-    let adam = OptimizerSettings::adam(1e-3);
     for (case, spec) in [
         ("mlp1", NetworkSpec::mlp(&[64])),
         ("mlp2", NetworkSpec::mlp(&[64, 32])),
         ("mlp3", NetworkSpec::mlp(&[128, 64, 32])),
         ("mlp2_batchnorm", NetworkSpec::mlp(&[64, 32]).with_batch_norm()),
     ] {
-        assert_parity(case, &spec, adam, Loss::Mse, None)?;
+        assert_parity(case, &spec, &adam())?;
     }
     Ok(())
+}
+
+fn adam_with_decay() -> OptimizerSettings {
+    OptimizerSettings::Adam {
+        learning_rate: 1e-2,
+        betas: (0.9, 0.999),
+        epsilon: 1e-8,
+        weight_decay: 0.1,
+    }
 }
 
 #[test]
@@ -206,38 +231,63 @@ fn every_optimiser_steps_as_pytorchs() -> Outcome {
         nesterov,
         weight_decay,
     };
-    let decayed = OptimizerSettings::Adam {
-        learning_rate: 1e-2,
-        betas: (0.9, 0.999),
-        epsilon: 1e-8,
-        weight_decay: 0.1,
-    };
     let cases = BTreeMap::from([
-        ("adam_decay", decayed),
+        ("adam_decay", adam_with_decay()),
         ("adamw", OptimizerSettings::adamw(1e-2, 0.1)),
         ("sgd", sgd(0.0, false, 0.0)),
         ("sgd_momentum", sgd(0.9, false, 0.1)),
         ("sgd_nesterov", sgd(0.9, true, 0.0)),
     ]);
     for (case, optimizer) in cases {
-        assert_parity(case, &NetworkSpec::mlp(&[16]), optimizer, Loss::Mse, None)?;
+        assert_parity(case, &NetworkSpec::mlp(&[16]), &with(optimizer))?;
     }
     Ok(())
 }
 
 #[test]
+fn decay_of_weights_alone_agrees_with_pytorchs_parameter_groups() -> Outcome {
+    let cases = [
+        ("adam_groups", adam_with_decay()),
+        ("adamw_groups", OptimizerSettings::adamw(1e-2, 0.1)),
+    ];
+    for (case, optimizer) in cases {
+        let settings = TrainingSettings {
+            weight_decay_on: DecayedParameters::Weights,
+            ..with(optimizer)
+        };
+        assert_parity(case, &NetworkSpec::mlp(&[16]), &settings)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn gradients_of_several_batches_and_averaged_weights_agree_with_pytorch() -> Outcome {
+    let spec = NetworkSpec::mlp(&[64, 32]).with_batch_norm();
+    let accumulated = TrainingSettings {
+        accumulate_batches: 2,
+        clip_gradient_norm: Some(50.0),
+        ..adam()
+    };
+    assert_parity("accumulated", &spec, &accumulated)?;
+    let averaged = TrainingSettings {
+        ema_decay: Some(0.9),
+        ..adam()
+    };
+    assert_parity("averaged", &spec, &averaged)
+}
+
+#[test]
 fn clipping_and_the_other_losses_agree_with_pytorch() -> Outcome {
     let spec = NetworkSpec::mlp(&[16]);
-    let adam = OptimizerSettings::adam(1e-3);
-    assert_parity(
-        "clipped",
-        &spec,
-        OptimizerSettings::sgd(1e-2, 0.0),
-        Loss::Mse,
-        Some(1.0),
-    )?;
-    assert_parity("mae", &spec, adam, Loss::Mae, None)?;
-    assert_parity("huber", &spec, adam, Loss::Huber { delta: 20.0 }, None)
+    let clipped = TrainingSettings {
+        clip_gradient_norm: Some(1.0),
+        ..with(OptimizerSettings::sgd(1e-2, 0.0))
+    };
+    assert_parity("clipped", &spec, &clipped)?;
+    for (case, loss) in [("mae", Loss::Mae), ("huber", Loss::Huber { delta: 20.0 })] {
+        assert_parity(case, &spec, &TrainingSettings { loss, ..adam() })?;
+    }
+    Ok(())
 }
 
 #[test]
@@ -258,7 +308,7 @@ fn every_activation_agrees_with_pytorch() -> Outcome {
             layers,
             ..NetworkSpec::default()
         };
-        assert_parity(case, &spec, OptimizerSettings::adam(1e-3), Loss::Mse, None)?;
+        assert_parity(case, &spec, &adam())?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use hitcast_core::dataset::FeatureColumn;
 use hitcast_core::file::write_atomic;
 use hitcast_core::{
-    Dataset, Estimator, Features, Fit, FitContext, ModelState, Seed, StopSignal, TensorValues,
+    Checkpoints, Dataset, Estimator, Features, Fit, FitContext, ModelState, Seed, StopSignal, TensorValues,
 };
 use hitcast_nn::NetworkSpec;
 use hitcast_train::choice::EngineChoice;
@@ -50,6 +50,8 @@ fn estimator(engine: EngineChoice, epochs: usize) -> NetworkEstimator {
                 patience: epochs,
                 ..Default::default()
             }),
+            ema_decay: Some(0.99),
+            accumulate_batches: 3,
             engine,
             ..Default::default()
         },
@@ -59,7 +61,10 @@ fn estimator(engine: EngineChoice, epochs: usize) -> NetworkEstimator {
 fn fit(estimator: &NetworkEstimator, seed: u64, folder: Option<&Path>) -> hitcast_core::Result<Fit> {
     let stop = StopSignal::new();
     let context = FitContext {
-        checkpoints: folder,
+        checkpoints: folder.map(|folder| Checkpoints {
+            every: Duration::ZERO,
+            ..Checkpoints::new(folder)
+        }),
         ..FitContext::quiet("resumed", Seed::new(seed), &stop)
     };
     estimator.fit(&data(1000, 1), Some(&data(200, 2)), &context)

@@ -8,18 +8,20 @@
 )]
 
 use std::error::Error;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use hitcast_core::dataset::FeatureColumn;
 use hitcast_core::{
-    Dataset, EpochRecord, Estimator, Event, Features, FitContext, Progress, Seed, StopReason, StopSignal,
+    Dataset, EpochRecord, Estimator, Event, Features, FitContext, Job, Progress, Seed, StopReason, StopSignal,
 };
-use hitcast_nn::{Head, Loss, NetworkSpec};
+use hitcast_nn::{Head, Loss, Network, NetworkSpec};
 use hitcast_train::{
-    EarlyStopping, LearningRateFinder, NetworkEstimator, OptimizerSettings, Schedule, TrainError, Trainer,
-    TrainingSettings,
+    EarlyStopping, Engine, EngineChoice, LearningRateFinder, NetworkEstimator, OptimizerSettings, PlanEngine,
+    Schedule, TrainError, Trainer, TrainingSettings, train_many,
 };
 use ndarray::Array2;
+use tch::Device;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -271,6 +273,12 @@ fn settings_that_cannot_work_are_named_before_anything_is_done() -> Outcome {
         .contains("no validation rows")
     );
     assert!(
+        message(|e| e.training.accumulate_batches = 0, &train)
+            .contains("accumulate_batches is 0, but must be at least 1")
+    );
+    assert!(message(|e| e.training.ema_decay = Some(1.0), &train).contains("ema_decay is 1"));
+    assert!(message(|e| e.training.ema_decay = Some(f64::NAN), &train).contains("ema_decay is NaN"));
+    assert!(
         message(|e| e.training.clip_gradient_norm = Some(0.0), &train).contains("clip_gradient_norm is 0")
     );
     assert!(
@@ -344,5 +352,126 @@ fn settings_survive_a_file_and_a_slip_is_named() -> Outcome {
             ..
         })
     ));
+    Ok(())
+}
+
+/// Predictions after two epochs by each engine.
+fn predicted(training: &TrainingSettings, engine: EngineChoice) -> Result<Vec<f64>, Box<dyn Error>> {
+    let estimator = NetworkEstimator {
+        network: NetworkSpec::mlp(&[16]),
+        training: TrainingSettings {
+            epochs: 2,
+            optimizer: OptimizerSettings::sgd(1e-3, 0.9),
+            engine,
+            ..training.clone()
+        },
+    };
+    let model = fit(&estimator, 3)?.model;
+    Ok(model.predict(data(50, 9)?.features().matrix())?.into_values())
+}
+
+#[test]
+fn batches_that_are_added_up_learn_as_one_large_batch() -> Outcome {
+    for engine in [EngineChoice::Plan, EngineChoice::Autograd] {
+        // 700 rows: the last step of an epoch is shorter.
+        let large = TrainingSettings {
+            batch_size: 128,
+            schedule: Schedule::one_cycle(),
+            ..Default::default()
+        };
+        let small = TrainingSettings {
+            batch_size: 32,
+            accumulate_batches: 4,
+            ..large.clone()
+        };
+        let (large, small) = (predicted(&large, engine)?, predicted(&small, engine)?);
+        for (large, small) in large.iter().zip(&small) {
+            assert!((large - small).abs() < 1e-3, "{engine:?}: {large} {small}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_average_that_forgets_at_once_is_the_weights_and_one_that_does_not_lags_behind() -> Outcome {
+    for engine in [EngineChoice::Plan, EngineChoice::Autograd] {
+        let averaged = |ema_decay| {
+            let settings = TrainingSettings {
+                ema_decay,
+                ..Default::default()
+            };
+            predicted(&settings, engine)
+        };
+        let plain = averaged(None)?;
+        let gap = |other: &[f64]| {
+            let gaps = plain.iter().zip(other).map(|(a, b)| (a - b).abs());
+            gaps.fold(0.0, f64::max)
+        };
+        assert!(gap(&averaged(Some(0.0))?) < 1e-3);
+        assert!(gap(&averaged(Some(0.99))?) > 1.0);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_memory_that_is_foretold_is_what_the_engine_takes() -> Outcome {
+    let (train, seed) = (data(5000, 1)?, Seed::new(1));
+    for spec in [
+        NetworkSpec::mlp(&[256, 128]),
+        NetworkSpec::mlp(&[64]).with_batch_norm().with_dropout(0.1),
+    ] {
+        let estimator = NetworkEstimator {
+            network: spec,
+            training: TrainingSettings {
+                batch_size: 1024,
+                ..Default::default()
+            },
+        };
+        let network = Network::new(&estimator.network, 3, Device::Cpu, seed)?;
+        let engine = PlanEngine::compile(&network, &estimator.training, &train, None, seed)?;
+        let mut engine = engine.ok_or("no plan")?;
+        engine.step(0..1024, 1e-3)?;
+        engine.remember()?;
+        let foretold = estimator.memory(5000, 0, 3);
+        // 16 columns, target, place of a row, and a prediction.
+        let rows = 5000 * (16 * 4 + 4 + 4 + 8);
+        let taken = engine.bytes() + rows;
+        assert!(
+            foretold >= taken && foretold < 3 * taken,
+            "{foretold} foretold, {taken} taken"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn many_fits_at_once_learn_what_each_learns_alone() -> Outcome {
+    let (train, validation) = (data(400, 1)?, data(100, 2)?);
+    let stop = StopSignal::new();
+    let estimators: Vec<NetworkEstimator> = (1..=5).map(estimator).collect();
+    let names: Vec<String> = (1..=5).map(|n| format!("trial {n}")).collect();
+    let jobs: Vec<Job<'_>> = estimators
+        .iter()
+        .zip(&names)
+        .enumerate()
+        .map(|(n, (estimator, name))| Job {
+            estimator,
+            train: &train,
+            validation: Some(&validation),
+            context: FitContext::quiet(name, Seed::new(n as u64), &stop),
+        })
+        .collect();
+    let states = |threads: usize| -> Result<Vec<_>, Box<dyn Error>> {
+        let threads = NonZeroUsize::new(threads).ok_or("no thread")?;
+        let trained = train_many(&jobs, threads);
+        trained
+            .into_iter()
+            .map(|trained| Ok(trained?.fit.model.state()?))
+            .collect()
+    };
+    let alone = states(1)?;
+    assert_eq!(states(2)?, alone);
+    assert_eq!(states(4)?, alone);
+    assert_ne!(alone[0], alone[1]);
     Ok(())
 }

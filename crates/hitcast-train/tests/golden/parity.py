@@ -1,9 +1,10 @@
-"""Makes parity.safetensors and schedules.json: what PyTorch 2.11 does from given weights on given batches.
+"""Makes parity.safetensors, optimizers.safetensors and schedules.json: what PyTorch 2.11 does from given weights on
+given batches, and with given gradients.
 
     python3 parity.py            # needs torch==2.11.0, numpy, safetensors
 
 Weights, features and targets are not stored but computed from sines on both sides, so only results are here:
-the parameters of each network after ten steps.
+the parameters of each network after ten steps, and of each optimiser after a thousand.
 """
 import json
 import pathlib
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 from torch import nn
+from torch.optim import swa_utils
 
 HERE = pathlib.Path(__file__).parent
 BATCH, STEPS, FEATURES = 64, 10, 10
@@ -45,19 +47,48 @@ def set_weights(net):
                 tensor.copy_(values * 0.1 + (1.0 if name.endswith("weight") else 0.0))
 
 
-def train(net, optimizer, loss, clip=None):
+def groups(net, decay):
+    """Weight decay on the weights of linear layers alone."""
+    matrices = [p for p in net.parameters() if p.ndim >= 2]
+    others = [p for p in net.parameters() if p.ndim < 2]
+    return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def train(net, optimizer, loss, clip=None, parts=(BATCH,), average=None, of=lambda net: net.parameters()):
+    """Ten steps; each batch goes through in parts whose mean gradients are weighted by their rows."""
     set_weights(net)
     net.train()
+    averaged = average and swa_utils.AveragedModel(
+        net, multi_avg_fn=swa_utils.get_ema_multi_avg_fn(average), use_buffers=True
+    )
     x = torch.from_numpy(waves(BATCH * STEPS * FEATURES, 0.5)).reshape(STEPS, BATCH, FEATURES)
     y = torch.from_numpy(waves(BATCH * STEPS, 0.25) * np.float32(15) + np.float32(41)).reshape(STEPS, BATCH)
-    optimizer = optimizer(net.parameters())
+    optimizer = optimizer(of(net))
     for features, target in zip(x, y):
         optimizer.zero_grad()
-        loss(net(features).squeeze(1), target).backward()
+        for rows, answers in zip(features.split(parts), target.split(parts)):
+            (loss(net(rows).squeeze(1), answers) * (len(rows) / BATCH)).backward()
         if clip:
             torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
         optimizer.step()
-    return {name: tensor.detach().numpy() for name, tensor in net.state_dict().items() if "num_batches" not in name}
+        if averaged:
+            averaged.update_parameters(net)
+    result = averaged.module if averaged else net
+    return {name: tensor.detach().numpy() for name, tensor in result.state_dict().items() if "num_batches" not in name}
+
+
+def thousand_steps(optimizer, n=50, average=None):
+    """Where an optimiser ends, given the gradients instead of a loss."""
+    first = nn.Parameter(torch.from_numpy(waves(n // 2, 0.3)))
+    second = nn.Parameter(torch.from_numpy(waves(n - n // 2, 0.6)))
+    optimizer, averaged = optimizer(first, second), None
+    for step in range(1000):
+        gradient = torch.from_numpy(waves(n, 0.01 * step))
+        first.grad, second.grad = gradient[: n // 2].clone(), gradient[n // 2 :].clone()
+        optimizer.step()
+        both = torch.cat([first.detach(), second.detach()])
+        averaged = both if averaged is None else averaged.lerp(both, 1 - (average or 0.0))
+    return averaged.numpy()
 
 
 def main():
@@ -77,11 +108,35 @@ def main():
         "clipped": train(stack([16]), lambda p: torch.optim.SGD(p, lr=1e-2), mse, clip=1.0),
         "mae": train(stack([16]), adam, nn.L1Loss()),
         "huber": train(stack([16]), adam, nn.HuberLoss(delta=20.0)),
+        "adam_groups": train(stack([16]), lambda p: torch.optim.Adam(p, lr=1e-2), mse, of=lambda net: groups(net, 0.1)),
+        "adamw_groups": train(stack([16]), lambda p: torch.optim.AdamW(p, lr=1e-2), mse, of=lambda net: groups(net, 0.1)),
+        "accumulated": train(stack([64, 32], batch_norm=True), adam, mse, clip=50.0, parts=(40, 24)),
+        "averaged": train(stack([64, 32], batch_norm=True), adam, mse, average=0.9),
     }
     for name in ["LeakyReLU", "ELU", "SELU", "GELU", "SiLU", "Tanh", "Sigmoid", "Softplus"]:
         cases[name.lower()] = train(stack([8], activation=getattr(nn, name)), adam, mse)
     flat = {f"{case}/{name}": values for case, tensors in cases.items() for name, values in tensors.items()}
     save_file(flat, HERE / "parity.safetensors")
+
+    o = torch.optim
+    steps = {
+        "adam": thousand_steps(lambda *p: o.Adam(p, lr=1e-2)),
+        "adam_decay": thousand_steps(lambda *p: o.Adam(p, lr=1e-2, weight_decay=0.1)),
+        "adamw": thousand_steps(lambda *p: o.AdamW(p, lr=1e-2, weight_decay=0.1)),
+        "adamw_half": thousand_steps(
+            lambda a, b: o.AdamW([{"params": [a], "weight_decay": 0.1}, {"params": [b], "weight_decay": 0.0}], lr=1e-2)
+        ),
+        "sgd": thousand_steps(lambda *p: o.SGD(p, lr=1e-3)),
+        "sgd_momentum": thousand_steps(lambda *p: o.SGD(p, lr=1e-3, momentum=0.9, weight_decay=0.1)),
+        "sgd_half": thousand_steps(
+            lambda a, b: o.SGD(
+                [{"params": [a], "weight_decay": 0.1}, {"params": [b], "weight_decay": 0.0}], lr=1e-3, momentum=0.9
+            )
+        ),
+        "sgd_nesterov": thousand_steps(lambda *p: o.SGD(p, lr=1e-3, momentum=0.9, nesterov=True)),
+        "averaged": thousand_steps(lambda *p: o.Adam(p, lr=1e-2), average=0.99),
+    }
+    save_file(steps, HERE / "optimizers.safetensors")
 
     def rates(make, epochs, steps_per_epoch=1, metric=None):
         parameter = nn.Parameter(torch.zeros(1))
