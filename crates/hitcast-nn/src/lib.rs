@@ -21,11 +21,15 @@
 //! - [`initialization`]: where weights start
 //! - [`network`]: a network on a device
 //! - [`loss`]: what is minimised
+//! - [`head`]: what a head makes of its linear unit
+//! - [`inference`]: prediction on the processor without libtorch
 //! - [`model`]: a trained network as a [`Model`](hitcast_core::Model)
 
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod head;
+pub mod inference;
 pub mod initialization;
 pub mod loss;
 pub mod model;
@@ -33,6 +37,8 @@ pub mod network;
 pub mod spec;
 
 pub use error::{NnError, Result};
+pub use head::HeadFunction;
+pub use inference::Inference;
 pub use initialization::Initialization;
 pub use loss::Loss;
 pub use model::NetworkModel;

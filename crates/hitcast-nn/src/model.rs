@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{NnError, Result};
+use crate::inference::Inference;
 use crate::network::{Mode, Network};
 use crate::spec::NetworkSpec;
 
@@ -23,6 +24,8 @@ const CHUNK: usize = 8192;
 pub struct NetworkModel {
     n_features: usize,
     n_parameters: usize,
+    /// On the processor; elsewhere the network itself predicts.
+    inference: Option<Inference>,
     // libtorch's tensors may move between threads but not be used by two at once.
     network: Mutex<Network>,
 }
@@ -36,13 +39,23 @@ struct Settings {
 }
 
 impl NetworkModel {
-    /// Wraps a trained network.
-    pub fn new(network: Network) -> Self {
-        Self {
-            n_features: network.n_inputs(),
+    /// Wraps a trained network. On the processor it is compiled for [`Inference`].
+    ///
+    /// # Errors
+    /// [`NnError::Torch`] if the device fails.
+    pub fn new(network: Network) -> Result<Self> {
+        let n_features = network.n_inputs();
+        let inference = if network.device() == Device::Cpu {
+            Some(Inference::compile(network.spec(), n_features, &network.state()?)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            n_features,
             n_parameters: network.n_parameters(),
+            inference,
             network: Mutex::new(network),
-        }
+        })
     }
 
     /// Builds a saved network again.
@@ -56,10 +69,13 @@ impl NetworkModel {
         let device = hitcast_torch_sys::device(device)?;
         let mut network = Network::new(&settings.network, settings.n_features, device, Seed::new(0))?;
         network.load_state(state)?;
-        Ok(Self::new(network))
+        Self::new(network)
     }
 
     fn predict_values(&self, features: ArrayView2<'_, f32>) -> Result<Vec<f64>> {
+        if let Some(inference) = &self.inference {
+            return Ok(inference.predict(features));
+        }
         let network = self.network.lock().map_err(|_| NnError::Poisoned)?;
         let features = features.as_standard_layout();
         let rows = features.as_slice().unwrap_or_default();
@@ -135,7 +151,7 @@ mod tests {
 
     fn model() -> NetworkModel {
         let spec = NetworkSpec::mlp(&[5]).with_batch_norm();
-        NetworkModel::new(Network::new(&spec, 2, Device::Cpu, Seed::new(4)).unwrap())
+        NetworkModel::new(Network::new(&spec, 2, Device::Cpu, Seed::new(4)).unwrap()).unwrap()
     }
 
     fn rows(n: usize) -> Array2<f32> {

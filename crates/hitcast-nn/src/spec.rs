@@ -12,6 +12,7 @@
 //! initialization = "keras"       # or "pytorch", the default
 //! ```
 
+use hitcast_kernels::pointwise::Function;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{NnError, Result};
@@ -23,7 +24,24 @@ use crate::initialization::Initialization;
 pub struct NetworkSpec {
     /// The layers in order. Without any, the network is its head: a linear model.
     pub layers: Vec<LayerSpec>,
-    /// What turns the last layer's units into the prediction.
+    impl Activation {
+    /// The same on plain slices.
+    pub const fn kernel(self) -> Function {
+        match self {
+            Self::Relu => Function::Relu,
+            Self::LeakyRelu => Function::LeakyRelu,
+            Self::Elu => Function::Elu,
+            Self::Selu => Function::Selu,
+            Self::Gelu => Function::Gelu,
+            Self::Silu => Function::Silu,
+            Self::Tanh => Function::Tanh,
+            Self::Sigmoid => Function::Sigmoid,
+            Self::Softplus => Function::Softplus,
+        }
+    }
+}
+
+/// What turns the last layer's units into the prediction.
     pub head: Head,
     /// Where the weights start.
     pub initialization: Initialization,
@@ -88,6 +106,23 @@ pub enum Activation {
     Sigmoid,
     /// `ln(1 + exp(x))`.
     Softplus,
+}
+
+impl Activation {
+    /// The same on plain slices.
+    pub const fn kernel(self) -> Function {
+        match self {
+            Self::Relu => Function::Relu,
+            Self::LeakyRelu => Function::LeakyRelu,
+            Self::Elu => Function::Elu,
+            Self::Selu => Function::Selu,
+            Self::Gelu => Function::Gelu,
+            Self::Silu => Function::Silu,
+            Self::Tanh => Function::Tanh,
+            Self::Sigmoid => Function::Sigmoid,
+            Self::Softplus => Function::Softplus,
+        }
+    }
 }
 
 /// What turns the last layer's units into the prediction: a linear unit, and a function of it.

@@ -166,8 +166,9 @@ impl Estimator for NetworkEstimator {
         let (network, outcome) = self
             .train(&mut trainer, train, validation, context)
             .map_err(|error| CoreError::model(context.name, error))?;
+        let model = NetworkModel::new(network).map_err(|error| CoreError::model(context.name, error))?;
         Ok(Fit {
-            model: Box::new(NetworkModel::new(network)),
+            model: Box::new(model),
             history: outcome.history,
             best_epoch: Some(outcome.best_epoch),
             stopped: outcome.stopped,

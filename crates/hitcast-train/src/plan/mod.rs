@@ -25,11 +25,11 @@ use hitcast_core::{ModelState, Stream, TensorData, TensorValues};
 use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::mask::MaskGenerator;
 use hitcast_kernels::{Level, layout, padded};
-use hitcast_nn::{LayerSpec, Loss, Network, NetworkSpec};
+use hitcast_nn::{HeadFunction, LayerSpec, Loss, Network, NetworkSpec};
 
 use crate::engine::scaled_weights;
 use crate::error::{Result, TrainError};
-use output::{HeadFunction, LossFunction, Output};
+use output::{LossFunction, Output};
 use stage::{Linear, Norm, Stage};
 
 /// Name of the widest vector instructions of this processor that plans use, as in `avx512`.
@@ -123,17 +123,13 @@ impl Plan {
     ) -> Result<Option<Self>> {
         let (spec, n_inputs) = (network.spec(), network.n_inputs());
         let mut draft = Draft::default();
-        let known = (
-            draft.stages(spec, n_inputs),
-            HeadFunction::of(spec.head),
-            LossFunction::of(loss),
-        );
-        let (Some(stages), Some(head), Some(loss)) = known else {
+        let known = (draft.stages(spec, n_inputs), LossFunction::of(loss));
+        let (Some(stages), Some(loss)) = known else {
             return Ok(None);
         };
         let units = stages.last().map_or(n_inputs, |stage| stage.units);
         let output = Output {
-            head,
+            head: HeadFunction::of(spec.head),
             loss,
             weight: draft.parameter("head.weight".to_owned(), &[1, units]),
             bias: draft.parameter("head.bias".to_owned(), &[1]),
@@ -420,8 +416,7 @@ impl Draft {
                     Stage::open(&mut stages, units, Stage::takes_norm).norm = Some(norm);
                 }
                 LayerSpec::Activation { function } => {
-                    Stage::open(&mut stages, units, Stage::takes_function).function =
-                        stage::kernel_of(function)?;
+                    Stage::open(&mut stages, units, Stage::takes_function).function = function.kernel();
                 }
                 LayerSpec::Dropout { rate } => {
                     if rate > 0.0 {

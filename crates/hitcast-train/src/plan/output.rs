@@ -2,48 +2,9 @@
 
 use hitcast_kernels::Level;
 use hitcast_kernels::product::{Finish, times_vector, times_vector_back};
-use hitcast_nn::{Head, Loss};
+use hitcast_nn::{HeadFunction, Loss};
 
 use super::stage::Factors;
-
-/// What the head makes of its linear unit.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum HeadFunction {
-    Identity,
-    Bounded { min: f32, range: f32 },
-    Softplus,
-}
-
-impl HeadFunction {
-    /// `None` for a head that plans do not know.
-    #[allow(clippy::cast_possible_truncation)]
-    pub(super) fn of(head: Head) -> Option<Self> {
-        match head {
-            Head::Linear => Some(Self::Identity),
-            Head::Bounded { min, max } => Some(Self::Bounded {
-                min: min as f32,
-                range: (max - min) as f32,
-            }),
-            Head::Positive => Some(Self::Softplus),
-            _ => None,
-        }
-    }
-
-    /// The prediction and its derivative.
-    fn value_and_slope(self, unit: f32) -> (f32, f32) {
-        match self {
-            Self::Identity => (unit, 1.0),
-            Self::Bounded { min, range } => {
-                let sigmoid = 1.0 / (1.0 + (-unit).exp());
-                (sigmoid.mul_add(range, min), range * sigmoid * (1.0 - sigmoid))
-            }
-            Self::Softplus => (
-                unit.max(0.0) + (-unit.abs()).exp().ln_1p(),
-                1.0 / (1.0 + (-unit).exp()),
-            ),
-        }
-    }
-}
 
 /// The loss of one row.
 #[derive(Debug, Clone, Copy)]

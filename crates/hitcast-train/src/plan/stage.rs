@@ -5,7 +5,6 @@ use hitcast_kernels::norm::{self, Columns};
 use hitcast_kernels::pointwise::{self, Dropout, Function};
 use hitcast_kernels::product::{Finish, Product};
 use hitcast_kernels::{Level, layout, padded, reduce};
-use hitcast_nn::Activation;
 
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -423,20 +422,4 @@ impl Stage {
             of_input.run(level, before, input_stride, factors.finish());
         }
     }
-}
-
-/// `None` for a function that plans do not know.
-pub(super) fn kernel_of(function: Activation) -> Option<Function> {
-    Some(match function {
-        Activation::Relu => Function::Relu,
-        Activation::LeakyRelu => Function::LeakyRelu,
-        Activation::Elu => Function::Elu,
-        Activation::Selu => Function::Selu,
-        Activation::Gelu => Function::Gelu,
-        Activation::Silu => Function::Silu,
-        Activation::Tanh => Function::Tanh,
-        Activation::Sigmoid => Function::Sigmoid,
-        Activation::Softplus => Function::Softplus,
-        _ => return None,
-    })
 }
