@@ -295,7 +295,8 @@ mod tests {
                 let inference = Inference::compile(spec, d, &network.state().unwrap()).unwrap();
                 for n in [0, 1, 5, 300] {
                     #[allow(clippy::cast_precision_loss)]
-                    let rows = Array2::from_shape_fn((n, d), |(i, j)| (i as f32 * 0.37 + j as f32 * 1.3).sin());
+                    let rows =
+                        Array2::from_shape_fn((n, d), |(i, j)| (i as f32 * 0.37 + j as f32 * 1.3).sin());
                     let features = Tensor::from_slice(rows.as_slice().unwrap()).reshape([n as i64, d as i64]);
                     let expected = tch::no_grad(|| network.forward(&features, Mode::Evaluate)).unwrap();
                     let expected = Vec::<f32>::try_from(expected).unwrap();

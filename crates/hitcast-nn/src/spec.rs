@@ -24,24 +24,7 @@ use crate::initialization::Initialization;
 pub struct NetworkSpec {
     /// The layers in order. Without any, the network is its head: a linear model.
     pub layers: Vec<LayerSpec>,
-    impl Activation {
-    /// The same on plain slices.
-    pub const fn kernel(self) -> Function {
-        match self {
-            Self::Relu => Function::Relu,
-            Self::LeakyRelu => Function::LeakyRelu,
-            Self::Elu => Function::Elu,
-            Self::Selu => Function::Selu,
-            Self::Gelu => Function::Gelu,
-            Self::Silu => Function::Silu,
-            Self::Tanh => Function::Tanh,
-            Self::Sigmoid => Function::Sigmoid,
-            Self::Softplus => Function::Softplus,
-        }
-    }
-}
-
-/// What turns the last layer's units into the prediction.
+    /// What turns the last layer's units into the prediction.
     pub head: Head,
     /// Where the weights start.
     pub initialization: Initialization,
