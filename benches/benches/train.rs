@@ -4,13 +4,14 @@
 #![allow(missing_docs, unreachable_pub)]
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hitcast::core::Seed;
-use hitcast::train::{Engine, OptimizerSettings};
-use hitcast_benches::networks::{NETS, engine};
+use hitcast::core::{FitContext, Job, Seed, StopSignal, train_many};
+use hitcast::train::{Engine, NetworkEstimator, OptimizerSettings, TrainingSettings};
+use hitcast_benches::networks::{NETS, data, engine, spec};
 use hitcast_kernels::Level;
-use hitcast_kernels::optimizer::Adam;
+use hitcast_kernels::optimizer::{Adam, Sgd};
 
 fn step(criterion: &mut Criterion) {
     for net in NETS {
@@ -38,6 +39,63 @@ fn step(criterion: &mut Criterion) {
         }
         group.finish();
     }
+}
+
+/// Once through the rows of the public file's training part, shuffled.
+fn epoch(criterion: &mut Criterion) {
+    const ROWS: usize = 186_180;
+    const BATCH: usize = 64;
+    let mut group = criterion.benchmark_group("epoch");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(ROWS as u64));
+    for net in NETS {
+        let Ok(mut engine) = engine(net, ROWS, OptimizerSettings::adam(1e-3)) else {
+            continue;
+        };
+        let mut order = Seed::new(1).stream("order");
+        group.bench_function(net, |bencher| {
+            bencher.iter(|| {
+                let mut done = engine.begin_epoch(&order.permutation(ROWS)).is_ok();
+                for first in (0..ROWS).step_by(BATCH) {
+                    done &= engine.step(first..(first + BATCH).min(ROWS), 1e-3).is_ok();
+                }
+                done && engine.take_losses().is_ok()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Eight fits of an epoch each, on one thread and on two.
+fn many(criterion: &mut Criterion) {
+    let Ok(data) = data(20_000) else { return };
+    let estimator = NetworkEstimator {
+        network: spec("mlp3_dropout"),
+        training: TrainingSettings {
+            epochs: 1,
+            ..TrainingSettings::default()
+        },
+    };
+    let stop = StopSignal::new();
+    let jobs: Vec<Job<'_>> = (0..8)
+        .map(|seed| Job {
+            estimator: &estimator,
+            train: &data,
+            validation: None,
+            context: FitContext::quiet("fit", Seed::new(seed), &stop),
+        })
+        .collect();
+    let mut group = criterion.benchmark_group("train_many");
+    group.sample_size(10);
+    for threads in [1, 2] {
+        let Some(n) = NonZeroUsize::new(threads) else {
+            continue;
+        };
+        group.bench_function(BenchmarkId::new("threads", threads), |bencher| {
+            bencher.iter(|| train_many(&jobs, n).iter().all(Result::is_ok));
+        });
+    }
+    group.finish();
 }
 
 fn optimizer(criterion: &mut Criterion) {
@@ -72,7 +130,25 @@ fn optimizer(criterion: &mut Criterion) {
         }
     }
     group.finish();
+    let mut group = criterion.benchmark_group("optimizer/sgd");
+    for n in [769_usize, 11_777, 1_000_000] {
+        let gradient: Vec<f32> = (0..n).map(|i| ((i % 13) as f32 - 6.0) * 1e-2).collect();
+        let (mut parameters, mut velocity) = (vec![0.5_f32; n], vec![0.0; n]);
+        let sgd = Sgd {
+            learning_rate: 1e-3,
+            momentum: 0.9,
+            nesterov: true,
+            weight_decay: 0.0,
+        };
+        group.throughput(Throughput::Elements(n as u64));
+        for level in Level::available() {
+            group.bench_function(BenchmarkId::new(level.name(), n), |bencher| {
+                bencher.iter(|| sgd.run(level, &mut parameters, black_box(&gradient), 1.0, &mut velocity));
+            });
+        }
+    }
+    group.finish();
 }
 
-criterion_group!(benches, step, optimizer);
+criterion_group!(benches, step, epoch, many, optimizer);
 criterion_main!(benches);

@@ -2,7 +2,7 @@
 
 use hitcast::core::dataset::FeatureColumn;
 use hitcast::core::{Dataset, DeviceChoice, Features, Seed};
-use hitcast::nn::{Network, NetworkSpec};
+use hitcast::nn::{Network, NetworkModel, NetworkSpec};
 use hitcast::train::{OptimizerSettings, PlanEngine, TrainingSettings};
 use ndarray::Array2;
 
@@ -22,7 +22,8 @@ fn hidden(net: &str) -> &'static [usize] {
     }
 }
 
-fn spec(net: &str) -> NetworkSpec {
+/// What a network is.
+pub fn spec(net: &str) -> NetworkSpec {
     let spec = NetworkSpec::mlp(hidden(net));
     match net {
         "mlp2_batchnorm" => spec.with_batch_norm(),
@@ -61,6 +62,20 @@ pub fn data(rows: usize) -> Result<Dataset> {
         .collect();
     let matrix = Array2::from_shape_vec((rows, N_FEATURES), values)?;
     Ok(Dataset::new(Features::new(matrix, columns)?, target)?)
+}
+
+/// One of the networks as it is before its training, ready to predict.
+///
+/// # Errors
+/// None on a machine with a processor.
+pub fn model(net: &str) -> Result<NetworkModel> {
+    let cpu = hitcast::torch::device(DeviceChoice::Cpu)?;
+    Ok(NetworkModel::new(Network::new(
+        &spec(net),
+        N_FEATURES,
+        cpu,
+        Seed::new(1),
+    )?)?)
 }
 
 /// An engine of one of the networks on so many rows.
