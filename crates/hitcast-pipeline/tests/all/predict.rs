@@ -60,6 +60,27 @@ fn a_row_by_hand_is_predicted_as_the_same_row_of_a_table() {
 }
 
 #[test]
+fn a_row_of_numbers_is_predicted_as_by_name() {
+    let numbers: Vec<f64> = BUNDLE
+        .manifest()
+        .inputs
+        .iter()
+        .map(|input| match row().get(&input.column) {
+            Some(RowValue::Number(value)) => *value,
+            _ => 3.5,
+        })
+        .collect();
+    let by_name = BUNDLE.predict_row(&row()).unwrap().value;
+    assert_eq!(BUNDLE.predict_numbers(&numbers).unwrap(), by_name);
+    let fails = |numbers: &[f64]| BUNDLE.predict_numbers(numbers).unwrap_err().to_string();
+    assert!(fails(&numbers[1..]).contains("the row has 9 numbers, but there are 10 inputs"));
+    let with = |value: f64| [&[value], &numbers[1..]].concat();
+    let first = &BUNDLE.manifest().inputs[0].column;
+    assert!(fails(&with(f64::INFINITY)).contains(&format!("{first} is inf")));
+    assert!(fails(&with(f64::NAN)).contains(&format!("the row lacks {first}")));
+}
+
+#[test]
 fn values_may_be_texts_and_a_derived_input_may_be_given_itself() {
     let texts = row()
         .into_iter()
