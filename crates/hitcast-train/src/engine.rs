@@ -30,6 +30,12 @@ pub enum Split {
 ///
 /// [`AutogradEngine`] is the reference. Implement it to train another kind of module, or the same one faster.
 pub trait Engine {
+    /// Takes other training rows of the same columns in place of those it holds, in their own order.
+    ///
+    /// # Errors
+    /// What the engine runs into.
+    fn replace_rows(&mut self, rows: &Dataset) -> Result<()>;
+
     /// Puts the training rows into this order for the epoch that begins.
     ///
     /// # Errors
@@ -307,6 +313,12 @@ fn decay_mask(network: &Network, decayed: DecayedParameters) -> Result<Tensor> {
 }
 
 impl Engine for AutogradEngine {
+    fn replace_rows(&mut self, rows: &Dataset) -> Result<()> {
+        self.train = Rows::new(rows, self.network.device())?;
+        self.shuffled = None;
+        Ok(())
+    }
+
     fn begin_epoch(&mut self, order: &[usize]) -> Result<()> {
         let order: Vec<i64> = order.iter().map(|&row| row as i64).collect();
         let order = Tensor::f_from_slice(&order)?.f_to_device(self.network.device())?;

@@ -1,5 +1,6 @@
 //! The errors of this crate.
 
+use hitcast_core::BoxError;
 use thiserror::Error;
 
 /// A result with [`TrainError`].
@@ -40,6 +41,17 @@ pub enum TrainError {
         training: usize,
         /// Features of the other rows.
         validation: usize,
+    },
+    /// Rows that come in chunks did not come.
+    #[error("the training rows that come in chunks: {0}")]
+    Stream(#[source] BoxError),
+    /// There are more or fewer of them than was said.
+    #[error("the training rows that come in chunks were said to be {expected}, but {got} came")]
+    StreamLength {
+        /// The rows that an epoch was to have.
+        expected: usize,
+        /// The rows that came.
+        got: usize,
     },
     /// The loss is NaN or infinite.
     #[error(

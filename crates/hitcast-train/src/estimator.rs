@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::choice::{EngineChoice, NetworkEngine};
 use crate::error::{Result, TrainError};
 use crate::settings::TrainingSettings;
+use crate::stream::{RowStream, ShuffleBuffer, StreamSettings};
 use crate::trainer::{Outcome, Targets, Trainer};
 
 /// Rows whose activations an engine has room for at least.
@@ -65,6 +66,74 @@ impl NetworkEstimator {
         context: &FitContext<'_>,
     ) -> Result<(Network, Outcome)> {
         self.training.check(train.n_rows(), validation.is_some())?;
+        let mut engine = self.engine(train, train.n_rows(), train.n_rows(), validation, context)?;
+        let identity = match context.checkpoints {
+            Some(_) => identity(self, train, validation),
+            None => String::new(),
+        };
+        let targets = Targets {
+            train: Some(train.target()),
+            ..self.targets(train.n_rows(), validation, &identity)
+        };
+        let outcome = trainer.run(engine.engine(), &targets, context)?;
+        self.report_end(train.n_rows(), &outcome, context);
+        Ok((engine.into_network()?, outcome))
+    }
+
+    /// Trains on rows that come in chunks, as [`train`](Self::train) does on rows in memory. Their metrics are not told,
+    /// only their loss. A checkpoint knows the rows by their number and their first chunk.
+    ///
+    /// # Errors
+    /// [`TrainError`], also if the rows do not come or have weights.
+    pub fn train_stream(
+        &self,
+        trainer: &mut Trainer<'_>,
+        rows: &mut dyn RowStream,
+        settings: &StreamSettings,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> Result<(Network, Outcome)> {
+        let n_rows = rows.n_rows();
+        self.training.check(n_rows, validation.is_some())?;
+        let (mut buffer, first) = ShuffleBuffer::new(rows, *settings, self.training.batch_size)?;
+        let held = n_rows.min(settings.buffer_rows + first.n_rows());
+        let mut engine = self.engine(&first, n_rows, held, validation, context)?;
+        let identity = match context.checkpoints {
+            Some(_) => format!("{n_rows} {settings:?} {}", identity(self, &first, validation)),
+            None => String::new(),
+        };
+        let targets = self.targets(n_rows, validation, &identity);
+        let outcome = trainer.run_stream(engine.engine(), &mut buffer, &targets, context)?;
+        self.report_end(buffer.n_rows(), &outcome, context);
+        Ok((engine.into_network()?, outcome))
+    }
+
+    /// Fits rows that come in chunks, as [`Estimator::fit`] does rows in memory.
+    ///
+    /// # Errors
+    /// [`CoreError::Model`] with the error of [`train_stream`](Self::train_stream).
+    pub fn fit_stream(
+        &self,
+        rows: &mut dyn RowStream,
+        settings: &StreamSettings,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> hitcast_core::Result<Fit> {
+        let mut trainer = Trainer::new(self.training.clone());
+        self.train_stream(&mut trainer, rows, settings, validation, context)
+            .and_then(fit_of)
+            .map_err(|error| CoreError::model(context.name, error))
+    }
+
+    /// The engine for training rows of which it gets `train` to begin with, `held` at a time and `n_rows` in all.
+    fn engine(
+        &self,
+        train: &Dataset,
+        n_rows: usize,
+        held: usize,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> Result<NetworkEngine> {
         check_columns(train, validation)?;
         let device = hitcast_torch_sys::device(context.device)?;
         let network = Network::new(&self.network, train.n_features(), device, context.seed)?;
@@ -72,36 +141,31 @@ impl NetworkEstimator {
             model: context.name,
             epochs: self.training.epochs,
             parameters: network.n_parameters(),
-            rows: train.n_rows(),
-            bytes: self.memory(
-                train.n_rows(),
-                validation.map_or(0, Dataset::n_rows),
-                train.n_features(),
-            ),
+            rows: n_rows,
+            bytes: self.memory(held, validation.map_or(0, Dataset::n_rows), train.n_features()),
         });
-        let settings = &self.training;
-        let mut engine = NetworkEngine::new(network, settings, train, validation, context.seed)?;
-        let identity = match context.checkpoints {
-            Some(_) => identity(self, train, validation),
-            None => String::new(),
-        };
-        let targets = Targets {
-            train: train.target(),
+        NetworkEngine::new(network, &self.training, train, validation, context.seed)
+    }
+
+    fn targets<'a>(&self, n_train: usize, validation: Option<&'a Dataset>, identity: &'a str) -> Targets<'a> {
+        Targets {
+            n_train,
+            train: None,
             validation: validation.map(Dataset::target),
             validation_weights: validation.and_then(Dataset::weights),
             has_batch_norm: self.network.has_batch_norm(),
-            identity: &identity,
-        };
-        let outcome = trainer.run(engine.engine(), &targets, context)?;
-        let elapsed_seconds = outcome
-            .history
-            .last()
-            .map_or(0.0, |record| record.elapsed_seconds);
+            identity,
+        }
+    }
+
+    fn report_end(&self, n_rows: usize, outcome: &Outcome, context: &FitContext<'_>) {
+        let last = outcome.history.last();
+        let elapsed_seconds = last.map_or(0.0, |record| record.elapsed_seconds);
         #[allow(clippy::cast_precision_loss)]
-        let rows_done = (train.n_rows() * outcome.history.len()) as f64;
+        let rows_done = (n_rows * outcome.history.len()) as f64;
         context.progress.report(&Event::FitEnded {
             model: context.name,
-            reason: &describe(&outcome, settings.epochs),
+            reason: &describe(outcome, self.training.epochs),
             elapsed_seconds,
             rows_per_second: if elapsed_seconds > 0.0 {
                 rows_done / elapsed_seconds
@@ -109,7 +173,6 @@ impl NetworkEstimator {
                 0.0
             },
         });
-        Ok((engine.into_network()?, outcome))
     }
 }
 
@@ -163,15 +226,17 @@ impl Estimator for NetworkEstimator {
         context: &FitContext<'_>,
     ) -> hitcast_core::Result<Fit> {
         let mut trainer = Trainer::new(self.training.clone());
-        let (network, outcome) = self
-            .train(&mut trainer, train, validation, context)
-            .map_err(|error| CoreError::model(context.name, error))?;
-        let model = NetworkModel::new(network).map_err(|error| CoreError::model(context.name, error))?;
-        Ok(Fit {
-            model: Box::new(model),
-            history: outcome.history,
-            best_epoch: Some(outcome.best_epoch),
-            stopped: outcome.stopped,
-        })
+        self.train(&mut trainer, train, validation, context)
+            .and_then(fit_of)
+            .map_err(|error| CoreError::model(context.name, error))
     }
+}
+
+fn fit_of((network, outcome): (Network, Outcome)) -> Result<Fit> {
+    Ok(Fit {
+        model: Box::new(NetworkModel::new(network)?),
+        history: outcome.history,
+        best_epoch: Some(outcome.best_epoch),
+        stopped: outcome.stopped,
+    })
 }

@@ -33,6 +33,7 @@
 //! - [`choice`]: which of the two trains a network
 //! - [`trainer`]: the loop over epochs and batches
 //! - `checkpoint`: what a run that was killed goes on from
+//! - [`stream`]: training rows that do not fit into memory
 //! - [`callback`]: code of your own after each epoch
 //! - [`learning_rate_finder`]: a range test for the learning rate
 //! - [`estimator`]: a network behind the common trait
@@ -51,6 +52,7 @@ pub mod optimizer;
 pub mod plan;
 pub mod schedule;
 pub mod settings;
+pub mod stream;
 pub mod trainer;
 
 pub use callback::Callback;

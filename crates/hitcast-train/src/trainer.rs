@@ -13,6 +13,7 @@ use crate::engine::{Engine, Split};
 use crate::error::{Result, TrainError};
 use crate::schedule::ScheduleState;
 use crate::settings::TrainingSettings;
+use crate::stream::ShuffleBuffer;
 
 /// Steps after which losses are looked at; each look may wait for the device.
 const LOOK_EVERY: usize = 64;
@@ -36,8 +37,10 @@ impl std::fmt::Debug for Trainer<'_> {
 /// The targets that an engine's predictions are measured against.
 #[derive(Debug, Clone, Copy)]
 pub struct Targets<'a> {
-    /// Of the training rows.
-    pub train: &'a [f64],
+    /// Training rows of an epoch.
+    pub n_train: usize,
+    /// Of the training rows, if the engine holds them all; else only their losses are told.
+    pub train: Option<&'a [f64]>,
     /// Of the validation rows, if there are any.
     pub validation: Option<&'a [f64]>,
     /// What the validation loss is weighted by.
@@ -89,9 +92,30 @@ impl<'c> Trainer<'c> {
         targets: &Targets<'_>,
         context: &FitContext<'_>,
     ) -> Result<Outcome> {
+        self.feed(engine, None, targets, context)
+    }
+
+    /// Does the same with rows from a buffer in place of those that the engine holds.
+    pub(crate) fn run_stream(
+        &mut self,
+        engine: &mut dyn Engine,
+        rows: &mut ShuffleBuffer<'_>,
+        targets: &Targets<'_>,
+        context: &FitContext<'_>,
+    ) -> Result<Outcome> {
+        self.feed(engine, Some(rows), targets, context)
+    }
+
+    fn feed<'a>(
+        &mut self,
+        engine: &'a mut dyn Engine,
+        stream: Option<&'a mut ShuffleBuffer<'_>>,
+        targets: &'a Targets<'_>,
+        context: &'a FitContext<'_>,
+    ) -> Result<Outcome> {
         let settings = self.settings.clone();
-        settings.check(targets.train.len(), targets.validation.is_some())?;
-        let batches = batches(targets.train.len(), settings.batch_size, targets.has_batch_norm)?;
+        settings.check(targets.n_train, targets.validation.is_some())?;
+        let batches = batches(targets.n_train, settings.batch_size, targets.has_batch_norm)?;
         let base = settings.optimizer.learning_rate();
         let identity = format!("{:?} {} {}", settings, context.seed.value(), targets.identity);
         let mut checkpoints = context
@@ -107,6 +131,7 @@ impl<'c> Trainer<'c> {
             watch: settings.early_stopping.map(crate::EarlyStopping::watch),
             settings: &settings,
             engine,
+            stream,
             targets,
             context,
             batches,
@@ -136,11 +161,14 @@ impl<'c> Trainer<'c> {
 }
 
 /// A training run under way.
-struct Run<'a> {
+struct Run<'a, 's> {
     settings: &'a TrainingSettings,
     engine: &'a mut dyn Engine,
+    /// Where rows come from that the engine does not hold.
+    stream: Option<&'a mut ShuffleBuffer<'s>>,
     targets: &'a Targets<'a>,
     context: &'a FitContext<'a>,
+    /// Those of an epoch.
     batches: Vec<Range<usize>>,
     schedule: ScheduleState,
     watch: Option<crate::early_stopping::Watch>,
@@ -152,42 +180,95 @@ struct Run<'a> {
     best: Option<(usize, f64)>,
 }
 
-impl Run<'_> {
+/// What the batches of an epoch have brought so far.
+#[derive(Debug, Default)]
+struct Progress {
+    batches: usize,
+    /// Rows of the batches whose losses were not looked at yet.
+    pending: Vec<usize>,
+    /// Of the others.
+    rows: usize,
+    /// Sum of the rows' losses.
+    loss: f64,
+}
+
+impl Run<'_, '_> {
+    /// Goes through all rows once; gives what that brought, and whether it was interrupted.
+    fn go_through(&mut self, epoch: usize) -> Result<(Progress, bool)> {
+        let mut done = Progress::default();
+        let mut order = epoch_seed(self.context.seed, epoch).stream("order");
+        let Some(stream) = self.stream.take() else {
+            self.engine
+                .begin_epoch(&order.permutation(self.targets.n_train))?;
+            let batches = std::mem::take(&mut self.batches);
+            let interrupted = self.learn(epoch, &batches, batches.len(), &mut done);
+            self.batches = batches;
+            return Ok((done, interrupted?));
+        };
+        let n_batches = self.batches.len();
+        stream.rewind()?;
+        let mut interrupted = false;
+        while let Some(rows) = stream.next(&mut order)? {
+            self.engine.replace_rows(&rows)?;
+            let batches = batches(
+                rows.n_rows(),
+                self.settings.batch_size,
+                self.targets.has_batch_norm,
+            )?;
+            interrupted = self.learn(epoch, &batches, n_batches, &mut done)?;
+            if interrupted {
+                break;
+            }
+        }
+        self.stream = Some(stream);
+        Ok((done, interrupted))
+    }
+
+    /// Learns from these batches, some of an epoch's; says whether a stop was requested meanwhile.
+    fn learn(
+        &mut self,
+        epoch: usize,
+        batches: &[Range<usize>],
+        n_batches: usize,
+        done: &mut Progress,
+    ) -> Result<bool> {
+        for rows in batches {
+            done.pending.push(rows.len());
+            let batch = done.batches;
+            done.batches += 1;
+            if done.batches % self.settings.accumulate_batches == 0 || done.batches == n_batches {
+                self.engine.step(rows.clone(), self.rate(epoch, batch))?;
+            } else {
+                self.engine.accumulate(rows.clone())?;
+            }
+            let interrupted = self.context.stop.is_requested();
+            if interrupted || done.pending.len() == LOOK_EVERY || done.batches == n_batches {
+                self.look(epoch, done)?;
+            }
+            if interrupted {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn epoch(
         &mut self,
         epoch: usize,
         callbacks: &mut [Box<dyn Callback + '_>],
     ) -> Result<Option<StopReason>> {
-        let order = epoch_seed(self.context.seed, epoch)
-            .stream("order")
-            .permutation(self.targets.train.len());
-        self.engine.begin_epoch(&order)?;
-        let (mut total, mut rows_done, mut looked) = (0.0, 0, 0);
-        let mut interrupted = false;
-        for step in 0..self.batches.len() {
-            let rows = self.batches[step].clone();
-            if (step + 1) % self.settings.accumulate_batches == 0 || step + 1 == self.batches.len() {
-                self.engine.step(rows, self.rate(epoch, step))?;
-            } else {
-                self.engine.accumulate(rows)?;
-            }
-            interrupted = self.context.stop.is_requested();
-            if interrupted || (step + 1) % LOOK_EVERY == 0 || step + 1 == self.batches.len() {
-                total += self.look(epoch, looked..step + 1)?;
-                rows_done = self.batches[step].end;
-                looked = step + 1;
-            }
-            if interrupted {
-                break;
-            }
-        }
+        let (done, interrupted) = self.go_through(epoch)?;
         // An epoch that was cut short is only worth something when there is no whole one.
-        let whole = rows_done == self.targets.train.len();
+        let whole = done.rows == self.targets.n_train;
         if interrupted && !whole && self.best.is_some() {
             return Ok(Some(StopReason::Requested));
         }
         #[allow(clippy::cast_precision_loss)]
-        let record = self.measure(epoch, looked.saturating_sub(1), total / rows_done as f64)?;
+        let record = self.measure(
+            epoch,
+            done.batches.saturating_sub(1),
+            done.loss / done.rows as f64,
+        )?;
         let loss = record.validation_loss.unwrap_or(record.train_loss);
         self.schedule.observe(loss);
         if self.best.is_none_or(|(_, best)| loss < best) {
@@ -220,28 +301,34 @@ impl Run<'_> {
             .rate(epoch, batch / self.settings.accumulate_batches)
     }
 
-    /// Looks at the losses of these steps; gives their sum, each weighted by its rows.
+    /// Looks at the losses since the last look.
     #[allow(clippy::cast_precision_loss)]
-    fn look(&mut self, epoch: usize, steps: Range<usize>) -> Result<f64> {
-        let losses = self.engine.take_losses()?;
-        let mut total = 0.0;
-        for (step, loss) in steps.zip(losses) {
+    fn look(&mut self, epoch: usize, done: &mut Progress) -> Result<()> {
+        let first = done.batches - done.pending.len();
+        for ((batch, loss), rows) in (first..)
+            .zip(self.engine.take_losses()?)
+            .zip(done.pending.drain(..))
+        {
             if !loss.is_finite() {
-                let learning_rate = self.rate(epoch, step);
+                let learning_rate = self.rate(epoch, batch);
                 return Err(TrainError::NonFiniteLoss {
                     epoch: epoch + 1,
-                    step: step + 1,
+                    step: batch + 1,
                     learning_rate,
                     loss,
                 });
             }
-            total += f64::from(loss) * self.batches[step].len() as f64;
+            done.loss += f64::from(loss) * rows as f64;
+            done.rows += rows;
         }
-        Ok(total)
+        Ok(())
     }
 
     fn measure(&mut self, epoch: usize, last_step: usize, train_loss: f64) -> Result<EpochRecord> {
-        let (train, _) = self.metrics(epoch, Split::Train, self.targets.train, None)?;
+        let train = match self.targets.train {
+            Some(target) => self.metrics(epoch, Split::Train, target, None)?.0,
+            None => BTreeMap::new(),
+        };
         let (validation, validation_loss) = match self.targets.validation {
             Some(target) => {
                 let weights = self.targets.validation_weights;

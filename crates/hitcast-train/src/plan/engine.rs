@@ -202,6 +202,14 @@ impl PlanEngine {
 }
 
 impl Engine for PlanEngine {
+    fn replace_rows(&mut self, rows: &Dataset) -> Result<()> {
+        let n_rows = u32::try_from(rows.n_rows()).unwrap_or(u32::MAX);
+        self.train = Rows::new(rows);
+        self.order.clear();
+        self.order.extend(0..n_rows);
+        Ok(())
+    }
+
     fn begin_epoch(&mut self, order: &[usize]) -> Result<()> {
         self.order.clear();
         // Fewer than 2³² rows, as checked in the beginning.
