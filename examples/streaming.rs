@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use hitcast::core::BoxError;
 use hitcast::data::Column;
 use hitcast::prelude::*;
-use hitcast::preprocess::{ColumnRecipe, Preprocessor, Recipe, Scaler};
+use hitcast::preprocess::{ColumnRecipe, Preprocessor, Scaler, StandardScaler};
 use hitcast::train::stream::{Chunks, StreamSettings};
 
 /// Rows that are read at a time, and rows that are mixed at a time.
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         seen += training.n_rows() + validation.n_rows();
         n_train += training.n_rows();
         if preprocessor.is_none() && training.n_rows() > 0 {
-            let scaled = ColumnRecipe::new(FEATURES).with_scale(Scaler::standard());
+            let scaled = ColumnRecipe::new(FEATURES).with_scale(Scaler::Standard(StandardScaler::default()));
             preprocessor = Some(Recipe::new([scaled]).fit(&training)?);
         }
         held_out.push(validation);

@@ -1,6 +1,7 @@
 //! The whole suite, with one line at the end that counts it.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::command::{cargo, run_watched};
@@ -80,8 +81,44 @@ pub(crate) fn run(checkout: &Path) -> Result<()> {
     }
 }
 
-/// Runs the property tests of what takes files apart on many more cases than a test run does.
+/// Runs for long what a test run does in short: the property tests of what takes files apart, training that is killed and
+/// taken up again, and the kernels, under valgrind if it is there.
 pub(crate) fn soak(checkout: &Path) -> Result<()> {
+    read_any_file(checkout)?;
+    let arguments = [
+        "test",
+        "--release",
+        "-p",
+        "hitcast-train",
+        "--test",
+        "all",
+        "resume",
+    ];
+    crate::command::run(cargo(checkout, &arguments).env("HITCAST_TEST_KILLS", "200"))?;
+    kernels_under_valgrind(checkout)
+}
+
+/// Every read and write beside a slice is seen there. It knows no AVX-512, so that the kernels run by AVX2.
+fn kernels_under_valgrind(checkout: &Path) -> Result<()> {
+    let found = Command::new("valgrind")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status();
+    if found.is_err() {
+        println!("soak: valgrind is not installed; the kernels were not run under it");
+        return Ok(());
+    }
+    let arguments = ["test", "-p", "hitcast-kernels", "--lib", "--tests"];
+    let mut command = cargo(checkout, &arguments);
+    command.env("PROPTEST_CASES", "8");
+    for platform in ["X86_64_UNKNOWN_LINUX_GNU", "AARCH64_UNKNOWN_LINUX_GNU"] {
+        let runner = format!("CARGO_TARGET_{platform}_RUNNER");
+        command.env(runner, "valgrind --quiet --error-exitcode=9");
+    }
+    crate::command::run(&mut command)
+}
+
+fn read_any_file(checkout: &Path) -> Result<()> {
     let mut command = cargo(
         checkout,
         &[

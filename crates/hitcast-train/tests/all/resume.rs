@@ -97,6 +97,14 @@ fn a_child_trains_to_the_end() {
     write_atomic(&folder.join("weights"), &bytes(&fit.model.state().unwrap())).unwrap();
 }
 
+/// `cargo xtask soak` asks for more than the usual twenty.
+fn wanted_kills() -> usize {
+    std::env::var("HITCAST_TEST_KILLS")
+        .ok()
+        .and_then(|kills| kills.parse().ok())
+        .unwrap_or(20)
+}
+
 fn child(folder: &Path, engine: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "resume::a_child_trains_to_the_end"])
@@ -117,29 +125,31 @@ fn killed_at_twenty_moments_it_ends_with_the_same_weights() {
         assert!(child(&whole, engine).wait().unwrap().success());
         let duration = began.elapsed();
         let mut stream = Seed::new(9).stream("moments");
-        let mut kills = 0;
-        while kills < 20 {
+        let expected = fs::read(whole.join("weights")).unwrap();
+        let (mut kills, wanted) = (0, wanted_kills());
+        loop {
             let mut process = child(&killed, engine);
-            std::thread::sleep(
-                duration
-                    .mul_f64(0.5 * stream.uniform())
-                    .max(Duration::from_millis(1)),
+            if kills < wanted {
+                let moment = duration.mul_f64(stream.uniform());
+                std::thread::sleep(moment.max(Duration::from_millis(1)));
+                if process.try_wait().unwrap().is_none() {
+                    process.kill().unwrap();
+                    process.wait().unwrap();
+                    kills += 1;
+                    continue;
+                }
+            }
+            // It came to its end.
+            assert!(process.wait().unwrap().success());
+            assert!(
+                fs::read(killed.join("weights")).unwrap() == expected,
+                "{engine}: other weights after {kills} kills"
             );
-            let finished = process.try_wait().unwrap().is_some();
-            process.kill().unwrap();
-            process.wait().unwrap();
-            kills += 1;
-            if finished {
+            if kills == wanted {
                 break;
             }
+            fs::remove_dir_all(&killed).unwrap();
         }
-        let expected = fs::read(whole.join("weights")).unwrap();
-        // What it was doing when it was killed last, it does again.
-        assert!(child(&killed, engine).wait().unwrap().success());
-        assert!(
-            fs::read(killed.join("weights")).unwrap() == expected,
-            "{engine}: other weights after {kills} kills"
-        );
         // Two newest, and the best.
         assert!(fs::read_dir(killed.join("checkpoints")).unwrap().count() <= 3);
     }
