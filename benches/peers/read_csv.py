@@ -2,8 +2,8 @@
 
     python read_csv.py --reader polars|pandas|pandas_pyarrow --threads 2 --repetitions 5 PATH
 
-The first reading warms up and is not timed; the peak memory is that of the process after it, the interpreter and the
-imported library included.
+The first reading warms up and is not timed; the peak memory is that of the process before it, with the interpreter and
+the imported library, and after it.
 """
 
 import argparse
@@ -31,6 +31,11 @@ def reader(name, threads):
     return lambda path: pandas.read_csv(path, engine="pyarrow")
 
 
+def peak_memory():
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--reader", choices=["polars", "pandas", "pandas_pyarrow"], required=True)
@@ -39,16 +44,17 @@ def main():
     parser.add_argument("path")
     arguments = parser.parse_args()
     read = reader(arguments.reader, arguments.threads)
+    before = peak_memory()
     rows, columns = read(arguments.path).shape
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak *= 1 if sys.platform == "darwin" else 1024
+    peak = peak_memory()
     seconds = []
     for _ in range(arguments.repetitions):
         begin = time.perf_counter()
         table = read(arguments.path)
         seconds.append(time.perf_counter() - begin)
         del table
-    print(json.dumps({"seconds": seconds, "peak_memory_bytes": peak, "rows": rows, "columns": columns}))
+    memory = {"memory_before_bytes": before, "peak_memory_bytes": peak}
+    print(json.dumps({"seconds": seconds, **memory, "rows": rows, "columns": columns}))
 
 
 if __name__ == "__main__":

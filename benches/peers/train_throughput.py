@@ -1,11 +1,11 @@
-"""Steps per second of one PyTorch training loop on one network, for benches/src/bin/compare_training.rs.
+"""Times of one PyTorch training loop on one network, for benches/src/bin/compare_training.rs.
 
-Prints one JSON object: the rates of some repetitions, after one that warms up. `notebook` is the loop of a tutorial,
+Prints one JSON object: the seconds of a step, timed over some steps at once, and those of beginning an epoch, several times
+each, after an epoch that warms up. `notebook` is the loop of a tutorial,
 with TensorDataset, DataLoader and loss.item() each step; `eager` is the fastest plain loop: one gather an epoch, slices,
 fused Adam, nothing that waits. `gemm` gives the rate of a large matrix product, in floating-point operations a second.
 """
 import argparse
-import itertools
 import json
 import time
 
@@ -32,31 +32,40 @@ def build(hidden, dropout, batch_norm):
     return nn.Sequential(*layers, nn.Linear(units, 1))
 
 
-def notebook(net, x, y, batch, steps):
-    loader = DataLoader(TensorDataset(x, y), batch_size=batch, shuffle=True)
+def notebook(net, x, y, batch):
+    """The loop of a tutorial; each next() of what it yields is a step."""
+    loader = DataLoader(TensorDataset(x, y), batch_size=batch, shuffle=True, drop_last=True)
     optimizer, loss_fn, total = torch.optim.Adam(net.parameters(), lr=1e-3), nn.MSELoss(), 0.0
-    endless = itertools.chain.from_iterable(itertools.repeat(loader))
-    for xb, yb in itertools.islice(endless, steps):
-        optimizer.zero_grad()
-        loss = loss_fn(net(xb), yb)
-        loss.backward()
-        optimizer.step()
-        total += loss.item()
+
+    def steps(batches):
+        nonlocal total
+        for xb, yb in batches:
+            optimizer.zero_grad()
+            loss = loss_fn(net(xb), yb)
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+            yield
+
+    while True:
+        batches = iter(loader)
+        next(batches)  # the order is drawn here
+        yield steps(batches)
 
 
-def eager(net, x, y, batch, steps):
+def eager(net, x, y, batch):
     optimizer, loss_fn = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True), nn.MSELoss()
-    done = 0
-    while done < steps:
-        order = torch.randperm(len(x))
-        xs, ys = x[order], y[order]
+
+    def steps(xs, ys):
         for start in range(0, len(x) - batch + 1, batch):
             optimizer.zero_grad(set_to_none=True)
             loss_fn(net(xs[start:start + batch]), ys[start:start + batch]).backward()
             optimizer.step()
-            done += 1
-            if done == steps:
-                return
+            yield
+
+    while True:
+        order = torch.randperm(len(x))
+        yield steps(x[order], y[order])
 
 
 def gemm_rate():
@@ -76,24 +85,36 @@ def main():
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--repetitions", type=int, required=True)
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--windows", type=int, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     torch.manual_seed(0)
     if arguments.loop == "gemm":
-        print(json.dumps({"rates": [gemm_rate()]}))
+        print(json.dumps({"rate": gemm_rate()}))
         return
     x = torch.randn(arguments.rows, 10)
     y = (x @ torch.randn(10, 1)).tanh() * 15 + 41 + torch.randn(arguments.rows, 1) * 14
     net, loop = build(*HIDDEN[arguments.net]), {"notebook": notebook, "eager": eager}[arguments.loop]
-    loop(net, x, y, arguments.batch, max(1, arguments.steps // 10))
-    rates = []
-    for _ in range(arguments.repetitions):
+    epochs = loop(net, x, y, arguments.batch)
+    steps_an_epoch = arguments.rows // arguments.batch - 1
+    windows = min(arguments.windows, steps_an_epoch // arguments.steps)
+    times = {"steps": [], "epochs": []}
+    for epoch in range(arguments.epochs + 1):
         start = time.perf_counter()
-        loop(net, x, y, arguments.batch, arguments.steps)
-        rates.append(arguments.steps / (time.perf_counter() - start))
-    print(json.dumps({"rates": rates}))
+        steps = next(epochs)
+        begun = time.perf_counter() - start
+        of_epoch = []
+        for _ in range(windows):
+            start = time.perf_counter()
+            for _ in range(arguments.steps):
+                next(steps)
+            of_epoch.append((time.perf_counter() - start) / arguments.steps)
+        if epoch > 0:
+            times["epochs"].append(begun)
+            times["steps"] += of_epoch
+    print(json.dumps(times))
 
 
 if __name__ == "__main__":

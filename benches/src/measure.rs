@@ -1,4 +1,4 @@
-//! Medians, memory and the machine.
+//! Times, memory and the machine.
 
 use std::fs;
 
@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 pub struct Measured {
     /// Seconds of each repetition after the first, which only warms up.
     pub seconds: Vec<f64>,
-    /// The most memory that the process had before it went on to the repetitions, in bytes; `None` where the system
-    /// does not tell.
+    /// The most memory that the process had before it began to read: programs, interpreters and libraries. In bytes;
+    /// `None` where the system does not tell.
+    pub memory_before_bytes: Option<u64>,
+    /// The most memory that it had when it had read once.
     pub peak_memory_bytes: Option<u64>,
     /// Rows that were read.
     pub rows: u64,
@@ -46,19 +48,15 @@ impl Machine {
     }
 }
 
-/// The middle of some figures, NaN of none.
-pub fn median(figures: &[f64]) -> f64 {
+/// The figure that a quarter of some figures does not exceed, NaN of none.
+///
+/// Of times, rather than the median: on a machine that others use too, more than half of the repetitions may be disturbed,
+/// and none is ever helped.
+pub fn lower_quartile(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match (
-        sorted.get(middle),
-        middle.checked_sub(1).and_then(|below| sorted.get(below)),
-    ) {
-        (Some(&upper), Some(&lower)) if sorted.len().is_multiple_of(2) => f64::midpoint(lower, upper),
-        (Some(&upper), _) => upper,
-        (None, _) => f64::NAN,
-    }
+    let place = sorted.len().saturating_sub(1) / 4;
+    sorted.get(place).copied().unwrap_or(f64::NAN)
 }
 
 /// The most memory that this process has had so far, in bytes; `None` where the system does not tell.
@@ -77,9 +75,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_stands_in_the_middle() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
-        assert!(median(&[]).is_nan());
+    fn the_lower_quartile_is_one_of_the_figures() {
+        assert_eq!(lower_quartile(&[3.0, 1.0, 2.0, 9.0, 8.0]), 2.0);
+        assert_eq!(lower_quartile(&[4.0]), 4.0);
+        assert!(lower_quartile(&[]).is_nan());
     }
 }

@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::Parser;
-use hitcast_benches::measure::{Machine, Measured, median, peak_memory_bytes};
+use hitcast_benches::measure::{Machine, Measured, lower_quartile, peak_memory_bytes};
 use hitcast_benches::peers::{self, Result};
 use hitcast_data::CsvReader;
 use serde::Serialize;
@@ -46,10 +46,13 @@ struct Arguments {
 /// All turns of a program.
 #[derive(Debug, Serialize)]
 struct Reader {
-    median_seconds: f64,
+    /// The lower quartile of all readings.
+    quartile_seconds: f64,
     megabytes_per_second: f64,
+    /// Of the whole process.
     peak_memory_bytes: Option<u64>,
-    peak_memory_per_file: Option<f64>,
+    /// What reading added to the memory of the process, divided by the size of the file.
+    memory_per_file: Option<f64>,
     rows: u64,
     columns: u64,
     seconds: Vec<f64>,
@@ -65,7 +68,7 @@ struct Comparison {
     repetitions: usize,
     machine: Machine,
     readers: BTreeMap<&'static str, Reader>,
-    /// The peer's median divided by ours: above 1, hitcast is faster.
+    /// The peer's lower quartile divided by ours: above 1, hitcast is faster.
     peer_to_ours: BTreeMap<&'static str, f64>,
 }
 
@@ -91,6 +94,7 @@ fn turn(arguments: &Arguments) -> Result<()> {
         threads: arguments.threads,
         ..CsvReader::default()
     };
+    let memory_before_bytes = peak_memory_bytes();
     let table = reader.read(&arguments.path)?.table;
     let (rows, columns) = (table.n_rows() as u64, table.n_columns() as u64);
     let peak_memory_bytes = peak_memory_bytes();
@@ -106,6 +110,7 @@ fn turn(arguments: &Arguments) -> Result<()> {
         "{}",
         serde_json::to_string(&Measured {
             seconds,
+            memory_before_bytes,
             peak_memory_bytes,
             rows,
             columns
@@ -157,10 +162,10 @@ fn compare(arguments: &Arguments) -> Result<()> {
         .collect();
     let ours = readers
         .get("hitcast")
-        .map_or(f64::NAN, |reader| reader.median_seconds);
+        .map_or(f64::NAN, |reader| reader.quartile_seconds);
     let peer_to_ours = PEERS
         .iter()
-        .filter_map(|&peer| Some((peer, readers.get(peer)?.median_seconds / ours)))
+        .filter_map(|&peer| Some((peer, readers.get(peer)?.quartile_seconds / ours)))
         .collect();
     let comparison = Comparison {
         file: path.display().to_string(),
@@ -203,13 +208,15 @@ fn summarised(turns: &[Measured], bytes: u64) -> Reader {
         .iter()
         .flat_map(|turn| turn.seconds.iter().copied())
         .collect();
-    let median_seconds = median(&seconds);
+    let quartile_seconds = lower_quartile(&seconds);
     let peak_memory_bytes = turns.iter().filter_map(|turn| turn.peak_memory_bytes).max();
+    let added = |turn: &Measured| Some(turn.peak_memory_bytes?.saturating_sub(turn.memory_before_bytes?));
+    let added = turns.iter().filter_map(added).max();
     Reader {
-        median_seconds,
-        megabytes_per_second: bytes as f64 / 1e6 / median_seconds,
+        quartile_seconds,
+        megabytes_per_second: bytes as f64 / 1e6 / quartile_seconds,
         peak_memory_bytes,
-        peak_memory_per_file: peak_memory_bytes.map(|peak| peak as f64 / bytes as f64),
+        memory_per_file: added.map(|added| added as f64 / bytes as f64),
         rows: turns.first().map_or(0, |turn| turn.rows),
         columns: turns.first().map_or(0, |turn| turn.columns),
         seconds,
@@ -239,7 +246,7 @@ fn show(comparison: &Comparison) {
     );
     println!(
         "{:<16}{:>12}{:>10}{:>14}{:>12}{:>12}",
-        "reader", "median ms", "MB/s", "peer / ours", "peak MB", "peak / file"
+        "reader", "ms", "MB/s", "peer / ours", "peak MB", "read / file"
     );
     for (name, reader) in readers {
         let ratio = peer_to_ours
@@ -249,9 +256,9 @@ fn show(comparison: &Comparison) {
             .peak_memory_bytes
             .map_or_else(String::new, |peak| format!("{:.0}", peak as f64 / 1e6));
         let share = reader
-            .peak_memory_per_file
+            .memory_per_file
             .map_or_else(String::new, |share| format!("{share:.2}"));
-        let (milliseconds, speed) = (1e3 * reader.median_seconds, reader.megabytes_per_second);
+        let (milliseconds, speed) = (1e3 * reader.quartile_seconds, reader.megabytes_per_second);
         println!("{name:<16}{milliseconds:>12.1}{speed:>10.0}{ratio:>14}{peak:>12}{share:>12}");
     }
 }

@@ -12,9 +12,10 @@ use std::time::Instant;
 use clap::Parser;
 use hitcast::core::Seed;
 use hitcast::train::{Engine, OptimizerSettings};
-use hitcast_benches::measure::{Machine, median};
+use hitcast_benches::measure::{Machine, lower_quartile};
 use hitcast_benches::networks::{self, NETS, operations};
 use hitcast_benches::peers::{self, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 const LOOPS: [&str; 2] = ["notebook", "eager"];
@@ -31,15 +32,18 @@ struct Arguments {
     /// Training rows.
     #[arg(long, default_value_t = 186_180)]
     rows: usize,
-    /// Steps of a repetition of PyTorch; hitcast takes ten times as many, to be timed as long.
-    #[arg(long, default_value_t = 1000)]
+    /// Steps that are timed at once with PyTorch; hitcast takes ten times as many, to be timed about as long.
+    #[arg(long, default_value_t = 40)]
     steps: usize,
     /// How often both sides take their turn.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Repetitions of a turn, after a tenth of one to warm up.
-    #[arg(long, default_value_t = 3)]
-    repetitions: usize,
+    /// Epochs that are begun in a turn, after one to warm up.
+    #[arg(long, default_value_t = 6)]
+    epochs: usize,
+    /// How often steps are timed in each of them.
+    #[arg(long, default_value_t = 8)]
+    windows: usize,
     /// A Python that has the packages of `benches/peers/requirements-training.txt`; without it one is made in `.peers/`.
     #[arg(long)]
     python: Option<PathBuf>,
@@ -48,10 +52,28 @@ struct Arguments {
     turn: Option<String>,
 }
 
-/// Steps a second, or for `gemm` operations a second.
-#[derive(Debug, Serialize, Deserialize)]
-struct Rates {
-    rates: Vec<f64>,
+/// What one side measured in its turns. Times are short, so that most of them are not disturbed by others on the machine.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Times {
+    /// Seconds a step.
+    steps: Vec<f64>,
+    /// Seconds to begin an epoch: its order, and what is done with the rows beforehand.
+    epochs: Vec<f64>,
+}
+
+impl Times {
+    /// Steps a second, each with its part of beginning an epoch.
+    #[allow(clippy::cast_precision_loss)]
+    fn rate(&self, arguments: &Arguments) -> f64 {
+        let steps_an_epoch = (arguments.rows / arguments.batch) as f64;
+        1.0 / (lower_quartile(&self.steps) + lower_quartile(&self.epochs) / steps_an_epoch)
+    }
+}
+
+/// Operations a second of a large matrix product.
+#[derive(Debug, Deserialize)]
+struct Gemm {
+    rate: f64,
 }
 
 /// One network against one loop.
@@ -61,7 +83,7 @@ struct Ratio {
     #[serde(rename = "loop")]
     peer: &'static str,
     batch: usize,
-    /// Median of ours divided by the median of theirs: above 1, hitcast is faster.
+    /// Our steps a second divided by theirs: above 1, hitcast is faster.
     ratio: f64,
     steps_per_second: f64,
     peer_steps_per_second: f64,
@@ -107,40 +129,42 @@ fn main() -> ExitCode {
 fn turn(arguments: &Arguments, net: &str) -> Result<()> {
     let mut engine = networks::engine(net, arguments.rows, OptimizerSettings::adam(1e-3))?;
     let mut order = Seed::new(2).stream("order");
-    let mut run = |steps: usize| -> Result<f64> {
+    let mut times = Times::default();
+    // Whole batches alone, as the peers do.
+    let mut windows = (0..arguments.rows / arguments.batch).collect::<Vec<_>>();
+    windows.truncate(arguments.steps * arguments.windows);
+    for epoch in 0..=arguments.epochs {
         let begin = Instant::now();
-        let mut done = 0;
-        while done < steps {
-            engine.begin_epoch(&order.permutation(arguments.rows))?;
-            // As the peers do, without the short batch at the end.
-            for batch in 0..arguments.rows / arguments.batch {
+        engine.begin_epoch(&order.permutation(arguments.rows))?;
+        let begun = begin.elapsed().as_secs_f64();
+        let mut of_epoch = Vec::new();
+        for window in windows.chunks_exact(arguments.steps) {
+            let begin = Instant::now();
+            for batch in window {
                 let start = batch * arguments.batch;
                 engine.step(start..start + arguments.batch, 1e-3)?;
-                done += 1;
-                if done == steps {
-                    break;
-                }
             }
+            #[allow(clippy::cast_precision_loss)]
+            of_epoch.push(begin.elapsed().as_secs_f64() / arguments.steps as f64);
         }
         let losses = engine.take_losses()?;
         assert!(losses.iter().all(|loss| loss.is_finite()), "training diverged");
-        Ok(begin.elapsed().as_secs_f64())
-    };
-    run(arguments.steps / 10 + 1)?;
-    let mut rates = Vec::new();
-    for _ in 0..arguments.repetitions {
-        #[allow(clippy::cast_precision_loss)]
-        rates.push(arguments.steps as f64 / run(arguments.steps)?);
+        if epoch > 0 {
+            times.epochs.push(begun);
+            times.steps.extend(of_epoch);
+        }
     }
-    println!("{}", serde_json::to_string(&Rates { rates })?);
+    println!("{}", serde_json::to_string(&times)?);
     Ok(())
 }
 
 fn compare(arguments: &Arguments) -> Result<()> {
-    if !(1..=arguments.rows).contains(&arguments.batch) {
+    let steps = 10 * arguments.steps;
+    if arguments.batch == 0 || arguments.steps == 0 || arguments.rows / arguments.batch < steps {
         return Err(format!(
-            "--batch is {}, but must be from 1 to the {} rows",
-            arguments.batch, arguments.rows
+            "{} batches of {} rows are fewer than the {steps} steps that are timed at once; use more --rows or fewer --steps",
+            arguments.rows.checked_div(arguments.batch).unwrap_or(0),
+            arguments.batch
         )
         .into());
     }
@@ -149,7 +173,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
         None => peers::python(peers::TRAINING)?,
     };
     let ours = std::env::current_exe()?;
-    let mut rates: BTreeMap<(&str, &str), Vec<f64>> = BTreeMap::new();
+    let mut times: BTreeMap<(&str, &str), Times> = BTreeMap::new();
     let mut gemm: f64 = 0.0;
     for round in 1..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
@@ -157,20 +181,29 @@ fn compare(arguments: &Arguments) -> Result<()> {
         let peer = |name: &str, net: &str| {
             let mut command = Command::new(&python);
             command.arg(&script).args(["--loop", name, "--net", net]);
-            measured(&mut command, arguments, arguments.steps)
+            command
         };
-        gemm = peer("gemm", NETS[0])?.into_iter().fold(gemm, f64::max);
+        let of_gemm: Gemm = measured(&mut peer("gemm", NETS[0]), arguments, 1)?;
+        gemm = gemm.max(of_gemm.rate);
         for net in NETS {
             let mut command = Command::new(&ours);
             command.args(["--turn", net]);
-            let of_ours = measured(&mut command, arguments, 10 * arguments.steps)?;
-            rates.entry((net, "hitcast")).or_default().extend(of_ours);
+            let mut add = |name, new: Times| {
+                let all = times.entry((net, name)).or_default();
+                all.steps.extend(new.steps);
+                all.epochs.extend(new.epochs);
+            };
+            add("hitcast", measured(&mut command, arguments, steps)?);
             for name in LOOPS {
-                rates.entry((net, name)).or_default().extend(peer(name, net)?);
+                add(name, measured(&mut peer(name, net), arguments, arguments.steps)?);
             }
         }
     }
-    let rate = |net, name| rates.get(&(net, name)).map_or(f64::NAN, |rates| median(rates));
+    let rate = |net, name| {
+        times
+            .get(&(net, name))
+            .map_or(f64::NAN, |times| times.rate(arguments))
+    };
     let comparison = Comparison {
         results: NETS
             .iter()
@@ -212,12 +245,13 @@ fn compare(arguments: &Arguments) -> Result<()> {
 }
 
 /// Runs one turn of either side.
-fn measured(command: &mut Command, arguments: &Arguments, steps: usize) -> Result<Vec<f64>> {
+fn measured<T: DeserializeOwned>(command: &mut Command, arguments: &Arguments, steps: usize) -> Result<T> {
     for (name, value) in [
         ("--rows", arguments.rows),
         ("--batch", arguments.batch),
         ("--steps", steps),
-        ("--repetitions", arguments.repetitions),
+        ("--epochs", arguments.epochs),
+        ("--windows", arguments.windows),
     ] {
         command.arg(name).arg(value.to_string());
     }
@@ -230,7 +264,7 @@ fn measured(command: &mut Command, arguments: &Arguments, steps: usize) -> Resul
     if !output.status.success() {
         return Err(format!("{command:?} failed: {}", output.status).into());
     }
-    Ok(serde_json::from_slice::<Rates>(&output.stdout)?.rates)
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 fn show(comparison: &Comparison) {
