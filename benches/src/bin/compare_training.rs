@@ -159,15 +159,18 @@ fn turn(arguments: &Arguments, net: &str) -> Result<()> {
 }
 
 fn compare(arguments: &Arguments) -> Result<()> {
-    let steps = 10 * arguments.steps;
-    if arguments.batch == 0 || arguments.steps == 0 || arguments.rows / arguments.batch < steps {
+    let batches = arguments.rows.checked_div(arguments.batch).unwrap_or(0);
+    if arguments.steps == 0 || batches <= arguments.steps {
+        let Arguments {
+            rows, batch, steps, ..
+        } = arguments;
         return Err(format!(
-            "{} batches of {} rows are fewer than the {steps} steps that are timed at once; use more --rows or fewer --steps",
-            arguments.rows.checked_div(arguments.batch).unwrap_or(0),
-            arguments.batch
+            "{rows} rows make {batches} batches of {batch}, too few to time {steps} steps at once; change --rows, --batch or \
+             --steps"
         )
         .into());
     }
+    let steps = batches.min(10 * arguments.steps);
     let python = match &arguments.python {
         Some(python) => python.clone(),
         None => peers::python(peers::TRAINING)?,
