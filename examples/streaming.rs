@@ -7,7 +7,6 @@
 //! Without a file it takes the invented tracks in `fixtures/`. Every tenth complete row is kept for validation; scales are
 //! learned from the training rows of the first piece.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use hitcast::core::BoxError;
@@ -33,7 +32,7 @@ const FEATURES: [&str; 9] = [
     "tempo",
 ];
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), BoxError> {
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/spotify_features.csv");
     let path = std::env::args()
         .nth(1)
