@@ -1,27 +1,57 @@
 //! Copies in another order.
 
+use crate::level::{Kernel, Level};
+use crate::simd::Vector;
+
 /// Writes the transpose of a row-major `rows × columns` matrix (without gaps) to `to`, row-major with this stride.
 ///
 /// # Panics
 /// If a slice is too short.
-pub fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32], stride: usize) {
-    const BLOCK: usize = 16;
+pub fn transpose(level: Level, from: &[f32], rows: usize, columns: usize, to: &mut [f32], stride: usize) {
     assert!(stride >= rows && from.len() >= rows * columns && to.len() >= columns * stride);
-    for first in (0..rows).step_by(BLOCK) {
-        let height = BLOCK.min(rows - first);
-        let block = &from[first * columns..][..height * columns];
-        if height == BLOCK {
-            // Slices of one length, so that nothing is checked within the loop.
-            let lines: [&[f32]; BLOCK] = std::array::from_fn(|line| &block[line * columns..][..columns]);
-            for column in 0..columns {
-                let values: [f32; BLOCK] = std::array::from_fn(|line| lines[line][column]);
-                to[column * stride + first..][..BLOCK].copy_from_slice(&values);
+    level.run(Transpose {
+        from,
+        rows,
+        columns,
+        to,
+        stride,
+    });
+}
+
+struct Transpose<'a, 't> {
+    from: &'a [f32],
+    rows: usize,
+    columns: usize,
+    to: &'t mut [f32],
+    stride: usize,
+}
+
+impl Kernel for Transpose<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        let Self {
+            from,
+            rows,
+            columns,
+            to,
+            stride,
+        } = self;
+        let whole = |n: usize| n - n % V::LANES;
+        let (whole_rows, whole_columns) = (whole(rows), whole(columns));
+        for row in (0..whole_rows).step_by(V::LANES) {
+            for column in (0..whole_columns).step_by(V::LANES) {
+                let (from, to) = (&from[row * columns + column..], &mut to[column * stride + row..]);
+                // SAFETY: `transpose` has checked that the slices hold all rows and columns, and the square lies inside.
+                unsafe { V::transpose(from.as_ptr(), columns, to.as_mut_ptr(), stride) };
             }
-        } else {
-            for (line, values) in block.chunks_exact(columns).enumerate() {
-                for (column, &value) in values.iter().enumerate() {
-                    to[column * stride + first + line] = value;
-                }
+        }
+        // What is left of each row, and the rows that are left.
+        for (row, values) in from.chunks_exact(columns.max(1)).take(rows).enumerate() {
+            let first = if row < whole_rows { whole_columns } else { 0 };
+            for (column, &value) in values.iter().enumerate().skip(first) {
+                to[column * stride + row] = value;
             }
         }
     }

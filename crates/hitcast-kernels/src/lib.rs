@@ -11,6 +11,7 @@
 //! - [`mask`]: random bits for dropout
 //! - [`optimizer`]: SGD and Adam over flat buffers
 //! - [`reduce`]: sums over columns and of squares
+//! - [`buffer`]: numbers that begin on a cache line
 //! - [`layout`]: transposed copies and rows gathered by index
 //! - [`denormals`]: numbers too small to be worth their time
 //!
@@ -24,6 +25,7 @@
 //! assert_eq!(c, [19.0, 22.0, 43.0, 50.0]);
 //! ```
 
+pub mod buffer;
 pub mod denormals;
 pub mod layout;
 mod level;
@@ -35,6 +37,7 @@ pub mod product;
 pub mod reduce;
 mod simd;
 
+pub use buffer::Buffer;
 pub use level::Level;
 
 /// Widths of buffers are rounded up to a multiple of this, so that a row consists of whole vectors.

@@ -7,7 +7,7 @@
 use hitcast_core::ModelState;
 use hitcast_kernels::pointwise::{self, Function};
 use hitcast_kernels::product::{Finish, Product, times_vector};
-use hitcast_kernels::{Level, layout, norm, padded};
+use hitcast_kernels::{Buffer, Level, layout, norm, padded};
 use ndarray::ArrayView2;
 
 use crate::error::Result;
@@ -37,7 +37,7 @@ enum Pass {
         inputs: usize,
         units: usize,
         /// `inputs × padded(units)`.
-        weights: Vec<f32>,
+        weights: Buffer,
         bias: Vec<f32>,
         relu: bool,
     },
@@ -54,14 +54,16 @@ impl Inference {
     /// # Errors
     /// [`NnError::State`](crate::NnError::State) if a tensor is missing or of another shape.
     pub fn compile(spec: &NetworkSpec, n_inputs: usize, state: &ModelState) -> Result<Self> {
+        let level = Level::best();
         let (mut passes, mut units) = (Vec::new(), n_inputs);
         let mut stride = padded(n_inputs);
         for (index, layer) in spec.layers.iter().enumerate() {
             let tensor = |name: &str, shape: &[usize]| state.f32(&format!("layers.{index}.{name}"), shape);
             match *layer {
                 LayerSpec::Linear { units: out, bias } => {
-                    let mut weights = vec![0.0; units * padded(out)];
+                    let mut weights = Buffer::zeros(units * padded(out));
                     layout::transpose(
+                        level,
                         tensor("weight", &[out, units])?,
                         out,
                         units,
@@ -111,7 +113,7 @@ impl Inference {
             }
         }
         Ok(Self {
-            level: Level::best(),
+            level,
             n_inputs,
             passes,
             stride,
@@ -134,7 +136,7 @@ impl Inference {
         assert_eq!(features.ncols(), self.n_inputs, "another number of features");
         let n = features.nrows();
         let mut predictions = Vec::with_capacity(n);
-        let mut buffers = [(); 2].map(|()| vec![0.0; n.min(BLOCK) * self.stride]);
+        let mut buffers = [(); 2].map(|()| Buffer::zeros(n.min(BLOCK) * self.stride));
         let mut predicted = [0.0; BLOCK];
         let input_stride = padded(self.n_inputs);
         for first in (0..n).step_by(BLOCK) {
@@ -154,7 +156,7 @@ impl Inference {
     }
 
     /// From rows in the first buffer to predictions.
-    fn predict_block(&self, buffers: &mut [Vec<f32>; 2], predicted: &mut [f32]) {
+    fn predict_block(&self, buffers: &mut [Buffer; 2], predicted: &mut [f32]) {
         let rows = predicted.len();
         let [from, to] = buffers;
         let mut stride = padded(self.n_inputs);

@@ -9,9 +9,10 @@ use std::arch::x86_64::{
     _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cmpeq_epi32, _mm256_cmpgt_epi32,
     _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
     _mm256_loadu_si256, _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
-    _mm256_or_si256, _mm256_round_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32,
-    _mm256_setzero_ps, _mm256_slli_epi32, _mm256_sqrt_ps, _mm256_srli_epi32, _mm256_storeu_ps,
-    _mm256_storeu_si256, _mm256_sub_ps, _mm256_xor_si256,
+    _mm256_or_si256, _mm256_permute2f128_ps, _mm256_round_ps, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setr_epi32, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_slli_epi32, _mm256_sqrt_ps,
+    _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps, _mm256_unpackhi_ps,
+    _mm256_unpacklo_ps, _mm256_xor_si256,
 };
 
 use super::{Vector, Words};
@@ -103,6 +104,34 @@ impl Vector for Avx2 {
     fn min(self, other: Self) -> Self {
         // SAFETY: see above.
         Self(unsafe { _mm256_min_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: see above; the caller vouches for eight rows of eight numbers on both sides.
+        unsafe {
+            // Half l of fours[4 g + j] holds column 4 l + j of the rows 4 g to 4 g + 3.
+            let mut fours = [_mm256_setzero_ps(); 8];
+            for g in 0..2 {
+                let first = from.add(4 * g * from_stride);
+                let (a, b) = (_mm256_loadu_ps(first), _mm256_loadu_ps(first.add(from_stride)));
+                let (c, d) = (
+                    _mm256_loadu_ps(first.add(2 * from_stride)),
+                    _mm256_loadu_ps(first.add(3 * from_stride)),
+                );
+                let (low_ab, high_ab) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                let (low_cd, high_cd) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+                fours[4 * g] = _mm256_shuffle_ps::<0x44>(low_ab, low_cd);
+                fours[4 * g + 1] = _mm256_shuffle_ps::<0xee>(low_ab, low_cd);
+                fours[4 * g + 2] = _mm256_shuffle_ps::<0x44>(high_ab, high_cd);
+                fours[4 * g + 3] = _mm256_shuffle_ps::<0xee>(high_ab, high_cd);
+            }
+            for j in 0..4 {
+                let (a, b) = (fours[j], fours[4 + j]);
+                _mm256_storeu_ps(to.add(j * to_stride), _mm256_permute2f128_ps::<0x20>(a, b));
+                _mm256_storeu_ps(to.add((4 + j) * to_stride), _mm256_permute2f128_ps::<0x31>(a, b));
+            }
+        }
     }
 
     #[inline(always)]

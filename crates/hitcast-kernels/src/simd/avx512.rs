@@ -5,12 +5,13 @@
 
 use std::arch::x86_64::{
     __m512, __m512i, __mmask16, _CMP_GT_OQ, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
-    _mm512_cmp_ps_mask, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
+    _mm512_castpd_ps, _mm512_castps_pd, _mm512_cmp_ps_mask, _mm512_div_ps, _mm512_fmadd_ps, _mm512_fnmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
     _mm512_maskz_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_or_si512, _mm512_rcp14_ps,
     _mm512_reduce_add_ps, _mm512_rol_epi32, _mm512_roundscale_ps, _mm512_rsqrt14_ps, _mm512_scalef_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sllv_epi32, _mm512_sqrt_ps,
-    _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps, _mm512_xor_si512,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_sllv_epi32,
+    _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps, _mm512_unpackhi_pd,
+    _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps, _mm512_xor_si512,
 };
 
 use super::{Vector, Words};
@@ -151,6 +152,48 @@ impl Vector for Avx512 {
     fn sum(self) -> f32 {
         // SAFETY: see above.
         unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        const EVEN: i32 = 0b10_00_10_00;
+        const ODD: i32 = 0b11_01_11_01;
+        // SAFETY: see above; the caller vouches for sixteen rows of sixteen numbers on both sides.
+        unsafe {
+            // Four rows by four columns in each quarter of a vector: the quarter l of fours[4 g + j] holds column 4 l + j of the
+            // rows from 4 g on.
+            let mut fours = [_mm512_setzero_ps(); 16];
+            for g in 0..4 {
+                let first = from.add(4 * g * from_stride);
+                let (a, b) = (_mm512_loadu_ps(first), _mm512_loadu_ps(first.add(from_stride)));
+                let (c, d) = (
+                    _mm512_loadu_ps(first.add(2 * from_stride)),
+                    _mm512_loadu_ps(first.add(3 * from_stride)),
+                );
+                let low = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+                let high = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+                let low = (_mm512_castps_pd(low.0), _mm512_castps_pd(low.1));
+                let high = (_mm512_castps_pd(high.0), _mm512_castps_pd(high.1));
+                fours[4 * g] = _mm512_castpd_ps(_mm512_unpacklo_pd(low.0, low.1));
+                fours[4 * g + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low.0, low.1));
+                fours[4 * g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(high.0, high.1));
+                fours[4 * g + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(high.0, high.1));
+            }
+            // Then the quarters.
+            for j in 0..4 {
+                let (a, b, c, d) = (fours[j], fours[4 + j], fours[8 + j], fours[12 + j]);
+                let (even_ab, odd_ab) = (_mm512_shuffle_f32x4(a, b, EVEN), _mm512_shuffle_f32x4(a, b, ODD));
+                let (even_cd, odd_cd) = (_mm512_shuffle_f32x4(c, d, EVEN), _mm512_shuffle_f32x4(c, d, ODD));
+                for (l, columns) in [
+                    (0, _mm512_shuffle_f32x4(even_ab, even_cd, EVEN)),
+                    (1, _mm512_shuffle_f32x4(odd_ab, odd_cd, EVEN)),
+                    (2, _mm512_shuffle_f32x4(even_ab, even_cd, ODD)),
+                    (3, _mm512_shuffle_f32x4(odd_ab, odd_cd, ODD)),
+                ] {
+                    _mm512_storeu_ps(to.add((4 * l + j) * to_stride), columns);
+                }
+            }
+        }
     }
 
     // The divider takes 16 to 24 cycles for a vector; an estimate of 14 bits and one step of Newton's method take four.

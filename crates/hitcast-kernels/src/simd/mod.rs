@@ -63,6 +63,20 @@ pub(crate) trait Vector: Copy {
     fn scale_by_power_of_two(self, n: Self) -> Self;
     fn sum(self) -> f32;
 
+    /// Transposes `LANES × LANES` numbers from rows with one stride to rows with another.
+    ///
+    /// # Safety
+    /// All of the rows can be read and written.
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for row in 0..Self::LANES {
+            for column in 0..Self::LANES {
+                // SAFETY: the caller's.
+                unsafe { *to.add(column * to_stride + row) = *from.add(row * from_stride + column) };
+            }
+        }
+    }
+
     /// The square root of a number of at least `f32::MIN_POSITIVE`, to the last bit or two.
     #[inline(always)]
     fn root(self) -> Self {

@@ -23,11 +23,12 @@ proptest! {
     #[test]
     fn a_transpose_and_gathered_rows_are_where_they_belong(rows in 1_usize..40, columns in 1_usize..40, gap in 0_usize..5, values in numbers(1600)) {
         let (from, stride) = (&values[..rows * columns], rows + gap);
-        let mut to = vec![0.0; columns * stride];
-        layout::transpose(from, rows, columns, &mut to, stride);
-        for i in 0..rows {
-            for j in 0..columns {
-                prop_assert_eq!(to[j * stride + i], from[i * columns + j]);
+        for level in Level::available() {
+            let mut to = vec![-9.0; columns * stride];
+            layout::transpose(level, from, rows, columns, &mut to, stride);
+            for (place, &to) in to.iter().enumerate() {
+                let (j, i) = (place / stride, place % stride);
+                prop_assert_eq!(to, if i < rows { from[i * columns + j] } else { -9.0 });
             }
         }
         let order: Vec<u32> = (0..rows as u32).rev().chain([0]).collect();

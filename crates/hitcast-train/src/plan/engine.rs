@@ -7,7 +7,7 @@ use hitcast_core::{CoreError, Dataset, ModelState, Seed, TensorData};
 use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::mask::MaskGenerator;
 use hitcast_kernels::optimizer::average;
-use hitcast_kernels::{Level, reduce};
+use hitcast_kernels::{Buffer, Level, reduce};
 use hitcast_nn::{Network, NnError};
 use serde::Deserialize;
 use tch::Device;
@@ -41,14 +41,14 @@ pub struct PlanEngine {
 /// Everything that a network has learned.
 #[derive(Debug, Clone, Default)]
 struct Numbers {
-    parameters: Vec<f32>,
-    statistics: Vec<f32>,
+    parameters: Buffer,
+    statistics: Buffer,
 }
 
 /// The mean gradient over the rows since the last step.
 #[derive(Debug, Default)]
 struct Accumulated {
-    gradient: Vec<f32>,
+    gradient: Buffer,
     rows: usize,
 }
 
@@ -58,8 +58,7 @@ impl Accumulated {
     fn add(&mut self, level: Level, gradient: &[f32], rows: usize) {
         let share = self.rows as f64 / (self.rows + rows) as f64;
         if self.rows == 0 {
-            self.gradient.clear();
-            self.gradient.extend_from_slice(gradient);
+            self.gradient.copy_from(gradient);
         } else {
             average(level, &mut self.gradient, gradient, share);
         }
@@ -70,7 +69,7 @@ impl Accumulated {
 impl Numbers {
     fn tensors(&self) -> BTreeMap<String, TensorData> {
         let named = [("parameters", &self.parameters), ("statistics", &self.statistics)];
-        BTreeMap::from(named.map(|(name, values)| (name.to_owned(), TensorData::f32_vector(values.clone()))))
+        BTreeMap::from(named.map(|(name, values)| (name.to_owned(), TensorData::f32_vector(values.to_vec()))))
     }
 
     /// Takes as many numbers as these from a state.
@@ -79,7 +78,7 @@ impl Numbers {
             settings: serde_json::Value::Null,
             tensors,
         };
-        let take = |name, n| state.f32(name, &[n]).map(<[f32]>::to_vec).map_err(NnError::from);
+        let take = |name, n| state.f32(name, &[n]).map(Buffer::from).map_err(NnError::from);
         Ok(Self {
             parameters: take("parameters", self.parameters.len())?,
             statistics: take("statistics", self.statistics.len())?,
@@ -185,19 +184,6 @@ impl PlanEngine {
     /// Bytes that training takes besides the data: parameters, gradient, moments, and the buffers of a step.
     pub fn bytes(&self) -> usize {
         self.plan.bytes() + self.optimizer.bytes()
-    }
-
-    /// The mean loss over some of the training rows and its gradient, in the order of the flat parameters; takes no step.
-    ///
-    /// # Errors
-    /// [`TrainError::TooFewRows`] for no row, or for one with batch norm.
-    ///
-    /// # Panics
-    /// If a row is not there.
-    pub fn loss_and_gradient(&mut self, rows: &[u32]) -> Result<(f32, &[f32])> {
-        self.plan.check_batch(rows.len())?;
-        let loss = self.plan.loss_and_gradient(&self.train, rows);
-        Ok((loss, &self.plan.gradient))
     }
 }
 

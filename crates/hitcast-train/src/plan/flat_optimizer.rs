@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use hitcast_core::{ModelState, TensorData};
-use hitcast_kernels::Level;
 use hitcast_kernels::optimizer::{Adam, Sgd};
+use hitcast_kernels::{Buffer, Level};
 
 use crate::error::Result;
 use crate::optimizer::OptimizerSettings;
@@ -16,9 +16,9 @@ pub(super) struct FlatOptimizer {
     settings: OptimizerSettings,
     steps: i32,
     /// Velocity, or mean of gradients.
-    first: Vec<f32>,
+    first: Buffer,
     /// Mean of squared gradients.
-    second: Vec<f32>,
+    second: Buffer,
     /// Parts of the parameters one behind the other, and whether weight decay applies to them.
     groups: Vec<(Range<usize>, bool)>,
 }
@@ -37,7 +37,7 @@ impl FlatOptimizer {
             }
         }
         let n = joined.last().map_or(0, |(range, _)| range.end);
-        let zeros = |needed: bool| vec![0.0; if needed { n } else { 0 }];
+        let zeros = |needed: bool| Buffer::zeros(if needed { n } else { 0 });
         let sgd_momentum = match settings {
             OptimizerSettings::Sgd { momentum, .. } => Some(momentum),
             _ => None,
@@ -113,7 +113,7 @@ impl FlatOptimizer {
     /// Steps so far, and the buffers by name.
     pub(super) fn state(&self) -> (i32, BTreeMap<String, TensorData>) {
         let named = [("first", &self.first), ("second", &self.second)];
-        let tensors = named.map(|(name, buffer)| (name.to_owned(), TensorData::f32_vector(buffer.clone())));
+        let tensors = named.map(|(name, buffer)| (name.to_owned(), TensorData::f32_vector(buffer.to_vec())));
         (self.steps, BTreeMap::from(tensors))
     }
 

@@ -24,7 +24,7 @@ use std::ops::Range;
 use hitcast_core::{ModelState, Stream, TensorData, TensorValues};
 use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::mask::MaskGenerator;
-use hitcast_kernels::{Level, layout, padded};
+use hitcast_kernels::{Buffer, Level, layout, padded};
 use hitcast_nn::{HeadFunction, LayerSpec, Loss, Network, NetworkSpec};
 
 use crate::engine::scaled_weights;
@@ -52,8 +52,33 @@ struct Slot {
 enum Place {
     /// In the flat parameters, from here.
     Parameters(usize),
+    /// A matrix in the flat parameters, from here, column by column with this stride.
+    Transposed(usize, usize),
     /// In the flat running statistics, from here.
     Statistics(usize),
+}
+
+impl Slot {
+    /// Rows and columns.
+    fn matrix(&self) -> (usize, usize) {
+        let rows = self.shape.first().copied().unwrap_or(1);
+        (rows, self.shape.get(1).copied().unwrap_or(1))
+    }
+
+    /// The tensor's values, row by row, from buffers as the plan's.
+    fn values(&self, parameters: &[f32], statistics: &[f32]) -> Vec<f32> {
+        let n: usize = self.shape.iter().product();
+        match self.place {
+            Place::Parameters(start) => parameters[start..start + n].to_vec(),
+            Place::Statistics(start) => statistics[start..start + n].to_vec(),
+            Place::Transposed(start, stride) => {
+                let (rows, columns) = self.matrix();
+                let place = |row, column| start + column * stride + row;
+                let places = (0..rows).flat_map(|row| (0..columns).map(move |column| place(row, column)));
+                places.map(|place| parameters[place]).collect()
+            }
+        }
+    }
 }
 
 /// The compiled network with its numbers, its gradient, and all the buffers that a step needs.
@@ -65,26 +90,26 @@ pub(crate) struct Plan {
     output: Output,
     slots: Vec<Slot>,
     has_norm: bool,
-    pub(crate) parameters: Vec<f32>,
-    pub(crate) gradient: Vec<f32>,
+    pub(crate) parameters: Buffer,
+    pub(crate) gradient: Buffer,
     /// Running means and variances of batch norm.
-    pub(crate) statistics: Vec<f32>,
+    pub(crate) statistics: Buffer,
     pub(crate) masks: MaskGenerator,
     /// Rows that the buffers have room for.
     capacity: usize,
-    features: Vec<f32>,
-    target: Vec<f32>,
-    weights: Vec<f32>,
-    predicted: Vec<f32>,
+    features: Buffer,
+    target: Buffer,
+    weights: Buffer,
+    predicted: Buffer,
     /// The gradient before and behind the stage that is gone back through.
-    behind: Vec<f32>,
-    before: Vec<f32>,
+    behind: Buffer,
+    before: Buffer,
 }
 
 /// Rows where the plan wants them: features padded to cache lines, and the target.
 #[derive(Debug)]
 pub(crate) struct Rows {
-    features: Vec<f32>,
+    features: Buffer,
     target: Vec<f32>,
     /// Of mean 1.
     weights: Option<Vec<f32>>,
@@ -95,7 +120,7 @@ impl Rows {
     pub(crate) fn new(data: &hitcast_core::Dataset) -> Self {
         let matrix = data.features().matrix();
         let stride = padded(matrix.ncols());
-        let mut features = vec![0.0; matrix.nrows() * stride];
+        let mut features = Buffer::zeros(matrix.nrows() * stride);
         for (row, to) in matrix.outer_iter().zip(features.chunks_exact_mut(stride)) {
             for (to, from) in to.iter_mut().zip(row) {
                 *to = *from;
@@ -143,17 +168,17 @@ impl Plan {
             output,
             slots: draft.slots,
             has_norm: spec.has_batch_norm(),
-            parameters: vec![0.0; n_parameters],
-            gradient: vec![0.0; n_parameters],
-            statistics: vec![0.0; n_statistics],
+            parameters: Buffer::zeros(n_parameters),
+            gradient: Buffer::zeros(n_parameters),
+            statistics: Buffer::zeros(n_statistics),
             masks: MaskGenerator::new(|| masks.next_u64()),
             capacity: 0,
-            features: Vec::new(),
-            target: Vec::new(),
-            weights: Vec::new(),
-            predicted: Vec::new(),
-            behind: Vec::new(),
-            before: Vec::new(),
+            features: Buffer::default(),
+            target: Buffer::default(),
+            weights: Buffer::default(),
+            predicted: Buffer::default(),
+            behind: Buffer::default(),
+            before: Buffer::default(),
         };
         plan.take_state(&network.state()?)?;
         plan.reserve(BLOCK_ROWS);
@@ -166,11 +191,19 @@ impl Plan {
             let values = state
                 .f32(&slot.name, &slot.shape)
                 .map_err(hitcast_nn::NnError::from)?;
-            let (buffer, start) = match slot.place {
-                Place::Parameters(start) => (&mut self.parameters, start),
-                Place::Statistics(start) => (&mut self.statistics, start),
-            };
-            buffer[start..start + values.len()].copy_from_slice(values);
+            match slot.place {
+                Place::Parameters(start) => {
+                    self.parameters[start..start + values.len()].copy_from_slice(values);
+                }
+                Place::Transposed(start, stride) => {
+                    let (rows, columns) = slot.matrix();
+                    let to = &mut self.parameters[start..start + columns * stride];
+                    layout::transpose(self.level, values, rows, columns, to, stride);
+                }
+                Place::Statistics(start) => {
+                    self.statistics[start..start + values.len()].copy_from_slice(values);
+                }
+            }
         }
         Ok(())
     }
@@ -179,15 +212,23 @@ impl Plan {
     pub(crate) fn state(&self, settings: serde_json::Value) -> Result<ModelState> {
         let mut tensors = std::collections::BTreeMap::new();
         for slot in &self.slots {
-            let n: usize = slot.shape.iter().product();
-            let values = match slot.place {
-                Place::Parameters(start) => &self.parameters[start..start + n],
-                Place::Statistics(start) => &self.statistics[start..start + n],
-            };
-            let data = TensorData::new(slot.shape.clone(), TensorValues::F32(values.to_vec()));
+            let values = slot.values(&self.parameters, &self.statistics);
+            let data = TensorData::new(slot.shape.clone(), TensorValues::F32(values));
             tensors.insert(slot.name.clone(), data.map_err(hitcast_nn::NnError::from)?);
         }
         Ok(ModelState { settings, tensors })
+    }
+
+    /// The gradient in the order in which the network's parameters stand.
+    #[cfg(test)]
+    fn gradient_in_order(&self) -> Vec<f32> {
+        let learned = self
+            .slots
+            .iter()
+            .filter(|slot| !matches!(slot.place, Place::Statistics(_)));
+        learned
+            .flat_map(|slot| slot.values(&self.gradient, &self.statistics))
+            .collect()
     }
 
     /// Makes room for blocks of so many rows.
@@ -197,12 +238,12 @@ impl Plan {
         }
         self.capacity = rows;
         let widest = self.stages.iter().map(|stage| stage.stride).max().unwrap_or(0);
-        self.features.resize(rows * self.stride, 0.0);
-        self.target.resize(rows, 0.0);
-        self.weights.resize(rows, 1.0);
-        self.predicted.resize(rows, 0.0);
-        self.behind.resize(rows * widest, 0.0);
-        self.before.resize(rows * widest, 0.0);
+        self.features.resize(rows * self.stride);
+        self.target.resize(rows);
+        self.weights.resize(rows);
+        self.predicted.resize(rows);
+        self.behind.resize(rows * widest);
+        self.before.resize(rows * widest);
         for stage in &mut self.stages {
             stage.reserve(rows);
         }
@@ -210,12 +251,13 @@ impl Plan {
 
     /// The parameters one behind the other, and the number of axes of each.
     fn parameter_axes(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
-        self.slots.iter().filter_map(|slot| match slot.place {
-            Place::Parameters(start) => {
-                let n: usize = slot.shape.iter().product();
-                Some((start..start + n, slot.shape.len()))
-            }
-            Place::Statistics(_) => None,
+        self.slots.iter().filter_map(|slot| {
+            let (start, n) = match slot.place {
+                Place::Parameters(start) => (start, slot.shape.iter().product()),
+                Place::Transposed(start, stride) => (start, slot.matrix().1 * stride),
+                Place::Statistics(_) => return None,
+            };
+            Some((start..start + n, slot.shape.len()))
         })
     }
 
@@ -277,7 +319,7 @@ impl Plan {
 
     fn prepare_weights(&mut self) {
         for stage in &mut self.stages {
-            stage.transpose_weights(&self.parameters);
+            stage.transpose_weights(self.level, &self.parameters);
         }
     }
 
@@ -370,12 +412,29 @@ struct Draft {
 
 impl Draft {
     fn parameter(&mut self, name: String, shape: &[usize]) -> usize {
+        if shape.len() > 1 {
+            // Matrices begin on a cache line.
+            self.n_parameters = padded(self.n_parameters);
+        }
         let start = self.n_parameters;
         self.n_parameters += shape.iter().product::<usize>();
         self.slots.push(Slot {
             name,
             shape: shape.to_vec(),
             place: Place::Parameters(start),
+        });
+        start
+    }
+
+    /// A matrix that stands column by column.
+    fn transposed(&mut self, name: String, &[rows, columns]: &[usize; 2]) -> usize {
+        let start = padded(self.n_parameters);
+        let stride = padded(rows);
+        self.n_parameters = start + columns * stride;
+        self.slots.push(Slot {
+            name,
+            shape: vec![rows, columns],
+            place: Place::Transposed(start, stride),
         });
         start
     }
@@ -399,9 +458,18 @@ impl Draft {
             let prefix = format!("layers.{index}");
             match *layer {
                 LayerSpec::Linear { units: out, bias } => {
-                    let weight = self.parameter(format!("{prefix}.weight"), &[out, units]);
+                    let (name, shape, is_first) =
+                        (format!("{prefix}.weight"), [out, units], stages.is_empty());
+                    let weight = if is_first {
+                        self.transposed(name, &shape)
+                    } else {
+                        self.parameter(name, &shape)
+                    };
                     let bias = bias.then(|| self.parameter(format!("{prefix}.bias"), &[out]));
-                    stages.push(Stage::new(out, Some(Linear::new(units, out, weight, bias))));
+                    stages.push(Stage::new(
+                        out,
+                        Some(Linear::new(units, out, weight, bias, is_first)),
+                    ));
                     units = out;
                 }
                 LayerSpec::BatchNorm { momentum, epsilon } => {

@@ -239,7 +239,7 @@ fn agree(spec: &NetworkSpec, loss: Loss, rows: usize, inputs: usize, seed: u64) 
         )?;
         is_near(
             &format!("{level}: gradients"),
-            &plan.gradient,
+            &plan.gradient_in_order(),
             &single.gradient,
             &exact.gradient,
         )?;

@@ -4,7 +4,7 @@ use hitcast_kernels::mask::{Chance, MaskGenerator};
 use hitcast_kernels::norm::{self, Columns};
 use hitcast_kernels::pointwise::{self, Dropout, Function};
 use hitcast_kernels::product::{Finish, Product};
-use hitcast_kernels::{Level, layout, padded, reduce};
+use hitcast_kernels::{Buffer, Level, layout, padded, reduce};
 
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -15,9 +15,9 @@ pub(super) struct Stage {
     pub(super) norm: Option<Norm>,
     pub(super) function: Function,
     dropout: Option<StageDropout>,
-    pub(super) output: Vec<f32>,
+    pub(super) output: Buffer,
     /// Derivatives of function and dropout, where they cannot be seen from the output.
-    slopes: Vec<f32>,
+    slopes: Buffer,
 }
 
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub(super) struct Linear {
     inputs: usize,
     weight: usize,
     bias: Option<usize>,
-    /// `inputs × stride`.
-    transposed: Vec<f32>,
+    /// The weights as `inputs × stride`; empty where they stand so in the parameters.
+    transposed: Buffer,
     /// Zeros, where there is no bias.
     no_bias: Vec<f32>,
 }
@@ -39,7 +39,7 @@ pub(super) struct Norm {
     variance: usize,
     momentum: f32,
     epsilon: f32,
-    normalised: Vec<f32>,
+    normalised: Buffer,
     batch_mean: Vec<f32>,
     batch_variance: Vec<f32>,
     inverse: Vec<f32>,
@@ -93,19 +93,38 @@ impl<'a> Factors<'a> {
 }
 
 impl Linear {
-    pub(super) fn new(inputs: usize, units: usize, weight: usize, bias: Option<usize>) -> Self {
+    /// `is_first`: it stands before all else, so that its weights need not be there for the way back, and stand transposed in
+    /// the parameters.
+    pub(super) fn new(
+        inputs: usize,
+        units: usize,
+        weight: usize,
+        bias: Option<usize>,
+        is_first: bool,
+    ) -> Self {
         let stride = padded(units);
         Self {
             inputs,
             weight,
             bias,
-            transposed: vec![0.0; inputs * stride],
+            transposed: Buffer::zeros(if is_first { 0 } else { inputs * stride }),
             no_bias: if bias.is_some() {
                 Vec::new()
             } else {
                 vec![0.0; units]
             },
         }
+    }
+}
+
+impl Linear {
+    fn is_first(&self) -> bool {
+        self.transposed.is_empty()
+    }
+
+    /// Numbers that the weights take in the parameters.
+    fn n_weights(&self, units: usize, stride: usize) -> usize {
+        self.inputs * if self.is_first() { stride } else { units }
     }
 }
 
@@ -127,7 +146,7 @@ impl Norm {
             variance,
             momentum: momentum as f32,
             epsilon: epsilon as f32,
-            normalised: Vec::new(),
+            normalised: Buffer::default(),
             batch_mean: zeros(),
             batch_variance: zeros(),
             inverse: zeros(),
@@ -159,8 +178,8 @@ impl Stage {
             norm: None,
             function: Function::Identity,
             dropout: None,
-            output: Vec::new(),
-            slopes: Vec::new(),
+            output: Buffer::default(),
+            slopes: Buffer::default(),
         }
     }
 
@@ -207,12 +226,12 @@ impl Stage {
 
     pub(super) fn reserve(&mut self, rows: usize) {
         let n = rows * self.stride;
-        self.output.resize(n, 0.0);
+        self.output.resize(n);
         if self.stores_slopes() {
-            self.slopes.resize(n, 0.0);
+            self.slopes.resize(n);
         }
         if let Some(norm) = &mut self.norm {
-            norm.normalised.resize(n, 0.0);
+            norm.normalised.resize(n);
         }
         if let Some(dropout) = &mut self.dropout {
             dropout.bits.resize(n.div_ceil(8), 0);
@@ -239,10 +258,11 @@ impl Stage {
         4 * (self.output.len() + self.slopes.len() + linear + norm) + bits
     }
 
-    pub(super) fn transpose_weights(&mut self, parameters: &[f32]) {
-        if let Some(linear) = &mut self.linear {
+    pub(super) fn transpose_weights(&mut self, level: Level, parameters: &[f32]) {
+        if let Some(linear) = self.linear.as_mut().filter(|linear| !linear.is_first()) {
             let weight = &parameters[linear.weight..][..self.units * linear.inputs];
             layout::transpose(
+                level,
                 weight,
                 self.units,
                 linear.inputs,
@@ -307,11 +327,16 @@ impl Stage {
                     None if fused => Finish::BiasRelu(bias),
                     _ => Finish::Bias(bias),
                 };
+                let weights = if linear.is_first() {
+                    &parameters[linear.weight..][..linear.inputs * self.stride]
+                } else {
+                    &linear.transposed
+                };
                 let product = Product {
                     a: input,
                     a_row: input_stride,
                     a_column: 1,
-                    b: &linear.transposed,
+                    b: weights,
                     b_stride: self.stride,
                     rows: n,
                     columns: self.units,
@@ -393,22 +418,30 @@ impl Stage {
             return;
         };
         let inputs = linear.inputs;
+        let weight = linear.weight..linear.weight + linear.n_weights(units, stride);
+        let (rows, input) = ((behind as &[f32], stride, units), (input, input_stride, inputs));
+        let (to, from) = if linear.is_first() {
+            (input, rows)
+        } else {
+            (rows, input)
+        };
         let of_weight = Product {
-            a: behind,
+            a: to.0,
             a_row: 1,
-            a_column: stride,
-            b: input,
-            b_stride: input_stride,
-            rows: units,
-            columns: inputs,
+            a_column: to.1,
+            b: from.0,
+            b_stride: from.1,
+            rows: to.2,
+            columns: from.2,
             inner: n,
         };
-        let weight = linear.weight..linear.weight + units * inputs;
-        of_weight.run(level, &mut gradient[weight.clone()], inputs, Finish::Add);
+        let weight_stride = if linear.is_first() { stride } else { inputs };
+        of_weight.run(level, &mut gradient[weight.clone()], weight_stride, Finish::Add);
         if let Some(bias) = linear.bias {
             reduce::add_column_sums(level, behind, stride, &mut gradient[bias..bias + units]);
         }
         if let Some((factors, before)) = before {
+            debug_assert!(!linear.is_first(), "nothing stands before the first");
             let of_input = Product {
                 a: behind,
                 a_row: stride,
