@@ -62,7 +62,11 @@ fn main() -> Result<(), BoxError> {
     let mut rows = Chunks::new(n_train, || {
         let preprocessor = &preprocessor;
         let pieces = pieces(&path)?;
-        Ok(pieces.map(move |piece| dataset(preprocessor, &piece?[0])))
+        // A piece may have no row to learn from.
+        Ok(pieces.filter_map(move |piece| match piece {
+            Ok([training, _]) if training.n_rows() == 0 => None,
+            piece => Some(piece.and_then(|[training, _]| dataset(preprocessor, &training))),
+        }))
     });
     let estimator = NetworkEstimator {
         network: NetworkSpec::mlp(&[64, 32]),

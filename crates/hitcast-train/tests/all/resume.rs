@@ -67,7 +67,7 @@ fn fit(estimator: &NetworkEstimator, seed: u64, folder: Option<&Path>) -> hitcas
         }),
         ..FitContext::quiet("resumed", Seed::new(seed), &stop)
     };
-    estimator.fit(&data(1000, 1), Some(&data(200, 2)), &context)
+    estimator.fit(&data(500, 1), Some(&data(100, 2)), &context)
 }
 
 fn bytes(state: &ModelState) -> Vec<u8> {
@@ -93,7 +93,7 @@ fn a_child_trains_to_the_end() {
         _ => EngineChoice::Autograd,
     };
     let folder = Path::new(&folder);
-    let fit = fit(&estimator(engine, 30), 5, Some(&folder.join("checkpoints"))).unwrap();
+    let fit = fit(&estimator(engine, 15), 5, Some(&folder.join("checkpoints"))).unwrap();
     write_atomic(&folder.join("weights"), &bytes(&fit.model.state().unwrap())).unwrap();
 }
 
