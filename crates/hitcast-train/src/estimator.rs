@@ -11,8 +11,8 @@ use crate::settings::TrainingSettings;
 use crate::stream::{RowStream, ShuffleBuffer, StreamSettings};
 use crate::trainer::{Outcome, Targets, Trainer};
 
-/// Rows whose activations an engine has room for at least.
-const MINIMUM_BLOCK: usize = 128;
+/// Rows whose activations are in memory at the same time at least.
+const BLOCK: usize = 128;
 
 /// A network to be trained: what it is, and how.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -41,17 +41,26 @@ impl NetworkEstimator {
         let copies = 5
             + usize::from(self.training.ema_decay.is_some())
             + usize::from(self.training.accumulate_batches > 1);
-        let widths = self.network.layers.iter().scan(n_features, |units, layer| {
+        // What each layer leaves for the way back, and the gradient before and behind the widest.
+        let mut units = n_features;
+        let (mut widest, mut left) = (n_features, n_features);
+        for layer in &self.network.layers {
             if let LayerSpec::Linear { units: out, .. } = layer {
-                *units = *out;
+                units = *out;
             }
-            Some(*units)
-        });
-        let batch = self.training.batch_size.min(training_rows).max(MINIMUM_BLOCK);
+            widest = widest.max(units);
+            left += units.next_multiple_of(16);
+        }
+        let whole_batch = self.network.has_batch_norm() || self.training.engine == EngineChoice::Autograd;
+        let block = if whole_batch {
+            self.training.batch_size.min(training_rows).max(BLOCK)
+        } else {
+            BLOCK
+        };
         rows.saturating_mul(a_row)
             .saturating_add(shuffled)
             .saturating_add(learned.saturating_mul(4 * copies))
-            .saturating_add(batch.saturating_mul(4 * (n_features + 3 * widths.sum::<usize>())))
+            .saturating_add(block.saturating_mul(4 * (left + 2 * widest)))
     }
 
     /// Trains with a trainer of one's own (callbacks, say), and returns the network itself.
