@@ -26,7 +26,7 @@ pub struct NetworkEstimator {
 
 impl NetworkEstimator {
     /// About how many bytes of memory a fit takes on its device besides the rows that it is given: copies of them in 32
-    /// bits, the order of an epoch, predictions, and for every learned number its gradient, two moments, the best so far
+    /// bits, the order of an epoch, predictions, and for every learned number its gradient, two moments, a transposed copy, the best so far
     /// and an average; then the activations of a batch. libtorch itself is not counted.
     pub fn memory(&self, training_rows: usize, validation_rows: usize, n_features: usize) -> usize {
         let rows = training_rows + validation_rows;
@@ -38,7 +38,7 @@ impl NetworkEstimator {
             _ => 0,
         };
         let learned = self.network.size(n_features).unwrap_or(0);
-        let copies = 5
+        let copies = 6
             + usize::from(self.training.ema_decay.is_some())
             + usize::from(self.training.accumulate_batches > 1);
         // What each layer leaves for the way back, and the gradient before and behind the widest.
