@@ -236,13 +236,14 @@ impl Run<'_, '_> {
             done.pending.push(rows.len());
             let batch = done.batches;
             done.batches += 1;
-            if done.batches % self.settings.accumulate_batches == 0 || done.batches == n_batches {
+            let is_last = done.batches == n_batches;
+            if is_last || done.batches.is_multiple_of(self.settings.accumulate_batches) {
                 self.engine.step(rows.clone(), self.rate(epoch, batch))?;
             } else {
                 self.engine.accumulate(rows.clone())?;
             }
             let interrupted = self.context.stop.is_requested();
-            if interrupted || done.pending.len() == LOOK_EVERY || done.batches == n_batches {
+            if interrupted || is_last || done.pending.len() == LOOK_EVERY {
                 self.look(epoch, done)?;
             }
             if interrupted {
