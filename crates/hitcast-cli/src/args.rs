@@ -64,13 +64,13 @@ pub(crate) struct TrainArgs {
     /// Folder for the run: run.json, experiment.toml, predictions.csv and bundle
     #[arg(long, value_name = "DIR", default_value = "out/run")]
     pub(crate) out: PathBuf,
-    /// Replace a former run in that folder
+    /// Replace a former run in that folder, and the checkpoints of one that did not end
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Go on with the run that was to go to that folder and was killed or interrupted
-    #[arg(long)]
+    /// Go on with the run that was to go to that folder and was killed or interrupted, from its last checkpoints
+    #[arg(long, conflicts_with = "overwrite")]
     pub(crate) resume: bool,
-    /// Seconds between two checkpoints of a network at least; they lie beside DIR until the run is saved
+    /// Seconds between two checkpoints of a network at least; they lie in DIR.checkpoints until the run is complete
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub(crate) checkpoint_every: u64,
     /// How rows are divided, in place of the experiment's
@@ -82,7 +82,8 @@ pub(crate) struct TrainArgs {
     /// Where networks run, in place of the experiment's: auto, cpu, cuda or cuda:N
     #[arg(long, value_parser = device)]
     pub(crate) device: Option<DeviceChoice>,
-    /// Models that are fitted at the same time, each on one thread; the results do not depend on it [default: all cores]
+    /// Models that are fitted at the same time, each on one thread and with its own copy of the rows; the results do not
+    /// depend on it [default: all cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
     /// Leave out rows with bad values, counted and listed, in place of ending with an error

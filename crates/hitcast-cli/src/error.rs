@@ -24,17 +24,6 @@ pub(crate) enum CliError {
     /// A `--set` that is none.
     #[error("--set {0:?} is not of the form name=value, as in energy=0.8")]
     Set(String),
-    /// A run to go on with that is not there.
-    #[error("there is nothing to go on with: {0} is not there; leave --resume out to begin a run")]
-    NothingToResume(String),
-    /// What an earlier run left cannot be removed.
-    #[error("cannot remove {path}: {source}")]
-    Remove {
-        /// The folder.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
     /// Neither a file nor values.
     #[error("nothing to predict: give a file by --data PATH, or values by --set name=value")]
     NothingToPredict,

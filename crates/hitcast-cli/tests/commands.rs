@@ -346,10 +346,66 @@ fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
     child.kill()?;
     child.wait()?;
     assert!(!folder.path().join("killed").exists());
+    assert!(failure(folder.path(), &arguments("killed"), 1)?.contains("a run that did not end"));
     let resumed = json(folder.path(), &resume)?;
     let whole = json(folder.path(), &arguments("whole"))?;
     assert_eq!(resumed["test"], whole["test"]);
     assert_eq!(resumed["models"][0]["history"].as_array().map(Vec::len), Some(60));
     assert!(!checkpoints.exists() && !folder.path().join("whole.checkpoints").exists());
+    Ok(())
+}
+
+#[test]
+fn a_model_that_diverges_takes_no_other_with_it() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let wild = r#"
+[[models]]
+name = "wild"
+kind = "network"
+settings.network = { hidden = [8] }
+settings.training = { epochs = 3, optimizer = { kind = "sgd", learning_rate = 1e30 } }
+"#;
+    std::fs::write(folder.path().join("both.toml"), format!("{EXPERIMENT}{wild}"))?;
+    std::fs::copy(fixture(), folder.path().join("tracks.csv"))?;
+    let run = json(
+        folder.path(),
+        &[
+            "train",
+            "--experiment",
+            "both.toml",
+            "--data",
+            "tracks.csv",
+            "--threads",
+            "1",
+        ],
+    )?;
+    let names = |run: &Value| -> Vec<String> {
+        let models = run["models"].as_array().cloned().unwrap_or_default();
+        models.iter().map(|model| model["name"].to_string()).collect()
+    };
+    assert!(names(&run).contains(&"\"network\"".to_owned()) && !names(&run).contains(&"\"wild\"".to_owned()));
+    assert!(
+        run["warnings"].to_string().contains("wild"),
+        "{}",
+        run["warnings"]
+    );
+    // Alone it is an error, and leaves nothing behind.
+    let alone = format!("{}{wild}", EXPERIMENT.split("\n[[models]]").next().unwrap());
+    std::fs::write(folder.path().join("alone.toml"), alone)?;
+    let arguments = [
+        "train",
+        "--experiment",
+        "alone.toml",
+        "--data",
+        "tracks.csv",
+        "--out",
+        "alone",
+    ];
+    let message = failure(folder.path(), &arguments, 1)?;
+    assert!(
+        message.contains("wild") && message.contains("lower the learning rate"),
+        "{message}"
+    );
+    assert!(!folder.path().join("alone").exists() && !folder.path().join("alone.checkpoints").exists());
     Ok(())
 }

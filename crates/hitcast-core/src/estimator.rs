@@ -72,7 +72,8 @@ pub struct Checkpoints<'a> {
     pub folder: &'a Path,
     /// Time between two checkpoints at least. They are made at the end of an epoch.
     pub every: Duration,
-    /// How many of the newest are kept, at least 1; one of the best epoch is kept besides.
+    /// How many of the newest are kept, at least 1; that of the best epoch is kept besides, if there is one. Each holds the
+    /// best weights so far.
     pub keep: usize,
 }
 

@@ -8,7 +8,13 @@ use crate::simd::Vector;
 /// # Panics
 /// If a slice is too short.
 pub fn transpose(level: Level, from: &[f32], rows: usize, columns: usize, to: &mut [f32], stride: usize) {
-    assert!(stride >= rows && from.len() >= rows * columns && to.len() >= columns * stride);
+    let fits = |n: Option<usize>, length: usize| n.is_some_and(|n| n <= length);
+    assert!(
+        stride >= rows
+            && fits(rows.checked_mul(columns), from.len())
+            && fits(columns.checked_mul(stride), to.len()),
+        "a slice is too short"
+    );
     level.run(Transpose {
         from,
         rows,

@@ -97,6 +97,9 @@ pub(crate) fn check_existing(path: &Path, existing: Existing, kind: &FolderKind)
         })
     };
     let what = kind.what;
+    if path.file_name().is_none() {
+        return refuse(format!("the {what} needs a folder name of its own"));
+    }
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(PipelineError::file("look at", path)(source)),

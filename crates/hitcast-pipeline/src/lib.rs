@@ -58,12 +58,14 @@
 //! - [`execute`]: from an experiment to its run
 //! - [`run`], [`report`]: what a run found out, and its form as JSON
 //! - [`bundle`]: a saved model with everything needed to predict again
+//! - `checkpoints`: what a run that was killed goes on from
 //! - [`folder`]: folders that appear whole or not at all
 //! - [`environment`]: where a run was made
 
 #![forbid(unsafe_code)]
 
 pub mod bundle;
+mod checkpoints;
 pub mod environment;
 mod error;
 pub mod execute;
@@ -77,6 +79,7 @@ pub mod run;
 mod text;
 
 pub use bundle::{Bundle, BundleError, BundleProblem, Evaluation, RowPrediction, RowValue, TablePredictions};
+pub use checkpoints::{Unfinished, prepare_checkpoints, remove_checkpoints, remove_empty_checkpoints};
 pub use environment::Environment;
 pub use error::{PipelineError, Result};
 pub use execute::RunContext;

@@ -65,6 +65,13 @@ impl<'a> CheckpointFolder<'a> {
         }
     }
 
+    /// That the newest one cannot be taken up by the engine that is there.
+    pub(crate) fn not_here(&self, error: &TrainError) -> TrainError {
+        let problem =
+            format!("the newest checkpoint {error}; resume on the kind of device that it was made on");
+        self.broken(self.settings.folder, problem)
+    }
+
     /// Whether it is time for the next one.
     pub(crate) fn is_due(&self) -> bool {
         self.last.elapsed() >= self.settings.every

@@ -45,6 +45,14 @@ pub enum TrainError {
     /// Rows that come in chunks did not come.
     #[error("the training rows that come in chunks: {0}")]
     Stream(#[source] BoxError),
+    /// Rows that come in chunks have other columns than the first chunk.
+    #[error("a chunk of training rows has the columns {got:?}, the first chunk had {expected:?}")]
+    StreamColumns {
+        /// Of the first chunk.
+        expected: Vec<String>,
+        /// Of the other one.
+        got: Vec<String>,
+    },
     /// There are more or fewer of them than was said.
     #[error("the training rows that come in chunks were said to be {expected}, but {got} came")]
     StreamLength {

@@ -218,9 +218,11 @@ impl<'a> ShuffleBuffer<'a> {
 
     fn take_in(&mut self, chunk: &Dataset) -> Result<()> {
         if chunk.features().columns() != self.columns {
-            return Err(TrainError::Columns {
-                training: self.columns.len(),
-                validation: chunk.n_features(),
+            let names =
+                |columns: &[FeatureColumn]| columns.iter().map(|column| column.name.clone()).collect();
+            return Err(TrainError::StreamColumns {
+                expected: names(&self.columns),
+                got: names(chunk.features().columns()),
             });
         }
         if chunk.weights().is_some() {

@@ -15,6 +15,9 @@ use crate::schedule::ScheduleState;
 use crate::settings::TrainingSettings;
 use crate::stream::ShuffleBuffer;
 
+/// Changed whenever what an engine saves means something else.
+const CHECKPOINT_FORMAT: u32 = 1;
+
 /// Steps after which losses are looked at; each look may wait for the device.
 const LOOK_EVERY: usize = 64;
 
@@ -117,7 +120,9 @@ impl<'c> Trainer<'c> {
         settings.check(targets.n_train, targets.validation.is_some())?;
         let batches = batches(targets.n_train, settings.batch_size, targets.has_batch_norm)?;
         let base = settings.optimizer.learning_rate();
-        let identity = format!("{:?} {} {}", settings, context.seed.value(), targets.identity);
+        let (format, version) = (CHECKPOINT_FORMAT, env!("CARGO_PKG_VERSION"));
+        let (seed, of) = (context.seed.value(), targets.identity);
+        let identity = format!("{format} {version} {settings:?} {seed} {of}");
         let mut checkpoints = context
             .checkpoints
             .map(|checkpoints| CheckpointFolder::new(checkpoints, &identity));
@@ -150,10 +155,15 @@ impl<'c> Trainer<'c> {
             if epoch + 1 == settings.epochs && stopped.is_none() {
                 stopped = Some(StopReason::Completed);
             }
-            // What was interrupted within an epoch goes on from the end of one before.
+            // What was interrupted within an epoch goes on from the last checkpoint.
             let interrupted = stopped == Some(StopReason::Requested);
-            if let Some(checkpoints) = checkpoints.as_mut().filter(|all| all.is_due() && !interrupted) {
-                run.save(checkpoints, stopped)?;
+            let wanted = |all: &&mut CheckpointFolder<'_>| stopped.is_some() || all.is_due();
+            if let Some(checkpoints) = checkpoints.as_mut().filter(wanted).filter(|_| !interrupted)
+                && let Err(error) = run.save(checkpoints, stopped)
+            {
+                // Training is worth more than its checkpoints.
+                let note = format!("{}: no checkpoint was made: {error}", context.name);
+                context.progress.report(&Event::Note(&note));
             }
         }
         run.finish(stopped.unwrap_or(StopReason::Completed))
@@ -382,7 +392,9 @@ impl Run<'_, '_> {
         let Some(checkpoint) = checkpoints.newest()? else {
             return Ok(None);
         };
-        self.engine.restore(&checkpoint.engine)?;
+        self.engine
+            .restore(&checkpoint.engine)
+            .map_err(|error| checkpoints.not_here(&error))?;
         for record in checkpoint.history {
             let loss = record.validation_loss.unwrap_or(record.train_loss);
             self.schedule.observe(loss);

@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hitcast::core::{Checkpoints, StopSignal};
-use hitcast::pipeline::{Existing, Experiment, RunContext};
+use hitcast::pipeline::{
+    Existing, Experiment, RunContext, Unfinished, prepare_checkpoints, remove_checkpoints,
+    remove_empty_checkpoints,
+};
 use hitcast::prelude::SplitStrategy;
 use serde_json::json;
 
 use super::Output;
 use crate::args::{SplitChoice, TrainArgs};
 use crate::console::{Console, Detail};
-use crate::error::{CliError, Result};
+use crate::error::Result;
 
 pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
     let experiment = experiment(args)?;
@@ -29,7 +32,13 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
     };
     // A folder in the way is better known before the training than after it.
     hitcast::pipeline::Run::check_target(&args.out, existing)?;
-    let checkpoints = checkpoints(args)?;
+    let checkpoints = checkpoints(args);
+    let unfinished = match (args.resume, args.overwrite) {
+        (true, _) => Unfinished::Resume,
+        (_, true) => Unfinished::Discard,
+        _ => Unfinished::Refuse,
+    };
+    prepare_checkpoints(&checkpoints, &experiment, unfinished)?;
     let console = Console::new(Detail::Models);
     let context = hitcast::run_context(stop);
     let context = RunContext {
@@ -42,10 +51,16 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
         threads: args.threads.unwrap_or(context.threads),
         ..context
     };
-    let run = experiment.run(&hitcast::registry(), &context)?;
+    let run = match experiment.run(&hitcast::registry(), &context) {
+        Ok(run) => run,
+        Err(error) => {
+            remove_empty_checkpoints(&checkpoints)?;
+            return Err(error.into());
+        }
+    };
     run.save(&args.out, existing)?;
     if !stop.is_requested() {
-        remove(&checkpoints)?;
+        remove_checkpoints(&checkpoints)?;
     }
     let mut json = run.to_json()?;
     json["out"] = json!(args.out);
@@ -60,33 +75,11 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
     })
 }
 
-/// The folder beside the run's that holds what a killed run goes on from; empty unless that is wanted.
-fn checkpoints(args: &TrainArgs) -> Result<PathBuf> {
+/// The folder beside the run's that holds what a killed run goes on from.
+fn checkpoints(args: &TrainArgs) -> PathBuf {
     let mut name = args.out.file_name().unwrap_or_default().to_owned();
     name.push(".checkpoints");
-    let folder = args.out.with_file_name(name);
-    match (args.resume, folder.exists()) {
-        (true, false) => return Err(CliError::NothingToResume(folder.display().to_string())),
-        (false, true) => {
-            eprintln!(
-                "removing {} of a run that did not end; --resume would have gone on with it",
-                folder.display()
-            );
-            remove(&folder)?;
-        }
-        _ => {}
-    }
-    Ok(folder)
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(CliError::Remove {
-            path: folder.display().to_string(),
-            source,
-        }),
-        _ => Ok(()),
-    }
+    args.out.with_file_name(name)
 }
 
 fn experiment(args: &TrainArgs) -> Result<Experiment> {

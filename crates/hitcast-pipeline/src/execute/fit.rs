@@ -1,9 +1,12 @@
 //! Fitting every model on the training rows and choosing by the validation rows.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use hitcast_core::{Checkpoints, CoreError, Estimator, Fit, FitContext, Job, Model, Trained, train_many};
+use hitcast_core::{
+    Checkpoints, CoreError, DeviceChoice, Estimator, Event, Fit, FitContext, Job, Model, Trained, train_many,
+};
 
 use super::RunContext;
 use super::rows::{PartRows, Prepared};
@@ -74,6 +77,22 @@ pub(super) fn fit_all(
         })
         .collect();
     let [train, validation, _] = &prepared.parts;
+    let device = context.device.unwrap_or(experiment.device);
+    // Networks beside each other on one GPU would wait for each other, and need its memory together.
+    let on_gpu = match device {
+        DeviceChoice::Cpu => false,
+        DeviceChoice::Auto => context
+            .environment
+            .device
+            .as_deref()
+            .is_some_and(|device| device != "cpu"),
+        _ => true,
+    };
+    let threads = if on_gpu {
+        NonZeroUsize::MIN
+    } else {
+        context.threads
+    };
     let jobs: Vec<Job<'_>> = candidates
         .iter()
         .zip(&folders)
@@ -87,7 +106,7 @@ pub(super) fn fit_all(
                     name,
                     // By name, so that another model beside it changes nothing for this one.
                     seed: experiment.seed.child("fit").child(name),
-                    device: context.device.unwrap_or(experiment.device),
+                    device,
                     progress: context.progress,
                     stop: context.stop,
                     checkpoints: context
@@ -98,20 +117,29 @@ pub(super) fn fit_all(
             }
         })
         .collect();
-    let mut all = Vec::new();
-    for (place, (candidate, result)) in candidates
-        .iter()
-        .zip(train_many(&jobs, context.threads))
-        .enumerate()
-    {
+    let (mut all, mut failures) = (Vec::new(), Vec::new());
+    for (place, (candidate, result)) in candidates.iter().zip(train_many(&jobs, threads)).enumerate() {
         match result {
             Ok(trained) => all.push(judge(candidate, place, prepared, trained)?),
             Err(CoreError::NotBegun(name)) => {
                 warnings.push(format!("a stop was requested before {name} was fitted"));
             }
-            Err(source) => return Err(PipelineError::model(&candidate.spec.name)(source.into())),
+            Err(source) => {
+                let error = PipelineError::model(&candidate.spec.name)(source.into());
+                context.progress.report(&Event::Note(&error.to_string()));
+                failures.push(error);
+            }
         }
     }
+    // What others have learned is not lost with one that failed.
+    if !failures.is_empty() && !all.iter().any(|fitted| fitted.eligible) {
+        return Err(failures.swap_remove(0));
+    }
+    warnings.extend(
+        failures
+            .iter()
+            .map(|error| format!("{error}; the other models do not depend on it")),
+    );
     let selection = experiment.metrics.selection;
     let score = |fitted: &Fitted| {
         selection

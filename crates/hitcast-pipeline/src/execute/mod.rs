@@ -37,7 +37,8 @@ pub struct RunContext<'a> {
     /// Where fits keep what they need to go on after being killed, each in a folder of its own inside of this one; a run of
     /// the same experiment goes on from what is there. `None`: nothing is kept.
     pub checkpoints: Option<Checkpoints<'a>>,
-    /// Models that are fitted at the same time, each on one thread. The results do not depend on it.
+    /// Models that are fitted at the same time on the processor, each on one thread and with a copy of the rows of its own;
+    /// on a GPU it is one after another. The results do not depend on it.
     pub threads: NonZeroUsize,
 }
 

@@ -1,0 +1,132 @@
+//! The folder in which a run keeps what it needs to go on after it was killed.
+
+use std::fs;
+use std::path::Path;
+
+use hitcast_core::file::write_atomic;
+
+use crate::error::{PipelineError, Result};
+use crate::experiment::Experiment;
+
+/// Tells a folder of checkpoints from others, and says whose they are.
+const MARKER: &str = "checkpoints-of.toml";
+
+/// What to do with the checkpoints of a run that did not end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unfinished {
+    /// Leave them alone and fail.
+    #[default]
+    Refuse,
+    /// Go on with them, if they are of the same experiment; else fail.
+    Resume,
+    /// Remove them.
+    Discard,
+}
+
+/// Makes a folder for an experiment's checkpoints, or takes up the one that is there.
+///
+/// # Errors
+/// [`PipelineError::Exists`] if something is there that is not to be touched, or nothing that could be gone on with;
+/// [`PipelineError::File`] if the folder cannot be made.
+pub fn prepare_checkpoints(folder: &Path, experiment: &Experiment, unfinished: Unfinished) -> Result<()> {
+    let refuse = |message: &str| {
+        Err(PipelineError::Exists {
+            path: folder.to_path_buf(),
+            message: message.to_owned(),
+        })
+    };
+    let experiment = experiment.to_toml()?;
+    let is_there = fs::symlink_metadata(folder).is_ok();
+    match (is_there, fs::read_to_string(folder.join(MARKER)), unfinished) {
+        (false, _, Unfinished::Resume) => {
+            return refuse(
+                "is not there, so that there is nothing to go on with; begin the run without resuming it",
+            );
+        }
+        (false, ..) => {}
+        (true, Err(_), _) => {
+            return refuse("is in the way of checkpoints and holds none; give the run another place");
+        }
+        (true, Ok(_), Unfinished::Refuse) => {
+            return refuse(
+                "a run that did not end left its checkpoints here; resume it, or overwrite it to begin anew",
+            );
+        }
+        (true, Ok(of), Unfinished::Resume) if of == experiment => return Ok(()),
+        (true, Ok(_), Unfinished::Resume) => {
+            return refuse(
+                "the checkpoints are of another experiment; resume that one, or overwrite it to begin this one",
+            );
+        }
+        (true, Ok(_), Unfinished::Discard) => remove_checkpoints(folder)?,
+    }
+    fs::create_dir_all(folder).map_err(PipelineError::file("create the folder", folder))?;
+    Ok(write_atomic(&folder.join(MARKER), experiment.as_bytes())?)
+}
+
+/// Removes a folder that [`prepare_checkpoints`] made; leaves any other alone.
+///
+/// # Errors
+/// [`PipelineError::File`] if it cannot be removed.
+pub fn remove_checkpoints(folder: &Path) -> Result<()> {
+    if folder.join(MARKER).is_file() {
+        fs::remove_dir_all(folder).map_err(PipelineError::file("remove", folder))?;
+    }
+    Ok(())
+}
+
+/// Removes such a folder if there is no checkpoint in it.
+///
+/// # Errors
+/// As [`remove_checkpoints`].
+pub fn remove_empty_checkpoints(folder: &Path) -> Result<()> {
+    let entries = fs::read_dir(folder).map_or(0, Iterator::count);
+    if entries == 1 {
+        remove_checkpoints(folder)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_are_gone_on_with_discarded_or_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("run.checkpoints");
+        let experiment = Experiment::preset("code-pudding").unwrap();
+        let prepare = |unfinished| prepare_checkpoints(&folder, &experiment, unfinished);
+        let message = |result: Result<()>| result.unwrap_err().to_string();
+        assert!(message(prepare(Unfinished::Resume)).contains("nothing to go on with"));
+        prepare(Unfinished::Refuse).unwrap();
+        let checkpoint = folder.join("01-a");
+        fs::write(&checkpoint, "x").unwrap();
+        remove_empty_checkpoints(&folder).unwrap();
+        assert!(message(prepare(Unfinished::Refuse)).contains("did not end"));
+        prepare(Unfinished::Resume).unwrap();
+        let other = Experiment::preset("popularity-regressor").unwrap();
+        assert!(
+            message(prepare_checkpoints(&folder, &other, Unfinished::Resume)).contains("another experiment")
+        );
+        assert!(checkpoint.exists());
+        prepare(Unfinished::Discard).unwrap();
+        assert!(!checkpoint.exists());
+        remove_empty_checkpoints(&folder).unwrap();
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_never_touched() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("mine");
+        fs::write(&file, "x").unwrap();
+        let experiment = Experiment::preset("code-pudding").unwrap();
+        for unfinished in [Unfinished::Refuse, Unfinished::Resume, Unfinished::Discard] {
+            assert!(prepare_checkpoints(home.path(), &experiment, unfinished).is_err());
+        }
+        remove_checkpoints(home.path()).unwrap();
+        assert!(file.exists());
+    }
+}
