@@ -98,30 +98,24 @@ fn many(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn optimizer(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("optimizer/adam");
+/// One step of an optimiser on parameters, gradient and two moments of several lengths, by each set of instructions.
+fn steps(
+    criterion: &mut Criterion,
+    name: &str,
+    mut step: impl FnMut(Level, &mut [f32], &[f32], &mut [f32], &mut [f32]),
+) {
+    let mut group = criterion.benchmark_group(name);
     for n in [769_usize, 11_777, 1_000_000] {
         let gradient: Vec<f32> = (0..n).map(|i| ((i % 13) as f32 - 6.0) * 1e-2).collect();
         let (mut parameters, mut first, mut second) = (vec![0.5_f32; n], vec![0.0; n], vec![0.0; n]);
-        let mut adam = Adam {
-            learning_rate: 1e-3,
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.0,
-            decoupled: false,
-            step: 0,
-        };
         group.throughput(Throughput::Elements(n as u64));
         for level in Level::available() {
             group.bench_function(BenchmarkId::new(level.name(), n), |bencher| {
                 bencher.iter(|| {
-                    adam.step = adam.step.wrapping_add(1).max(1);
-                    adam.run(
+                    step(
                         level,
                         &mut parameters,
                         black_box(&gradient),
-                        1.0,
                         &mut first,
                         &mut second,
                     );
@@ -130,24 +124,39 @@ fn optimizer(criterion: &mut Criterion) {
         }
     }
     group.finish();
-    let mut group = criterion.benchmark_group("optimizer/sgd");
-    for n in [769_usize, 11_777, 1_000_000] {
-        let gradient: Vec<f32> = (0..n).map(|i| ((i % 13) as f32 - 6.0) * 1e-2).collect();
-        let (mut parameters, mut velocity) = (vec![0.5_f32; n], vec![0.0; n]);
-        let sgd = Sgd {
-            learning_rate: 1e-3,
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 0.0,
-        };
-        group.throughput(Throughput::Elements(n as u64));
-        for level in Level::available() {
-            group.bench_function(BenchmarkId::new(level.name(), n), |bencher| {
-                bencher.iter(|| sgd.run(level, &mut parameters, black_box(&gradient), 1.0, &mut velocity));
-            });
-        }
-    }
-    group.finish();
+}
+
+fn optimizer(criterion: &mut Criterion) {
+    let mut adam = Adam {
+        learning_rate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+        decoupled: false,
+        step: 0,
+    };
+    steps(
+        criterion,
+        "optimizer/adam",
+        |level, parameters, gradient, first, second| {
+            adam.step = adam.step.wrapping_add(1).max(1);
+            adam.run(level, parameters, gradient, 1.0, first, second);
+        },
+    );
+    let sgd = Sgd {
+        learning_rate: 1e-3,
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 0.0,
+    };
+    steps(
+        criterion,
+        "optimizer/sgd",
+        |level, parameters, gradient, velocity, _| {
+            sgd.run(level, parameters, gradient, 1.0, velocity);
+        },
+    );
 }
 
 criterion_group!(benches, step, epoch, many, optimizer);

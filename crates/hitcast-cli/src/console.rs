@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hitcast::core::EpochRecord;
+use hitcast::pipeline::grouped;
 use hitcast::prelude::{Event, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -46,7 +47,7 @@ impl Console {
     }
 
     fn started(&self, model: &str, epochs: usize, rows: usize, size: &str) {
-        self.say(&format!("{model}: fitting {} rows{size}", thousands(rows)));
+        self.say(&format!("{model}: fitting {} rows{size}", grouped(rows)));
         if epochs == 0 {
             return;
         }
@@ -133,28 +134,16 @@ fn size(epochs: usize, parameters: usize, bytes: usize) -> String {
     let memory = if bytes == 0 {
         String::new()
     } else {
-        format!(", about {} MB", thousands(bytes.div_ceil(1_000_000)))
+        format!(", about {} MB", grouped(bytes.div_ceil(1_000_000)))
     };
-    format!(", {} weights{memory}", thousands(parameters))
+    format!(", {} weights{memory}", grouped(parameters))
 }
 
 /// To three digits, with separators.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn rounded(value: f64) -> String {
     let unit = 10_f64.powf((value.max(1.0).log10().floor() - 2.0).max(0.0));
-    thousands(((value / unit).round() * unit) as usize)
-}
-
-fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    grouped(((value / unit).round() * unit) as usize)
 }
 
 impl Progress for Console {
@@ -190,9 +179,9 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(1234), "1,234");
-        assert_eq!(thousands(123_456_789), "123,456,789");
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(1234), "1,234");
+        assert_eq!(grouped(123_456_789), "123,456,789");
         assert_eq!(rounded(1_234_567.0), "1,230,000");
         assert_eq!(rounded(87.4), "87");
         assert_eq!(size(0, 5, 100), "");

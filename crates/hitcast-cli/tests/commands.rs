@@ -64,11 +64,17 @@ fn failure(folder: &Path, arguments: &[&str], code: i32) -> Result<String, Box<d
     Ok(stderr)
 }
 
+/// A folder with the fixture and an experiment.
+fn folder_with(name: &str, experiment: &str) -> Result<tempfile::TempDir, Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join(name), experiment)?;
+    std::fs::copy(fixture(), folder.path().join("tracks.csv"))?;
+    Ok(folder)
+}
+
 /// A folder with the fixture, an experiment and a trained bundle.
 fn trained() -> Result<(tempfile::TempDir, Value), Box<dyn Error>> {
-    let folder = tempfile::tempdir()?;
-    std::fs::write(folder.path().join("small.toml"), EXPERIMENT)?;
-    std::fs::copy(fixture(), folder.path().join("tracks.csv"))?;
+    let folder = folder_with("small.toml", EXPERIMENT)?;
     let run = json(
         folder.path(),
         &[
@@ -265,10 +271,10 @@ fn mistakes_are_answered_in_a_sentence() -> Outcome {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_the_training_and_keeps_what_was_learned() -> Outcome {
-    let folder = tempfile::tempdir()?;
-    let endless = EXPERIMENT.replace("epochs = 3", "epochs = 100000");
-    std::fs::write(folder.path().join("endless.toml"), endless)?;
-    std::fs::copy(fixture(), folder.path().join("tracks.csv"))?;
+    let folder = folder_with(
+        "endless.toml",
+        &EXPERIMENT.replace("epochs = 3", "epochs = 100000"),
+    )?;
     let mut child = Command::new(env!("CARGO_BIN_EXE_hitcast"))
         .current_dir(folder.path())
         .args([
@@ -315,10 +321,7 @@ fn ctrl_c_ends_the_training_and_keeps_what_was_learned() -> Outcome {
 
 #[test]
 fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
-    let folder = tempfile::tempdir()?;
-    let longer = EXPERIMENT.replace("epochs = 3", "epochs = 60");
-    std::fs::write(folder.path().join("longer.toml"), longer)?;
-    std::fs::copy(fixture(), folder.path().join("tracks.csv"))?;
+    let folder = folder_with("longer.toml", &EXPERIMENT.replace("epochs = 3", "epochs = 60"))?;
     let arguments = |out: &'static str| {
         let fixed = [
             "train",
@@ -357,7 +360,6 @@ fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
 
 #[test]
 fn a_model_that_diverges_takes_no_other_with_it() -> Outcome {
-    let folder = tempfile::tempdir()?;
     let wild = r#"
 [[models]]
 name = "wild"
@@ -365,8 +367,7 @@ kind = "network"
 settings.network = { hidden = [8] }
 settings.training = { epochs = 3, optimizer = { kind = "sgd", learning_rate = 1e30 } }
 "#;
-    std::fs::write(folder.path().join("both.toml"), format!("{EXPERIMENT}{wild}"))?;
-    std::fs::copy(fixture(), folder.path().join("tracks.csv"))?;
+    let folder = folder_with("both.toml", &format!("{EXPERIMENT}{wild}"))?;
     let run = json(
         folder.path(),
         &[

@@ -37,13 +37,7 @@ pub(crate) fn write_folder(
     kind: &FolderKind,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let Some(name) = path.file_name() else {
-        let message = format!("the {} needs a folder name of its own", kind.what);
-        return Err(PipelineError::Exists {
-            path: path.to_path_buf(),
-            message,
-        });
-    };
+    let name = own_name(path, kind)?;
     check_existing(path, existing, kind)?;
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(PipelineError::file("create the folder", parent))?;
@@ -89,6 +83,13 @@ fn put_in_place(
     fs::remove_dir_all(&old).map_err(PipelineError::file("remove the former contents, now at", &old))
 }
 
+fn own_name<'p>(path: &'p Path, kind: &FolderKind) -> Result<&'p OsStr> {
+    path.file_name().ok_or_else(|| PipelineError::Exists {
+        path: path.to_path_buf(),
+        message: format!("the {} needs a folder name of its own", kind.what),
+    })
+}
+
 pub(crate) fn check_existing(path: &Path, existing: Existing, kind: &FolderKind) -> Result<()> {
     let refuse = |message: String| {
         Err(PipelineError::Exists {
@@ -96,10 +97,8 @@ pub(crate) fn check_existing(path: &Path, existing: Existing, kind: &FolderKind)
             message,
         })
     };
+    own_name(path, kind)?;
     let what = kind.what;
-    if path.file_name().is_none() {
-        return refuse(format!("the {what} needs a folder name of its own"));
-    }
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(PipelineError::file("look at", path)(source)),

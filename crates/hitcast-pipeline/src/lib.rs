@@ -88,3 +88,4 @@ pub use folder::Existing;
 pub use registry::{ModelKind, Registry, parse_settings};
 pub use report::{GroupReport, ModelReport, RunReport, SplitMetrics, SplitSizes};
 pub use run::{Part, PredictedRow, Run};
+pub use text::grouped;

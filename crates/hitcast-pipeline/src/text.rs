@@ -49,7 +49,7 @@ impl fmt::Display for TextTable {
 }
 
 /// A number with thousands separated, as in `82,408`.
-pub(crate) fn grouped(number: usize) -> String {
+pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

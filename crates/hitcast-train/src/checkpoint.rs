@@ -232,6 +232,7 @@ fn checksum<'t>(facts: &Facts, tensors: impl Iterator<Item = (&'t str, &'t [u8])
     Ok(hexadecimal(&digest.finalize()))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Two digits a byte.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

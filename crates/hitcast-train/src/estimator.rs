@@ -5,14 +5,13 @@ use hitcast_nn::{LayerSpec, Network, NetworkModel, NetworkSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::checkpoint::hexadecimal;
 use crate::choice::{EngineChoice, NetworkEngine};
 use crate::error::{Result, TrainError};
+use crate::plan::BLOCK_ROWS;
 use crate::settings::TrainingSettings;
 use crate::stream::{RowStream, ShuffleBuffer, StreamSettings};
 use crate::trainer::{Outcome, Targets, Trainer};
-
-/// Rows whose activations are in memory at the same time at least.
-const BLOCK: usize = 128;
 
 /// A network to be trained: what it is, and how.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -53,9 +52,9 @@ impl NetworkEstimator {
         }
         let whole_batch = self.network.has_batch_norm() || self.training.engine == EngineChoice::Autograd;
         let block = if whole_batch {
-            self.training.batch_size.min(training_rows).max(BLOCK)
+            self.training.batch_size.min(training_rows).max(BLOCK_ROWS)
         } else {
-            BLOCK
+            BLOCK_ROWS
         };
         rows.saturating_mul(a_row)
             .saturating_add(shuffled)
@@ -188,21 +187,23 @@ impl NetworkEstimator {
 /// The network and the rows, as checkpoints recognise them; the trainer adds its settings and the seed.
 fn identity(estimator: &NetworkEstimator, train: &Dataset, validation: Option<&Dataset>) -> String {
     let mut digest = Sha256::new();
+    // A row at a time: the digest is slow to take numbers one by one.
+    let mut bytes = Vec::new();
     for data in [Some(train), validation].into_iter().flatten() {
         let (n, d) = data.features().matrix().dim();
         digest.update(format!("{n} {d} {}", data.weights().is_some()));
-        data.features()
-            .matrix()
-            .iter()
-            .for_each(|value| digest.update(value.to_le_bytes()));
-        let numbers = data.target().iter().chain(data.weights().unwrap_or_default());
-        numbers.for_each(|value| digest.update(value.to_le_bytes()));
+        for row in data.features().matrix().outer_iter() {
+            bytes.clear();
+            bytes.extend(row.iter().flat_map(|value| value.to_le_bytes()));
+            digest.update(&bytes);
+        }
+        for numbers in [data.target(), data.weights().unwrap_or_default()] {
+            bytes.clear();
+            bytes.extend(numbers.iter().flat_map(|value| value.to_le_bytes()));
+            digest.update(&bytes);
+        }
     }
-    let rows: String = digest
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let rows = hexadecimal(&digest.finalize());
     format!("{:?} {rows}", estimator.network)
 }
 

@@ -38,7 +38,7 @@ pub fn instructions() -> &'static str {
 }
 
 /// Rows whose activations are in the caches at the same time.
-const BLOCK_ROWS: usize = 128;
+pub(crate) const BLOCK_ROWS: usize = 128;
 
 /// Where the numbers of a saved tensor stand in the plan.
 #[derive(Debug, Clone)]
