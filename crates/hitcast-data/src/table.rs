@@ -80,9 +80,19 @@ impl Dictionary {
 
     /// The text with this code, `None` for [`MISSING`] and beyond the end.
     pub fn get(&self, code: u32) -> Option<&str> {
+        self.at(self.place(code)?)
+    }
+
+    /// Where the text with this code begins and ends.
+    pub(crate) fn place(&self, code: u32) -> Option<(usize, usize)> {
         let index = code as usize;
         let end = *self.ends.get(index)?;
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        Some((start, end))
+    }
+
+    /// The text at a place.
+    pub(crate) fn at(&self, (start, end): (usize, usize)) -> Option<&str> {
         self.bytes.get(start..end)
     }
 
@@ -94,13 +104,20 @@ impl Dictionary {
             .map(|(start, &end)| self.bytes.get(start..end).unwrap_or_default())
     }
 
+    /// Forgets all texts but the first ones.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.ends.truncate(length);
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
     /// Forgets all texts and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
-    /// Adds a text at the end and returns its code. The caller sees to it that it is not there yet.
+    /// Adds a text at the end and returns its code. In the dictionary of a column the caller sees to it that it is not
+    /// there yet.
     pub(crate) fn push(&mut self, text: &str) -> u32 {
         self.bytes.push_str(text);
         self.ends.push(self.bytes.len());

@@ -1,9 +1,11 @@
 //! Records of one block of bytes, read into columns.
 
-use crate::read::column::{Reading, Values};
+use std::ops::Range;
+
+use crate::read::column::{Field, ListedTexts, Reading, Values};
 use crate::read::plan::Plan;
 use crate::read::report::RowProblem;
-use crate::read::split::{Outcome, Splitter, line_breaks};
+use crate::read::split::{Outcome, Span, Splitter, line_breaks};
 use crate::read::value;
 use crate::read::{BadValues, CsvReader};
 use crate::schema::ValueFormat;
@@ -32,12 +34,11 @@ pub(crate) struct Place<T> {
 /// The records of a block of bytes that were read, from a place where a record begins to a place where one may begin.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
-    pub(crate) columns: Vec<Values>,
+    pub(crate) columns: Vec<Values<ListedTexts>>,
     readings: Vec<Reading>,
     /// Columns to be inferred that this block shows to be text.
     found_texts: Vec<bool>,
-    /// Whether texts besides the blank stand for a missing value, for each column.
-    other_blanks: Vec<bool>,
+    waiting: Waiting,
     /// Data rows, with those that were skipped.
     pub(crate) rows: u64,
     pub(crate) skipped: Vec<Place<RowProblem>>,
@@ -97,9 +98,6 @@ impl Block {
                 column.reading()
             });
         }
-        self.other_blanks.clear();
-        self.other_blanks
-            .extend(plan.columns.iter().map(|column| !column.missing.is_empty()));
         self.columns.resize_with(self.readings.len(), || Values::Skipped);
         for (values, &reading) in self.columns.iter_mut().zip(&self.readings) {
             values.reset(reading);
@@ -118,36 +116,32 @@ impl Block {
             counted_to: start,
             lines: 0,
         };
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.clear();
+        let region = Region {
+            reader,
+            plan,
+            bytes,
+            valid,
+        };
         let outcome = splitter.each_record(bytes, start, at_end, |splitter, start, next| {
             if next - start > reader.max_record_bytes {
                 return false;
             }
-            match self.push_row(plan, splitter, bytes, &valid, next) {
-                Ok(()) => {}
-                Err((field, problem)) => {
-                    let line = lines.up_to(bytes, start) + lines_within(splitter, bytes, start, field);
-                    let row = self.rows;
-                    match reader.bad_values {
-                        BadValues::Skip => self.skipped.push(Place {
-                            line,
-                            row,
-                            what: problem,
-                        }),
-                        BadValues::Error => {
-                            self.stop = Some(Place {
-                                line,
-                                row,
-                                what: Stop::Row(problem),
-                            });
-                            return false;
-                        }
-                    }
-                }
+            let record = start..next;
+            if splitter.spans().len() == self.columns.len()
+                && !splitter.is_unescaped()
+                && next <= valid.start + valid.text.len()
+            {
+                waiting.spans.extend_from_slice(splitter.spans());
+                waiting.records.push(record);
+                return !waiting.is_full() || self.push_waiting(&region, &mut waiting, &mut lines);
             }
-            self.rows += 1;
-            self.end = next;
-            true
+            self.push_waiting(&region, &mut waiting, &mut lines)
+                && self.push_record(&region, &Record::of(splitter, bytes, record), &mut lines)
         });
+        self.push_waiting(&region, &mut waiting, &mut lines);
+        self.waiting = waiting;
         let mut stop_at = |start: usize, what| {
             Some(Place {
                 line: lines.up_to(bytes, start),
@@ -156,27 +150,107 @@ impl Block {
             })
         };
         match outcome {
-            Outcome::Record { start, .. } if self.stop.is_none() => self.stop = stop_at(start, Stop::TooLong),
+            _ if self.stop.is_some() => {}
+            Outcome::Record { start, .. } => self.stop = stop_at(start, Stop::TooLong),
             Outcome::Cut { start, .. } if bytes.len() - start > reader.max_record_bytes => {
                 self.stop = stop_at(start, Stop::TooLong);
             }
             Outcome::Cut { start, .. } if at_end => self.stop = stop_at(start, Stop::UnclosedQuote),
             Outcome::End => self.end = bytes.len(),
-            Outcome::Record { .. } | Outcome::Cut { .. } => {}
+            Outcome::Cut { .. } => {}
         }
         self.lines = line_breaks(bytes.get(self.start..self.end).unwrap_or_default());
     }
 
-    /// Adds a row to all columns, or to none. An error comes with the number of the field that it is about.
-    fn push_row(
+    /// Adds the waiting records, column by column; `false` if reading is to stop.
+    fn push_waiting(&mut self, region: &Region<'_>, waiting: &mut Waiting, lines: &mut LineCounter) -> bool {
+        let Some(last) = waiting.records.last() else {
+            return true;
+        };
+        let go_on = match self.push_columns(region.plan, &waiting.spans, |span| region.field(span)) {
+            Ok(()) => {
+                self.rows += waiting.records.len() as u64;
+                self.end = last.end;
+                true
+            }
+            // Record by record it is found out which of them are bad.
+            Err(_) => {
+                let spans = waiting.spans.chunks_exact(self.columns.len());
+                waiting.records.iter().zip(spans).all(|(place, spans)| {
+                    let record = Record {
+                        place: place.clone(),
+                        spans,
+                        buffer: region.bytes,
+                        unescaped: false,
+                    };
+                    self.push_record(region, &record, lines)
+                })
+            }
+        };
+        waiting.clear();
+        go_on
+    }
+
+    /// Adds rows to all columns, or to none. An error is the number of the first column with a bad value.
+    fn push_columns<'a>(
         &mut self,
         plan: &Plan,
-        splitter: &Splitter,
-        bytes: &[u8],
-        valid: &Valid<'_>,
-        next: usize,
-    ) -> Result<(), (usize, RowProblem)> {
-        let spans = splitter.spans();
+        spans: &[Span],
+        field: impl Fn(Span) -> Field<'a>,
+    ) -> Result<(), usize> {
+        let kept = usize::try_from(self.rows)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(self.skipped.len());
+        self.columns.iter_mut().for_each(Values::mark);
+        // Only rows that are kept take part in finding a column's type, so those with a type go first.
+        for guessing in [false, true] {
+            let columns = self.columns.iter_mut().zip(&self.readings).zip(&plan.columns);
+            for (i, ((values, &reading), column)) in columns.enumerate() {
+                if (reading == Reading::Guess) != guessing {
+                    continue;
+                }
+                let spans = spans.iter().skip(i).step_by(self.readings.len());
+                let fields = spans.map(|&span| column.blanked(field(span)));
+                if values.push_all(reading, fields).is_err() {
+                    for values in &mut self.columns {
+                        values.truncate(kept);
+                    }
+                    return Err(i);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds one record, or notes what is wrong with it; `false` if reading is to stop.
+    fn push_record(&mut self, region: &Region<'_>, record: &Record<'_>, lines: &mut LineCounter) -> bool {
+        if let Err((field, problem)) = self.push_row(region, record) {
+            let line = lines.up_to(region.bytes, record.place.start) + record.lines_before(field);
+            let row = self.rows;
+            match region.reader.bad_values {
+                BadValues::Skip => self.skipped.push(Place {
+                    line,
+                    row,
+                    what: problem,
+                }),
+                BadValues::Error => {
+                    self.stop = Some(Place {
+                        line,
+                        row,
+                        what: Stop::Row(problem),
+                    });
+                    return false;
+                }
+            }
+        }
+        self.rows += 1;
+        self.end = record.place.end;
+        true
+    }
+
+    /// Adds a row to all columns, or to none. An error comes with the number of the field that it is about.
+    fn push_row(&mut self, region: &Region<'_>, record: &Record<'_>) -> Result<(), (usize, RowProblem)> {
+        let spans = record.spans;
         if spans.len() != self.columns.len() {
             return Err((
                 0,
@@ -186,92 +260,120 @@ impl Block {
                 },
             ));
         }
-        let buffer = splitter.buffer(bytes);
-        let all_valid = !splitter.is_unescaped() && next <= valid.start + valid.text.len();
-        if !all_valid {
-            for (i, (span, reading)) in spans.iter().zip(&self.readings).enumerate() {
-                let field = buffer.get(span.start..span.end).unwrap_or_default();
-                if *reading != Reading::As(ValueFormat::Skip) && std::str::from_utf8(field).is_err() {
-                    let column = column_name(plan, i);
-                    return Err((
-                        i,
-                        RowProblem::InvalidUtf8 {
-                            column,
-                            value: shortened(field),
-                        },
-                    ));
-                }
+        for (i, (span, reading)) in spans.iter().zip(&self.readings).enumerate() {
+            let field = record.field(*span);
+            if *reading != Reading::As(ValueFormat::Skip) && std::str::from_utf8(field).is_err() {
+                let column = column_name(region.plan, i);
+                return Err((
+                    i,
+                    RowProblem::InvalidUtf8 {
+                        column,
+                        value: shortened(field),
+                    },
+                ));
             }
         }
-        let mut failed = None;
-        let mut guesses = false;
-        for (i, ((span, &reading), values)) in spans
-            .iter()
-            .zip(&self.readings)
-            .zip(&mut self.columns)
-            .enumerate()
-        {
-            if reading == Reading::Guess {
-                guesses = true;
-                continue;
-            }
-            let mut field = buffer.get(span.start..span.end).unwrap_or_default();
-            if self.other_blanks.get(i) == Some(&true)
-                && plan.columns.get(i).is_some_and(|c| c.is_missing(field))
-            {
-                field = b"";
-            }
-            let text = || {
-                if all_valid {
-                    valid
-                        .text
-                        .get(span.start - valid.start..span.end - valid.start)
-                        .unwrap_or_default()
-                } else {
-                    buffer
-                        .get(span.start..span.end)
-                        .and_then(|field| std::str::from_utf8(field).ok())
-                        .unwrap_or_default()
-                }
+        let field = |span| Field {
+            bytes: record.field(span),
+            within: None,
+        };
+        self.push_columns(region.plan, spans, field).map_err(|i| {
+            let expected = match self.readings.get(i) {
+                Some(Reading::As(format)) => value::expected(*format),
+                _ => "",
             };
-            if values.push(reading, field, text).is_err() {
-                failed = Some((i, reading, field));
-                break;
-            }
-        }
-        if let Some((failed, reading, field)) = failed {
-            for (values, &reading) in self.columns.iter_mut().zip(&self.readings).take(failed) {
-                if reading != Reading::Guess {
-                    values.pop();
-                }
-            }
-            let Reading::As(format) = reading else {
-                return Ok(());
-            };
-            let (value, expected) = (shortened(field), value::expected(format).to_owned());
-            return Err((
-                failed,
+            let bytes = spans.get(i).map_or(&b""[..], |span| record.field(*span));
+            (
+                i,
                 RowProblem::BadValue {
-                    column: column_name(plan, failed),
-                    value,
-                    expected,
+                    column: column_name(region.plan, i),
+                    value: shortened(bytes),
+                    expected: expected.to_owned(),
                 },
-            ));
+            )
+        })
+    }
+}
+
+/// How many records are read column by column at most.
+const TOGETHER: usize = 64;
+
+/// Behind how many fields no more records are added, so that they stay in the nearest cache.
+const FIELDS_TOGETHER: usize = 2048;
+
+/// Records that wait to be read column by column. The fields of one column are read one after another much faster than
+/// the fields of one row, which are all different.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The fields of all records, one record after another.
+    spans: Vec<Span>,
+    records: Vec<Range<usize>>,
+}
+
+impl Waiting {
+    fn is_full(&self) -> bool {
+        self.records.len() >= TOGETHER || self.spans.len() >= FIELDS_TOGETHER
+    }
+
+    fn clear(&mut self) {
+        self.spans.clear();
+        self.records.clear();
+    }
+}
+
+/// The bytes that are read, and how.
+struct Region<'a> {
+    reader: &'a CsvReader,
+    plan: &'a Plan,
+    bytes: &'a [u8],
+    valid: Valid<'a>,
+}
+
+impl<'a> Region<'a> {
+    /// A field that stands in the valid part of the bytes.
+    #[inline]
+    fn field(&self, span: Span) -> Field<'a> {
+        Field {
+            bytes: self.bytes.get(span.start..span.end).unwrap_or_default(),
+            within: Some((self.valid.text, span.start - self.valid.start)),
         }
-        // Only rows that are kept take part in finding a column's type.
-        if guesses {
-            for ((span, &reading), values) in spans.iter().zip(&self.readings).zip(&mut self.columns) {
-                if reading == Reading::Guess {
-                    let field = buffer.get(span.start..span.end).unwrap_or_default();
-                    let _ = values.push(reading, field, || "");
-                }
-            }
+    }
+}
+
+/// One record.
+struct Record<'a> {
+    /// Where it stands in the bytes.
+    place: Range<usize>,
+    spans: &'a [Span],
+    /// What the spans refer to: all bytes, or the record's own.
+    buffer: &'a [u8],
+    unescaped: bool,
+}
+
+impl<'a> Record<'a> {
+    fn of(splitter: &'a Splitter, bytes: &'a [u8], place: Range<usize>) -> Self {
+        Self {
+            place,
+            spans: splitter.spans(),
+            buffer: splitter.buffer(bytes),
+            unescaped: splitter.is_unescaped(),
         }
-        Ok(())
+    }
+
+    fn field(&self, span: Span) -> &'a [u8] {
+        self.buffer.get(span.start..span.end).unwrap_or_default()
+    }
+
+    /// Line breaks inside its quoted fields before the given one.
+    fn lines_before(&self, field: usize) -> u64 {
+        let from = if self.unescaped { 0 } else { self.place.start };
+        let to = self.spans.get(field).map_or(from, |span| span.start);
+        line_breaks(self.buffer.get(from..to).unwrap_or_default())
     }
 }
 
 /// The valid UTF-8 that begins at `start`.
+#[derive(Clone, Copy)]
 struct Valid<'a> {
     text: &'a str,
     start: usize,
@@ -289,13 +391,6 @@ impl LineCounter {
         self.counted_to = place.max(self.counted_to);
         self.lines
     }
-}
-
-/// Line breaks inside the quoted fields of the last record before the given one.
-fn lines_within(splitter: &Splitter, bytes: &[u8], start: usize, field: usize) -> u64 {
-    let from = if splitter.is_unescaped() { 0 } else { start };
-    let to = splitter.spans().get(field).map_or(from, |span| span.start);
-    line_breaks(splitter.buffer(bytes).get(from..to).unwrap_or_default())
 }
 
 fn column_name(plan: &Plan, column: usize) -> String {

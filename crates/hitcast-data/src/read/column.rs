@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::read::intern::Interner;
+use crate::read::intern::{Interner, TextList};
 use crate::read::value::{self, Bad};
 use crate::schema::ValueFormat;
 use crate::table::{Column, ColumnKind, MISSING, TextColumn};
@@ -16,21 +16,64 @@ pub(crate) enum Reading {
     Guess,
 }
 
-/// Values of a column.
+/// A field of a record, in valid UTF-8 unless its column is skipped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// The valid text that it is a part of, and where it begins there, if that is known.
+    pub(crate) within: Option<(&'a str, usize)>,
+}
+
+impl<'a> Field<'a> {
+    #[inline]
+    fn text(self) -> &'a str {
+        let text = match self.within {
+            Some((text, start)) => text.get(start..start + self.bytes.len()),
+            None => std::str::from_utf8(self.bytes).ok(),
+        };
+        text.unwrap_or_default()
+    }
+}
+
+/// Values of a column: of a block with `T` [`ListedTexts`], of all blocks so far with `T` [`Texts`].
 #[derive(Debug)]
-pub(crate) enum Values {
+pub(crate) enum Values<T> {
     /// That many rows, all blank, of a column whose type is not known.
     Blank(usize),
     Number(Vec<f64>),
     Flag(Vec<Option<bool>>),
-    Text(Texts),
+    Text(T),
     /// A guess was wrong: the column is text, and what was read of it is gone.
     Refuted,
     /// The column is not kept.
     Skipped,
 }
 
-/// Texts by code.
+/// Texts of a block's rows, by their place in a list.
+#[derive(Debug, Default)]
+pub(crate) struct ListedTexts {
+    list: TextList,
+    codes: Vec<u32>,
+    /// Texts in the list when the rows were last known to be kept.
+    marked: usize,
+}
+
+impl ListedTexts {
+    #[inline]
+    fn push(&mut self, text: &str) {
+        // Neighbours are often equal (genre, artist), and comparing is cheaper than hashing.
+        if let Some(&last) = self.codes.last()
+            && self.list.get(last) == Some(text)
+        {
+            self.codes.push(last);
+            return;
+        }
+        let code = self.list.push(text);
+        self.codes.push(code);
+    }
+}
+
+/// Texts of all rows, by code.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     interner: Interner,
@@ -38,29 +81,11 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    #[inline]
-    fn push(&mut self, text: &str) {
-        // Neighbours are often equal (genre, artist), and comparing is cheaper than hashing.
-        if let Some(&last) = self.codes.last()
-            && self.interner.get(last) == Some(text)
-        {
-            self.codes.push(last);
-            return;
-        }
-        let code = self.interner.intern(text);
-        self.codes.push(code);
-    }
-
-    fn append(&mut self, other: &Self, translation: &mut Vec<u32>) {
+    fn append(&mut self, block: &ListedTexts, translation: &mut Vec<u32>) {
         translation.clear();
-        translation.extend(
-            other
-                .interner
-                .iter()
-                .map(|(text, hash)| self.interner.intern_hashed(text, hash)),
-        );
+        self.interner.intern_all(&block.list, translation);
         let translate = |&code: &u32| translation.get(code as usize).copied().unwrap_or(MISSING);
-        self.codes.extend(other.codes.iter().map(translate));
+        self.codes.extend(block.codes.iter().map(translate));
     }
 
     /// Takes the first `n` rows off, with a dictionary of their own.
@@ -72,17 +97,23 @@ impl Texts {
 
     fn part(&self, rows: Range<usize>) -> Self {
         let mut part = Self::default();
+        let mut translation = vec![MISSING; self.interner.len()];
         for &code in self.codes.get(rows).unwrap_or_default() {
-            match self.interner.get(code) {
-                Some(text) => part.push(text),
-                None => part.codes.push(MISSING),
+            let known = translation.get(code as usize).copied().unwrap_or(MISSING);
+            let new = match self.interner.get(code) {
+                Some(text) if known == MISSING => part.interner.intern(text),
+                _ => known,
+            };
+            if let Some(known) = translation.get_mut(code as usize) {
+                *known = new;
             }
+            part.codes.push(new);
         }
         part
     }
 }
 
-impl Values {
+impl<T: Default> Values<T> {
     /// No rows yet.
     pub(crate) fn new(reading: Reading) -> Self {
         match reading {
@@ -90,12 +121,14 @@ impl Values {
             Reading::As(format) => match kind(format) {
                 Some(ColumnKind::Number) => Self::Number(Vec::new()),
                 Some(ColumnKind::Flag) => Self::Flag(Vec::new()),
-                Some(ColumnKind::Text) => Self::Text(Texts::default()),
+                Some(ColumnKind::Text) => Self::Text(T::default()),
                 None => Self::Skipped,
             },
         }
     }
+}
 
+impl Values<ListedTexts> {
     /// Goes back to no rows, keeping the memory if the type stays.
     pub(crate) fn reset(&mut self, reading: Reading) {
         let fresh = Self::new(reading);
@@ -104,30 +137,17 @@ impl Values {
             (Self::Flag(values), Self::Flag(_)) => values.clear(),
             (Self::Text(texts), Self::Text(_)) => {
                 texts.codes.clear();
-                texts.interner.clear();
+                texts.list.clear();
             }
             _ => *self = fresh,
         }
     }
 
-    /// Expects about that many more rows.
-    pub(crate) fn reserve(&mut self, rows: usize) {
-        match self {
-            Self::Number(values) => values.reserve_exact(rows),
-            Self::Flag(values) => values.reserve_exact(rows),
-            Self::Text(texts) => texts.codes.reserve_exact(rows),
-            Self::Blank(_) | Self::Refuted | Self::Skipped => {}
-        }
-    }
-
-    /// Adds a field's value. `text` gives the field as text.
+    /// Adds a field's value.
     #[inline]
-    pub(crate) fn push<'a>(
-        &mut self,
-        reading: Reading,
-        field: &'a [u8],
-        text: impl FnOnce() -> &'a str,
-    ) -> Result<(), Bad> {
+    pub(crate) fn push(&mut self, reading: Reading, field: Field<'_>) -> Result<(), Bad> {
+        let text = || field.text();
+        let field = field.bytes;
         let Reading::As(format) = reading else {
             self.push_guess(field);
             return Ok(());
@@ -140,24 +160,63 @@ impl Values {
                 _ => value::number(field)?,
             }),
             Self::Flag(values) => values.push(value::flag(field)?),
-            Self::Text(texts) => {
-                if value::is_blank(field) {
-                    texts.codes.push(MISSING);
-                    return Ok(());
-                }
-                match format {
-                    ValueFormat::Label => texts.push(&value::label(text())),
-                    ValueFormat::TextList => match value::text_list(text())? {
-                        Some(list) => texts.push(&list),
-                        None => texts.codes.push(MISSING),
-                    },
-                    ValueFormat::Date => texts.push(value::date(text())?),
-                    _ => texts.push(text()),
-                }
-            }
+            Self::Text(texts) if value::is_blank(field) => texts.codes.push(MISSING),
+            Self::Text(texts) => match format {
+                ValueFormat::Label => texts.push(&value::label(text())),
+                ValueFormat::TextList => match value::text_list(text())? {
+                    Some(list) => texts.push(&list),
+                    None => texts.codes.push(MISSING),
+                },
+                ValueFormat::Date => texts.push(value::date(text())?),
+                _ => texts.push(text()),
+            },
             Self::Blank(_) | Self::Refuted | Self::Skipped => {}
         }
         Ok(())
+    }
+
+    /// Adds the values of a few rows; at a bad one it stops.
+    pub(crate) fn push_all<'a>(
+        &mut self,
+        reading: Reading,
+        fields: impl Iterator<Item = Field<'a>>,
+    ) -> Result<(), Bad> {
+        match (&mut *self, reading) {
+            // By far the most frequent of them, in a loop of its own.
+            (Self::Number(values), Reading::As(ValueFormat::Number)) => {
+                for field in fields {
+                    values.push(value::number(field.bytes)?);
+                }
+            }
+            (Self::Skipped, _) => {}
+            _ => {
+                for field in fields {
+                    self.push(reading, field)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All rows so far are kept.
+    pub(crate) fn mark(&mut self) {
+        if let Self::Text(texts) = self {
+            texts.marked = texts.list.len();
+        }
+    }
+
+    /// Takes all rows since the mark away again; there were `rows` then.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        match self {
+            Self::Number(values) => values.truncate(rows),
+            Self::Flag(values) => values.truncate(rows),
+            Self::Text(texts) => {
+                texts.codes.truncate(rows);
+                texts.list.truncate(texts.marked);
+            }
+            Self::Blank(blank) => *blank = rows.min(*blank),
+            Self::Refuted | Self::Skipped => {}
+        }
     }
 
     fn push_guess(&mut self, field: &[u8]) {
@@ -194,16 +253,6 @@ impl Values {
         }
     }
 
-    /// Takes the last value away again.
-    pub(crate) fn pop(&mut self) {
-        match self {
-            Self::Number(values) => drop(values.pop()),
-            Self::Flag(values) => drop(values.pop()),
-            Self::Text(texts) => drop(texts.codes.pop()),
-            Self::Blank(_) | Self::Refuted | Self::Skipped => {}
-        }
-    }
-
     /// Whether any value is not missing.
     pub(crate) fn any_present(&self) -> bool {
         match self {
@@ -214,28 +263,40 @@ impl Values {
             Self::Blank(_) | Self::Skipped => false,
         }
     }
+}
+
+impl Values<Texts> {
+    /// Expects about that many more rows.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        match self {
+            Self::Number(values) => values.reserve_exact(rows),
+            Self::Flag(values) => values.reserve_exact(rows),
+            Self::Text(texts) => texts.codes.reserve_exact(rows),
+            Self::Blank(_) | Self::Refuted | Self::Skipped => {}
+        }
+    }
 
     /// Adds the rows of the next block. Where the two have not the same type, the column is text and `self` is refuted.
-    pub(crate) fn append(&mut self, block: &Self, translation: &mut Vec<u32>) {
+    pub(crate) fn append(&mut self, block: &Values<ListedTexts>, translation: &mut Vec<u32>) {
         match (&mut *self, block) {
-            (Self::Number(values), Self::Number(more)) => values.extend_from_slice(more),
-            (Self::Flag(values), Self::Flag(more)) => values.extend_from_slice(more),
-            (Self::Text(texts), Self::Text(more)) => texts.append(more, translation),
-            (Self::Blank(rows), Self::Blank(more)) => *rows += more,
-            (Self::Number(values), Self::Blank(rows)) => values.resize(values.len() + rows, f64::NAN),
-            (Self::Flag(values), Self::Blank(rows)) => values.resize(values.len() + rows, None),
-            (Self::Text(texts), Self::Blank(rows)) => texts.codes.resize(texts.codes.len() + rows, MISSING),
-            (Self::Blank(rows), Self::Number(more)) => {
+            (Self::Number(values), Values::Number(more)) => values.extend_from_slice(more),
+            (Self::Flag(values), Values::Flag(more)) => values.extend_from_slice(more),
+            (Self::Text(texts), Values::Text(more)) => texts.append(more, translation),
+            (Self::Blank(rows), Values::Blank(more)) => *rows += more,
+            (Self::Number(values), Values::Blank(rows)) => values.resize(values.len() + rows, f64::NAN),
+            (Self::Flag(values), Values::Blank(rows)) => values.resize(values.len() + rows, None),
+            (Self::Text(texts), Values::Blank(rows)) => texts.codes.resize(texts.codes.len() + rows, MISSING),
+            (Self::Blank(rows), Values::Number(more)) => {
                 let mut values = vec![f64::NAN; *rows];
                 values.extend_from_slice(more);
                 *self = Self::Number(values);
             }
-            (Self::Blank(rows), Self::Flag(more)) => {
+            (Self::Blank(rows), Values::Flag(more)) => {
                 let mut values = vec![None; *rows];
                 values.extend_from_slice(more);
                 *self = Self::Flag(values);
             }
-            (Self::Blank(rows), Self::Text(more)) => {
+            (Self::Blank(rows), Values::Text(more)) => {
                 let mut texts = Texts {
                     codes: vec![MISSING; *rows],
                     ..Texts::default()

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::error::{DataError, Result};
 use crate::read::block::{Block, Stop};
-use crate::read::column::Values;
+use crate::read::column::{Texts, Values};
 use crate::read::plan::Plan;
 use crate::read::report::{IgnoredColumn, IgnoredReason, InferredColumn, ReadReport, SkippedRow};
 use crate::read::split::Splitter;
@@ -30,7 +30,7 @@ pub(crate) struct Merger {
     survey: bool,
     /// Bytes that the rows will take, where that is known.
     expected_bytes: Option<u64>,
-    columns: Vec<Values>,
+    columns: Vec<Values<Texts>>,
     present: Vec<bool>,
     source_rows: Vec<u32>,
     rows_seen: u64,
@@ -55,7 +55,7 @@ impl Merger {
         expected_bytes: Option<u64>,
         survey: bool,
     ) -> Self {
-        let columns: Vec<Values> = plan
+        let columns: Vec<Values<Texts>> = plan
             .columns
             .iter()
             .map(|column| Values::new(column.reading()))
@@ -246,7 +246,7 @@ impl Merger {
     }
 
     /// The types found.
-    pub(crate) fn into_columns(self) -> Vec<Values> {
+    pub(crate) fn into_columns(self) -> Vec<Values<Texts>> {
         self.columns
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{DataError, Result};
-use crate::read::column::{Reading, Values};
+use crate::read::column::{Field, Reading, Texts, Values};
 use crate::read::report::RenamedColumn;
 use crate::schema::{Schema, ValueFormat};
 
@@ -43,10 +43,19 @@ impl PlannedColumn {
         }
     }
 
-    /// Whether the field is a text that stands for a missing value.
-    pub(crate) fn is_missing(&self, field: &[u8]) -> bool {
-        let field = field.trim_ascii();
-        self.missing.iter().any(|text| text.as_bytes() == field)
+    /// The field, blank if it is a text that stands for a missing value.
+    pub(crate) fn blanked<'a>(&self, field: Field<'a>) -> Field<'a> {
+        if self.missing.is_empty() {
+            return field;
+        }
+        let trimmed = field.bytes.trim_ascii();
+        if self.missing.iter().any(|text| text.as_bytes() == trimmed) {
+            return Field {
+                bytes: b"",
+                within: None,
+            };
+        }
+        field
     }
 
     pub(crate) fn set_text(&self) {
@@ -124,7 +133,7 @@ impl Plan {
     }
 
     /// Takes the types that a look at all rows has found.
-    pub(crate) fn settle(&mut self, found: &[Values]) {
+    pub(crate) fn settle(&mut self, found: &[Values<Texts>]) {
         for (column, values) in self.columns.iter_mut().zip(found) {
             if column.format.is_none() {
                 column.format = Some(match values {

@@ -139,6 +139,8 @@ fn same(a: &Result<Loaded, DataError>, b: &Result<Loaded, DataError>) -> bool {
 fn nasty() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => "[ab1é ]{1,3}",
+        1 => "[\u{1}\t\u{b}\u{f}\u{10}-]{1,4}",
+        1 => "a{50,80}",
         3 => Just(",".to_owned()),
         3 => Just("\"".to_owned()),
         2 => Just("\n".to_owned()),
@@ -154,7 +156,11 @@ proptest! {
     #![proptest_config(ProptestConfig::default())]
 
     #[test]
-    fn any_file_is_read_as_the_csv_crate_reads_it(body in nasty(), threads in 1_usize..5, chunk_bytes in 1_usize..40) {
+    fn any_file_is_read_as_the_csv_crate_reads_it(
+        body in nasty(),
+        threads in 1_usize..5,
+        chunk_bytes in prop_oneof![1_usize..40, 100_usize..400],
+    ) {
         let file = format!("x,y\n{body}");
         let got = two_texts(threads, chunk_bytes).read_from(file.as_bytes(), "nasty");
         if ends_quoted(&file) {
@@ -206,6 +212,74 @@ proptest! {
         let whole = two_texts(1, 1 << 20).read_from(&*body, "bytes");
         let cut = two_texts(threads, chunk_bytes).read_from(&*body, "bytes");
         prop_assert!(same(&whole, &cut), "{whole:?}\n{cut:?}");
+    }
+
+    #[test]
+    fn a_bad_value_takes_its_own_row_and_no_other(
+        rows in prop::collection::vec((0..200_usize, 0..200_usize, 0..7_usize), 1..500),
+        with_doubled_quotes: bool,
+        threads in 1_usize..4,
+        chunk_bytes in prop_oneof![20_usize..200, 2000_usize..4000, Just(1 << 20)],
+    ) {
+        // Few rows of many are bad, so that most of those that are read together are good.
+        let number = |i: usize| ["one", "1e999"].get(i).map_or_else(|| format!("{i}.5"), |&bad| bad.to_owned());
+        let key = |i: usize| ["H", "12"].get(i).map_or_else(|| (i % 12).to_string(), |&bad| bad.to_owned());
+        let text = |i: usize| match i {
+            4 if with_doubled_quotes => "\"c\"\"d\"",
+            _ => ["", "NA", "a", "b", "c", "\"e\nf\"", "é"][i],
+        };
+        let c = if with_doubled_quotes { "c\"d" } else { "c" };
+        let mut file = "x,k,t,free\n".to_owned();
+        for &(x, k, t) in &rows {
+            file.push_str(&format!("{},{},{},{}\n", number(x), key(k), text(t), if x < 2 { "word" } else { "7" }));
+        }
+        let column = |name: &str, format| ColumnSchema { format, ..text_column(name) };
+        let mut texts_with_na = column("t", ValueFormat::Text);
+        texts_with_na.missing.push("NA".to_owned());
+        let schema = Schema {
+            name: "three".to_owned(),
+            columns: vec![column("x", ValueFormat::Number), column("k", ValueFormat::Key), texts_with_na],
+        };
+        let reader = CsvReader { schema: SchemaChoice::Given(schema), ..two_texts(threads, chunk_bytes) };
+        let good: Vec<usize> = (0..rows.len()).filter(|&row| rows[row].0 > 1 && rows[row].1 > 1).collect();
+        let read = reader.read_from(file.as_bytes(), "bad");
+        if good.is_empty() {
+            prop_assert!(matches!(read, Err(DataError::AllSkipped { .. })), "{read:?}");
+            return Ok(());
+        }
+        let whole = CsvReader { threads: 1, chunk_bytes: 1 << 20, ..reader.clone() };
+        prop_assert!(same(&read, &whole.read_from(file.as_bytes(), "bad")));
+        let Loaded { table, report, .. } = read.unwrap();
+        let numbers = |name: &str| match table.column(name) {
+            Ok(Column::Number(values)) => values.clone(),
+            other => panic!("{name}: {other:?}"),
+        };
+        let wanted: Vec<f64> = good.iter().map(|&row| rows[row].0 as f64 + 0.5).collect();
+        prop_assert_eq!(numbers("x"), wanted);
+        let wanted: Vec<f64> = good.iter().map(|&row| (rows[row].1 % 12) as f64).collect();
+        prop_assert_eq!(numbers("k"), wanted);
+        // Only bad rows have a word there, and they take no part in finding the type.
+        prop_assert_eq!(numbers("free"), vec![7.0; good.len()]);
+        if table.contains("t") {
+            let wanted: Vec<Option<String>> = good
+                .iter()
+                .map(|&row| [None, None, Some("a"), Some("b"), Some(c), Some("e\nf"), Some("é")][rows[row].2])
+                .map(|text| text.map(str::to_owned))
+                .collect();
+            prop_assert_eq!(texts(&table, "t"), wanted);
+        }
+        let source_rows: Vec<usize> = table.source_rows().iter().map(|&row| row as usize).collect();
+        prop_assert_eq!(&source_rows, &good);
+        let skipped: Vec<u64> = report.skipped.iter().map(|skipped| skipped.row).collect();
+        let bad: Vec<u64> = (0..rows.len()).filter(|row| !good.contains(row)).map(|row| row as u64).collect();
+        prop_assert_eq!(skipped, bad);
+        // The first bad value is the one that is named, and its line counts the line breaks in quotes.
+        let strict = CsvReader { bad_values: BadValues::Error, ..reader };
+        if let Some(first) = (0..rows.len()).find(|row| !good.contains(row)) {
+            let line = 2 + first + rows[..first].iter().filter(|row| row.2 == 5).count();
+            let error = strict.read_from(file.as_bytes(), "bad").unwrap_err().to_string();
+            prop_assert!(error.contains(&format!("line {line}, column")), "{error}, not line {line}");
+        }
     }
 
     #[test]
