@@ -9,8 +9,6 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-// For its allocator.
-use hitcast_benches as _;
 use hitcast_data::{CsvReader, SchemaChoice};
 
 /// A file of that many rows, the same on each run.

@@ -7,7 +7,3 @@
 pub mod measure;
 pub mod networks;
 pub mod peers;
-
-/// That of the program `hitcast`, which is what is measured.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

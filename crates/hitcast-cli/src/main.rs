@@ -16,10 +16,6 @@ use clap::Parser;
 use args::{Arguments, Command};
 use error::CliError;
 
-/// Large tables come and go; with the system's allocator each asks the system for its memory page by page.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Exit code after Ctrl-C, as shells have it.
 const INTERRUPTED: u8 = 130;
 
