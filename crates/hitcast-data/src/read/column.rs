@@ -146,29 +146,27 @@ impl Values<ListedTexts> {
     /// Adds a field's value.
     #[inline]
     pub(crate) fn push(&mut self, reading: Reading, field: Field<'_>) -> Result<(), Bad> {
-        let text = || field.text();
-        let field = field.bytes;
         let Reading::As(format) = reading else {
-            self.push_guess(field);
+            self.push_guess(field.bytes);
             return Ok(());
         };
         match self {
             Self::Number(values) => values.push(match format {
-                ValueFormat::Key => value::key(field)?,
-                ValueFormat::Mode => value::mode(field)?,
-                ValueFormat::TimeSignature => value::time_signature(field)?,
-                _ => value::number(field)?,
+                ValueFormat::Key => value::key(field.bytes)?,
+                ValueFormat::Mode => value::mode(field.bytes)?,
+                ValueFormat::TimeSignature => value::time_signature(field.bytes)?,
+                _ => value::number(field.bytes)?,
             }),
-            Self::Flag(values) => values.push(value::flag(field)?),
-            Self::Text(texts) if value::is_blank(field) => texts.codes.push(MISSING),
+            Self::Flag(values) => values.push(value::flag(field.bytes)?),
+            Self::Text(texts) if value::is_blank(field.bytes) => texts.codes.push(MISSING),
             Self::Text(texts) => match format {
-                ValueFormat::Label => texts.push(&value::label(text())),
-                ValueFormat::TextList => match value::text_list(text())? {
+                ValueFormat::Label => texts.push(&value::label(field.text())),
+                ValueFormat::TextList => match value::text_list(field.text())? {
                     Some(list) => texts.push(&list),
                     None => texts.codes.push(MISSING),
                 },
-                ValueFormat::Date => texts.push(value::date(text())?),
-                _ => texts.push(text()),
+                ValueFormat::Date => texts.push(value::date(field.text())?),
+                _ => texts.push(field.text()),
             },
             Self::Blank(_) | Self::Refuted | Self::Skipped => {}
         }

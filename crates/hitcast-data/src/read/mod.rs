@@ -22,6 +22,7 @@ mod run;
 mod source;
 mod split;
 pub(crate) mod value;
+mod word;
 
 use std::io::Read;
 use std::path::Path;

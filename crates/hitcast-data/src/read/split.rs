@@ -6,8 +6,9 @@
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
+use crate::read::word::{bytes_from_16, nonzero_bytes, repeated};
+
 const QUOTE: u8 = b'"';
-const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
 
 /// Where a field stands, without its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,22 +58,6 @@ struct Scanner {
 
 /// Bytes that are looked at together.
 const WINDOW: usize = 64;
-
-/// The highest bit of each byte of `word` is set unless the byte is zero.
-#[inline]
-fn nonzero_bytes(word: u64) -> u64 {
-    ((word & LOW) + LOW) | word
-}
-
-/// The highest bit of each byte of `word` is set unless the byte is below 16.
-#[inline]
-fn bytes_from_16(word: u64) -> u64 {
-    ((word & repeated(0x70)) + repeated(0x70)) | word
-}
-
-const fn repeated(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}
 
 impl Scanner {
     fn new(delimiter: u8) -> Self {

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use crate::read::word::{nonzero_bytes, repeated};
 use crate::schema::ValueFormat;
 
 /// A value that has not the form it should have.
@@ -63,10 +64,7 @@ fn any_number(field: &[u8]) -> Result<f64, Bad> {
 /// What [`short_decimal`] reads, of eight characters at most behind the sign: all of them at a time, in one word.
 #[inline]
 fn word_decimal(field: &[u8]) -> Option<f64> {
-    const ZEROS: u64 = 0x3030_3030_3030_3030;
-    const POINTS: u64 = 0x2e2e_2e2e_2e2e_2e2e;
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    const HIGH_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const HIGH_HALVES: u64 = repeated(0xf0);
     let (negative, digits) = match field {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, field),
@@ -86,9 +84,8 @@ fn word_decimal(field: &[u8]) -> Option<f64> {
     };
     // Zeros before the first, so that the last one is in the highest byte.
     let empty = 64 - 8 * length;
-    let word = (word << empty) | (ZEROS & ((1 << empty) - 1));
-    let from_points = word ^ POINTS;
-    let points = !(((from_points & LOW) + LOW) | from_points | LOW);
+    let word = (word << empty) | (repeated(b'0') & ((1 << empty) - 1));
+    let points = !nonzero_bytes(word ^ repeated(b'.')) & repeated(0x80);
     let (word, decimals) = if points == 0 {
         (word, 0)
     } else {
@@ -102,12 +99,12 @@ fn word_decimal(field: &[u8]) -> Option<f64> {
         (behind | (before << 8) | 0x30, 7 - place)
     };
     // Digits are 0x30 to 0x39: their upper half is 3, also after adding 6.
-    let sixes = word.wrapping_add(0x0606_0606_0606_0606);
-    if (word & HIGH_HALVES) | ((sixes & HIGH_HALVES) >> 4) != 0x3333_3333_3333_3333 {
+    let sixes = word.wrapping_add(repeated(6));
+    if (word & HIGH_HALVES) | ((sixes & HIGH_HALVES) >> 4) != repeated(0x33) {
         return None;
     }
     // Neighbours put together, three times: one digit, two, four.
-    let ones = word & 0x0f0f_0f0f_0f0f_0f0f;
+    let ones = word & repeated(0x0f);
     let twos = (ones.wrapping_mul(2561) >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (twos.wrapping_mul(6_553_601) >> 16) & 0x0000_ffff_0000_ffff;
     let mantissa = fours.wrapping_mul(42_949_672_960_001) >> 32;
