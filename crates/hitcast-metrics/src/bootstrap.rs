@@ -5,10 +5,14 @@ use std::thread;
 
 use hitcast_core::Seed;
 use hitcast_core::stats::{mean, median, quantile};
+use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
+use crate::classification::metric::ClassificationMetric;
+use crate::classification::{ClassificationMetrics, rows};
 use crate::error::{MetricsError, Result};
 use crate::groups::members;
+use crate::metric::Metric;
 use crate::regression::{RegressionMetric, RegressionMetrics, check, determination};
 
 /// Settings of the bootstrap.
@@ -38,17 +42,25 @@ pub struct Interval {
     pub high: f64,
 }
 
+/// The intervals of the metrics of numbers.
+pub type RegressionIntervals = Intervals<RegressionMetric>;
+
+/// The intervals of the metrics of classes.
+pub type ClassificationIntervals = Intervals<ClassificationMetric>;
+
 /// The intervals of all metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RegressionIntervals {
+#[serde(bound(serialize = "M: Serialize + Ord", deserialize = "M: Deserialize<'de> + Ord"))]
+pub struct Intervals<M> {
     /// Number of rows.
     pub n: usize,
     /// Number of resamples.
     pub resamples: usize,
     /// Share of the resamples that lies in each interval.
     pub confidence: f64,
-    /// The interval of each metric; [`Mape`](RegressionMetric::Mape) is left out where every target is zero.
-    pub intervals: BTreeMap<RegressionMetric, Interval>,
+    /// The interval of each metric; one that the rows do not define is left out. Resamples that do not define it are passed
+    /// over.
+    pub intervals: BTreeMap<M, Interval>,
 }
 
 /// The intervals of one group.
@@ -80,10 +92,40 @@ impl Bootstrap {
         self.check_settings()?;
         let estimate = RegressionMetrics::compute(actual, predicted)?;
         let rows = Rows::new(actual, predicted);
-        let results = self.resample(&rows, seed);
+        let results = self.resample(seed, Vec::new, |errors, seed| rows.resampled(seed, errors));
+        Ok(self.collect(actual.len(), &estimate, &results))
+    }
+
+    /// The intervals of all metrics of `probabilities` (`n × k`) against the `actual` classes (length `n`). With
+    /// `predicted` classes those count; without, the likeliest ones.
+    ///
+    /// # Errors
+    /// [`MetricsError::Setting`] as [`intervals`](Self::intervals), else as [`ClassificationMetrics::compute_decided`].
+    pub fn class_intervals(
+        &self,
+        actual: &[usize],
+        predicted: Option<&[usize]>,
+        probabilities: ArrayView2<'_, f64>,
+        seed: Seed,
+    ) -> Result<ClassificationIntervals> {
+        self.check_settings()?;
+        let rows = rows::Rows::new(actual, predicted, probabilities)?;
+        let n = rows.len();
+        let resampled = |counts: &mut Vec<u32>, seed: Seed| -> ClassificationMetrics {
+            let mut stream = seed.stream("rows");
+            counts.clear();
+            counts.resize(n, 0);
+            (0..n).for_each(|_| counts[stream.below(n)] += 1);
+            rows.metrics(Some(counts))
+        };
+        let results = self.resample(seed, Vec::new, resampled);
+        Ok(self.collect(n, &rows.metrics(None), &results))
+    }
+
+    fn collect<M: Metric>(&self, n: usize, estimate: &M::Values, results: &[M::Values]) -> Intervals<M> {
         let mut intervals = BTreeMap::new();
-        for metric in RegressionMetric::ALL {
-            let Some(estimate) = metric.of(&estimate) else {
+        for &metric in M::EVERY {
+            let Some(estimate) = metric.of(estimate) else {
                 continue;
             };
             let mut values: Vec<f64> = results.iter().filter_map(|result| metric.of(result)).collect();
@@ -93,12 +135,12 @@ impl Bootstrap {
                 intervals.insert(metric, Interval { estimate, low, high });
             }
         }
-        Ok(RegressionIntervals {
-            n: actual.len(),
+        Intervals {
+            n,
             resamples: self.resamples,
             confidence: self.confidence,
             intervals,
-        })
+        }
     }
 
     /// The intervals of each group, in the order of [`by_group`](crate::by_group). A group's numbers do not depend on
@@ -150,8 +192,14 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// One result a resample. Each resample has a stream of its own, so that the threads do not matter.
-    fn resample(&self, rows: &Rows, seed: Seed) -> Vec<RegressionMetrics> {
+    /// One result a resample. Each resample has a stream of its own, so that the threads do not matter; memory is used
+    /// again by the resamples of a thread.
+    fn resample<W, T: Clone + Send>(
+        &self,
+        seed: Seed,
+        memory: impl Fn() -> W + Sync,
+        resampled: impl Fn(&mut W, Seed) -> T + Sync,
+    ) -> Vec<T> {
         let seed = seed.child("bootstrap");
         let available = thread::available_parallelism().map_or(1, usize::from);
         let threads = if self.threads == 0 {
@@ -160,15 +208,16 @@ impl Bootstrap {
             self.threads
         }
         .min(self.resamples);
-        let mut results: Vec<Option<RegressionMetrics>> = vec![None; self.resamples];
+        let mut results: Vec<Option<T>> = vec![None; self.resamples];
         let share = self.resamples.div_ceil(threads);
+        let (memory, resampled) = (&memory, &resampled);
         thread::scope(|scope| {
             for (part, results) in results.chunks_mut(share).enumerate() {
                 scope.spawn(move || {
-                    let mut errors = Vec::with_capacity(rows.rows.len());
+                    let mut memory = memory();
                     for (index, result) in results.iter_mut().enumerate() {
                         let seed = seed.nth((part * share + index) as u64);
-                        *result = Some(rows.resampled(seed, &mut errors));
+                        *result = Some(resampled(&mut memory, seed));
                     }
                 });
             }

@@ -4,8 +4,6 @@ use thiserror::Error;
 
 use hitcast_core::suggest::did_you_mean;
 
-use crate::regression::RegressionMetric;
-
 /// A result with [`MetricsError`].
 pub type Result<T, E = MetricsError> = std::result::Result<T, E>;
 
@@ -47,6 +45,50 @@ pub enum MetricsError {
         /// What came out.
         value: f64,
     },
+    /// Fewer than two classes.
+    #[error("there are {n_classes} classes, but telling classes apart takes at least two")]
+    Classes {
+        /// The number found.
+        n_classes: usize,
+    },
+    /// A class that there is not.
+    #[error("{what} have class {class} in row {row}, but there are {n_classes} classes, numbered from 0")]
+    UnknownClass {
+        /// Which classes, as in "actual classes".
+        what: &'static str,
+        /// Row, counted from 0.
+        row: usize,
+        /// The class found.
+        class: usize,
+        /// The number of classes.
+        n_classes: usize,
+    },
+    /// A probability that cannot be one.
+    #[error("the probability of class {class} in row {row} is {value}: it must lie between 0 and 1")]
+    Probability {
+        /// Row, counted from 0.
+        row: usize,
+        /// The class.
+        class: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// Probabilities that are not those of all classes.
+    #[error(
+        "the probabilities of row {row} sum to {sum}, not to 1: divide them by their sum, or pass a softmax's output"
+    )]
+    ProbabilitySum {
+        /// Row, counted from 0.
+        row: usize,
+        /// Their sum.
+        sum: f64,
+    },
+    /// A curve needs rows of both kinds.
+    #[error("{} of the rows is positive: a curve needs positive and negative ones", if *.positive { "every one" } else { "none" })]
+    OneClass {
+        /// Whether all rows are positive; else none is.
+        positive: bool,
+    },
     /// A text that names no metric.
     #[error("unknown metric {name:?}{suggestion}: use one of {available}")]
     UnknownMetric {
@@ -70,9 +112,8 @@ pub enum MetricsError {
 }
 
 impl MetricsError {
-    pub(crate) fn unknown_metric(name: &str) -> Self {
-        let names = RegressionMetric::ALL.map(RegressionMetric::name);
-        let suggestion = did_you_mean(name, names);
+    pub(crate) fn unknown_metric(name: &str, names: &[&'static str]) -> Self {
+        let suggestion = did_you_mean(name, names.iter().copied());
         Self::UnknownMetric {
             name: name.to_owned(),
             suggestion,

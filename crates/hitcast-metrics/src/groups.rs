@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use ndarray::{ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
+use crate::classification::{ClassificationMetrics, rows};
 use crate::error::{MetricsError, Result};
 use crate::regression::{RegressionMetrics, check};
 
 /// The metrics of one group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GroupMetrics {
+pub struct GroupMetrics<M = RegressionMetrics> {
     /// Name of the group; `None` for the rows whose group is missing.
     pub group: Option<String>,
     /// Metrics over the group's rows. R² compares with the group's own mean.
-    pub metrics: RegressionMetrics,
+    pub metrics: M,
 }
 
 /// Computes the metrics of each group, in the order of the groups' names; rows whose group is missing come last, as a
@@ -32,6 +34,35 @@ pub fn by_group(actual: &[f64], predicted: &[f64], groups: &[Option<&str>]) -> R
             Ok(GroupMetrics {
                 group: group.map(str::to_owned),
                 metrics,
+            })
+        })
+        .collect()
+}
+
+/// Computes the metrics of each group from `actual` classes (length `n`) and `probabilities` (`n × k`), in the order of
+/// [`by_group`]. With `predicted` classes those count; without, the likeliest ones.
+///
+/// # Errors
+/// As [`ClassificationMetrics::compute_decided`], and [`MetricsError::Length`] if there is not one group a row. Rows in
+/// errors are those of the whole input.
+pub fn classes_by_group(
+    actual: &[usize],
+    predicted: Option<&[usize]>,
+    probabilities: ArrayView2<'_, f64>,
+    groups: &[Option<&str>],
+) -> Result<Vec<GroupMetrics<ClassificationMetrics>>> {
+    // For its checks, so that rows in errors are those of the whole input.
+    rows::Rows::new(actual, predicted, probabilities)?;
+    members(actual.len(), groups)?
+        .into_iter()
+        .map(|(group, rows)| {
+            let take = |classes: &[usize]| rows.iter().map(|&row| classes[row]).collect::<Vec<usize>>();
+            let (actual, predicted) = (take(actual), predicted.map(take));
+            let probabilities = probabilities.select(Axis(0), &rows);
+            let rows = rows::Rows::new(&actual, predicted.as_deref(), probabilities.view())?;
+            Ok(GroupMetrics {
+                group: group.map(str::to_owned),
+                metrics: rows.metrics(None),
             })
         })
         .collect()

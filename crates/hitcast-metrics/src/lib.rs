@@ -1,4 +1,4 @@
-//! How good are predicted numbers: regression metrics that agree with scikit-learn, with confidence intervals, per
+//! How good are predicted numbers and classes: metrics that agree with scikit-learn, with confidence intervals, per
 //! group, and beside a baseline. Every function checks its input: NaN, no rows and unequal lengths are errors.
 //!
 //! ```
@@ -12,7 +12,21 @@
 //! # Ok::<(), hitcast_metrics::MetricsError>(())
 //! ```
 //!
-//! - [`regression`]: the metrics, one by one and all at once
+//! ```
+//! use hitcast_metrics::{ClassificationMetrics, PriorBaseline};
+//! use ndarray::array;
+//!
+//! let actual = [0, 0, 1, 2];
+//! let probabilities = array![[0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.2, 0.6, 0.2], [0.1, 0.6, 0.3]];
+//! let model = ClassificationMetrics::compute(&actual, probabilities.view())?;
+//! let baseline = PriorBaseline::fit(&[0, 0, 0, 1, 2], 3)?.evaluate(&actual)?;
+//! assert!(model.accuracy == 0.75 && baseline.accuracy == 0.5);
+//! # Ok::<(), hitcast_metrics::MetricsError>(())
+//! ```
+//!
+//! - [`regression`]: the metrics of numbers, one by one and all at once
+//! - [`classification`]: the metrics of classes and their probabilities, and curves
+//! - [`metric`]: what both have in common
 //! - [`bootstrap`]: confidence intervals by resampling
 //! - [`groups`]: the metrics of each group of rows
 //! - [`baseline`]: what a prediction without features achieves
@@ -21,12 +35,22 @@
 
 pub mod baseline;
 pub mod bootstrap;
+pub mod classification;
 mod error;
 pub mod groups;
+pub mod metric;
 pub mod regression;
 
-pub use baseline::{MeanBaseline, MedianBaseline};
-pub use bootstrap::{Bootstrap, GroupIntervals, Interval, RegressionIntervals};
+pub use baseline::{MeanBaseline, MedianBaseline, PriorBaseline};
+pub use bootstrap::{
+    Bootstrap, ClassificationIntervals, GroupIntervals, Interval, Intervals, RegressionIntervals,
+};
+pub use classification::confusion::{Average, ConfusionMatrix, KappaWeights};
+pub use classification::metric::ClassificationMetric;
+pub use classification::ranking::{PrecisionRecallCurve, RocCurve};
+pub use classification::reliability::{BinStrategy, reliability_curve};
+pub use classification::{ClassificationMetrics, likeliest, top_k_accuracy};
 pub use error::{MetricsError, Result};
-pub use groups::{GroupMetrics, by_group};
-pub use regression::{Direction, RegressionMetric, RegressionMetrics, mape_scikit_learn};
+pub use groups::{GroupMetrics, by_group, classes_by_group};
+pub use metric::{Direction, Metric};
+pub use regression::{RegressionMetric, RegressionMetrics, mape_scikit_learn};

@@ -1,12 +1,10 @@
 //! The metrics of predicted numbers, one by one and all at once.
 
-use std::fmt;
-use std::str::FromStr;
-
 use hitcast_core::stats::{mean, median, sum};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MetricsError, Result};
+use crate::metric::{Direction, named_metric};
 
 /// All metrics of some predictions.
 ///
@@ -62,29 +60,6 @@ pub enum RegressionMetric {
     ExplainedVariance,
 }
 
-/// Which way a metric gets better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// Smaller is better.
-    Minimize,
-    /// Larger is better.
-    Maximize,
-}
-
-impl Direction {
-    /// Whether `new` is better than `old`; NaN never is, and anything else is better than NaN.
-    pub fn is_better(self, new: f64, old: f64) -> bool {
-        if old.is_nan() {
-            return !new.is_nan();
-        }
-        match self {
-            Self::Minimize => new < old,
-            Self::Maximize => new > old,
-        }
-    }
-}
-
 impl RegressionMetric {
     /// Every metric.
     pub const ALL: [Self; 8] = [
@@ -98,7 +73,7 @@ impl RegressionMetric {
         Self::ExplainedVariance,
     ];
 
-    /// Its name, the one that serde and [`FromStr`] use.
+    /// Its name, the one that serde and [`FromStr`](std::str::FromStr) use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mse => "mse",
@@ -143,23 +118,7 @@ impl RegressionMetric {
     }
 }
 
-impl fmt::Display for RegressionMetric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for RegressionMetric {
-    type Err = MetricsError;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let wanted = text.to_ascii_lowercase().replace('-', "_");
-        Self::ALL
-            .into_iter()
-            .find(|metric| metric.name() == wanted)
-            .ok_or_else(|| MetricsError::unknown_metric(text))
-    }
-}
+named_metric!(RegressionMetric, RegressionMetrics);
 
 impl RegressionMetrics {
     /// Computes all metrics of `predicted` against `actual` (one value a row each).
