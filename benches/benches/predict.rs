@@ -30,7 +30,7 @@ fn latency(criterion: &mut Criterion) {
             continue;
         };
         group.bench_function(BenchmarkId::new("network", net), |bencher| {
-            bencher.iter(|| model.predict(black_box(data.features().matrix())).is_ok());
+            bencher.iter(|| model.predict_features(black_box(data.features())).is_ok());
         });
     }
     let Ok(run) = run() else { return };
@@ -39,7 +39,8 @@ fn latency(criterion: &mut Criterion) {
         .manifest()
         .inputs
         .iter()
-        .map(|input| (input.training.min + input.training.max) / 2.0)
+        .filter_map(|input| input.training)
+        .map(|range| (range.min + range.max) / 2.0)
         .collect();
     group.bench_function("bundle, numbers", |bencher| {
         bencher.iter(|| bundle.predict_numbers(black_box(&numbers)).is_ok());
@@ -66,7 +67,7 @@ fn throughput(criterion: &mut Criterion) {
     for net in NETS {
         let Ok(model) = model(net) else { continue };
         group.bench_function(net, |bencher| {
-            bencher.iter(|| model.predict(data.features().matrix()).is_ok());
+            bencher.iter(|| model.predict_features(data.features()).is_ok());
         });
     }
     group.finish();

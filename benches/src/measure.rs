@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 /// What one program did in one round.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measured {
-    /// Seconds of each repetition after the first, which only warms up.
+    /// Seconds of the first reading, in a process that has taken no memory for it yet.
+    pub first_seconds: f64,
+    /// Seconds of each reading after the first.
     pub seconds: Vec<f64>,
     /// The most memory that the process had before it began to read: programs, interpreters and libraries. In bytes;
     /// `None` where the system does not tell.

@@ -15,9 +15,6 @@ use hitcast_benches::peers::{self, Result};
 use hitcast_data::CsvReader;
 use serde::Serialize;
 
-/// The peers, by the names that `peers/read_csv.py` knows.
-const PEERS: [&str; 3] = ["polars", "pandas", "pandas_pyarrow"];
-
 /// Times reading a CSV file with hitcast, polars and pandas.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -32,9 +29,12 @@ struct Arguments {
     /// How often all programs take their turn.
     #[arg(long, default_value_t = 7)]
     rounds: usize,
-    /// How often a program reads the file in one turn, after once to warm up.
+    /// How often a program reads the file in one turn, after the first time.
     #[arg(long, default_value_t = 5)]
     repetitions: usize,
+    /// The peers, by the names that `benches/peers/read_csv.py` knows.
+    #[arg(long, value_delimiter = ',', default_value = "polars,pandas,pandas_pyarrow")]
+    peers: Vec<String>,
     /// A Python that has the packages of `benches/peers/requirements-csv.txt`; without it one is made in `.peers/`.
     #[arg(long)]
     python: Option<PathBuf>,
@@ -46,15 +46,17 @@ struct Arguments {
 /// All turns of a program.
 #[derive(Debug, Serialize)]
 struct Reader {
-    /// The lower quartile of all readings.
+    /// The lower quartile of each turn's first reading.
+    first_quartile_seconds: f64,
+    /// The lower quartile of all other readings, for which a process may use the memory of the one before.
     quartile_seconds: f64,
-    megabytes_per_second: f64,
     /// Of the whole process.
     peak_memory_bytes: Option<u64>,
     /// What reading added to the memory of the process, divided by the size of the file.
     memory_per_file: Option<f64>,
     rows: u64,
     columns: u64,
+    first_seconds: Vec<f64>,
     seconds: Vec<f64>,
 }
 
@@ -67,9 +69,11 @@ struct Comparison {
     rounds: usize,
     repetitions: usize,
     machine: Machine,
-    readers: BTreeMap<&'static str, Reader>,
-    /// The peer's lower quartile divided by ours: above 1, hitcast is faster.
-    peer_to_ours: BTreeMap<&'static str, f64>,
+    readers: BTreeMap<String, Reader>,
+    /// The peer's lower quartile of first readings divided by ours: above 1, hitcast is faster.
+    first_peer_to_ours: BTreeMap<String, f64>,
+    /// The same of the other readings.
+    peer_to_ours: BTreeMap<String, f64>,
 }
 
 fn main() -> ExitCode {
@@ -95,7 +99,9 @@ fn turn(arguments: &Arguments) -> Result<()> {
         ..CsvReader::default()
     };
     let memory_before_bytes = peak_memory_bytes();
+    let begin = Instant::now();
     let table = reader.read(&arguments.path)?.table;
+    let first_seconds = begin.elapsed().as_secs_f64();
     let (rows, columns) = (table.n_rows() as u64, table.n_columns() as u64);
     let peak_memory_bytes = peak_memory_bytes();
     drop(table);
@@ -109,6 +115,7 @@ fn turn(arguments: &Arguments) -> Result<()> {
     println!(
         "{}",
         serde_json::to_string(&Measured {
+            first_seconds,
             seconds,
             memory_before_bytes,
             peak_memory_bytes,
@@ -129,7 +136,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
         None => peers::python(peers::CSV)?,
     };
     let ours = std::env::current_exe()?;
-    let mut turns: BTreeMap<&'static str, Vec<Measured>> = BTreeMap::new();
+    let mut turns: BTreeMap<&str, Vec<Measured>> = BTreeMap::new();
     for round in 1..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
         let mut command = Command::new(&ours);
@@ -141,7 +148,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
             .entry("hitcast")
             .or_default()
             .push(measured(&mut command, path, arguments.threads)?);
-        for peer in PEERS {
+        for peer in &arguments.peers {
             let mut command = Command::new(&python);
             command
                 .arg(peers::script("read_csv.py"))
@@ -156,17 +163,17 @@ fn compare(arguments: &Arguments) -> Result<()> {
                 .push(measured(&mut command, path, arguments.threads)?);
         }
     }
-    let readers: BTreeMap<&'static str, Reader> = turns
+    let readers: BTreeMap<String, Reader> = turns
         .into_iter()
-        .map(|(name, turns)| (name, summarised(&turns, bytes)))
+        .map(|(name, turns)| (name.to_owned(), summarised(&turns, bytes)))
         .collect();
-    let ours = readers
-        .get("hitcast")
-        .map_or(f64::NAN, |reader| reader.quartile_seconds);
-    let peer_to_ours = PEERS
-        .iter()
-        .filter_map(|&peer| Some((peer, readers.get(peer)?.quartile_seconds / ours)))
-        .collect();
+    let ratios = |of: fn(&Reader) -> f64| {
+        let ours = readers.get("hitcast").map_or(f64::NAN, of);
+        let ratio = |peer: &String| Some((peer.clone(), of(readers.get(peer)?) / ours));
+        arguments.peers.iter().filter_map(ratio).collect()
+    };
+    let first_peer_to_ours = ratios(|reader| reader.first_quartile_seconds);
+    let peer_to_ours = ratios(|reader| reader.quartile_seconds);
     let comparison = Comparison {
         file: path.display().to_string(),
         bytes,
@@ -175,6 +182,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
         repetitions: arguments.repetitions,
         machine: Machine::here(),
         readers,
+        first_peer_to_ours,
         peer_to_ours,
     };
     if arguments.json {
@@ -208,17 +216,19 @@ fn summarised(turns: &[Measured], bytes: u64) -> Reader {
         .iter()
         .flat_map(|turn| turn.seconds.iter().copied())
         .collect();
+    let first_seconds: Vec<f64> = turns.iter().map(|turn| turn.first_seconds).collect();
     let quartile_seconds = lower_quartile(&seconds);
     let peak_memory_bytes = turns.iter().filter_map(|turn| turn.peak_memory_bytes).max();
     let added = |turn: &Measured| Some(turn.peak_memory_bytes?.saturating_sub(turn.memory_before_bytes?));
     let added = turns.iter().filter_map(added).max();
     Reader {
+        first_quartile_seconds: lower_quartile(&first_seconds),
         quartile_seconds,
-        megabytes_per_second: bytes as f64 / 1e6 / quartile_seconds,
         peak_memory_bytes,
         memory_per_file: added.map(|added| added as f64 / bytes as f64),
         rows: turns.first().map_or(0, |turn| turn.rows),
         columns: turns.first().map_or(0, |turn| turn.columns),
+        first_seconds,
         seconds,
     }
 }
@@ -233,10 +243,11 @@ fn show(comparison: &Comparison) {
         repetitions,
         machine,
         readers,
+        first_peer_to_ours,
         peer_to_ours,
     } = comparison;
     println!(
-        "{file}: {:.1} MB, {threads} threads, {rounds} rounds of {repetitions} reads",
+        "{file}: {:.1} MB, {threads} threads, {rounds} rounds of a first reading and {repetitions} more",
         *bytes as f64 / 1e6
     );
     let processor = machine.processor.as_deref().unwrap_or("an unnamed processor");
@@ -245,20 +256,23 @@ fn show(comparison: &Comparison) {
         machine.processors, machine.system
     );
     println!(
-        "{:<16}{:>12}{:>10}{:>14}{:>12}{:>12}",
-        "reader", "ms", "MB/s", "peer / ours", "peak MB", "read / file"
+        "{:<16}{:>10}{:>14}{:>10}{:>14}{:>10}{:>12}",
+        "reader", "first, ms", "peer / ours", "again, ms", "peer / ours", "peak MB", "read / file"
     );
     for (name, reader) in readers {
-        let ratio = peer_to_ours
-            .get(name)
-            .map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        let shown = |ratios: &BTreeMap<String, f64>| {
+            ratios
+                .get(name)
+                .map_or_else(String::new, |ratio| format!("{ratio:.2}"))
+        };
+        let (first_ratio, ratio) = (shown(first_peer_to_ours), shown(peer_to_ours));
         let peak = reader
             .peak_memory_bytes
             .map_or_else(String::new, |peak| format!("{:.0}", peak as f64 / 1e6));
         let share = reader
             .memory_per_file
             .map_or_else(String::new, |share| format!("{share:.2}"));
-        let (milliseconds, speed) = (1e3 * reader.quartile_seconds, reader.megabytes_per_second);
-        println!("{name:<16}{milliseconds:>12.1}{speed:>10.0}{ratio:>14}{peak:>12}{share:>12}");
+        let (first, again) = (1e3 * reader.first_quartile_seconds, 1e3 * reader.quartile_seconds);
+        println!("{name:<16}{first:>10.1}{first_ratio:>14}{again:>10.1}{ratio:>14}{peak:>10}{share:>12}");
     }
 }

@@ -11,7 +11,7 @@
 //! let train = Dataset::new(features.clone(), vec![3.0, 5.0, 4.0, 2.0])?; // 4 + energy − tempo, nearly
 //! let stop = StopSignal::new();
 //! let fit = LinearRegression::default().fit(&train, None, &FitContext::quiet("linear", Seed::new(1), &stop))?;
-//! assert_eq!(fit.model.predict(features.matrix())?.values().len(), 4);
+//! assert_eq!(fit.model.predict_features(&features)?.values().len(), 4);
 //! # Ok::<(), hitcast_core::CoreError>(())
 //! ```
 //!

@@ -161,8 +161,8 @@ fn a_saved_model_predicts_the_same_and_a_damaged_one_is_refused() {
         ("linear", 2, 3)
     );
     assert_eq!(
-        loaded.predict(train.features().matrix()).unwrap(),
-        fit.model.predict(train.features().matrix()).unwrap()
+        loaded.predict_features(train.features()).unwrap(),
+        fit.model.predict_features(train.features()).unwrap()
     );
     assert!(matches!(
         loaded.predict(array![[1.0_f32]].view()),

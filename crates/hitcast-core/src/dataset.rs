@@ -1,15 +1,38 @@
-//! A feature matrix with the names of its columns, and the target that belongs to it.
+//! The features of some rows with the names of their columns, and the target that belongs to them.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use std::ops::Range;
+
+use ndarray::{Array2, Axis, CowArray, Ix2, Slice};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CoreError, Result};
 
-/// Features as a model takes them: an `n × d` matrix in row-major order with a name for each column.
+/// Features as a model takes them, `n × d`, with a name for each column. Encoded categories are kept as the numbers of the
+/// columns that are 1, and written out where rows are used ([`write_row`](Self::write_row), [`rows`](Self::rows)).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Features {
-    matrix: Array2<f32>,
+    n_rows: usize,
+    blocks: Vec<FeatureBlock>,
     columns: Vec<FeatureColumn>,
+}
+
+/// Some neighbouring columns of a feature matrix.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum FeatureBlock {
+    /// Numbers, `n × w`.
+    Dense(Array2<f32>),
+    /// Zeros and ones.
+    Indicators(Indicators),
+}
+
+/// Columns that are 0 but for a few: those of a category, or of several labels. Each row has the numbers of its ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Indicators {
+    width: usize,
+    /// Where the ones of each row end.
+    ends: Vec<usize>,
+    ones: Vec<u32>,
 }
 
 /// Where a column of a feature matrix comes from.
@@ -30,6 +53,87 @@ impl FeatureColumn {
             name,
         }
     }
+
+    /// A column that was made from another.
+    pub fn of(source: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            source: source.into(),
+        }
+    }
+}
+
+impl Indicators {
+    /// No rows yet, of so many columns.
+    pub fn new(width: usize) -> Self {
+        Self {
+            width,
+            ends: Vec::new(),
+            ones: Vec::new(),
+        }
+    }
+
+    /// Rows that have a one in at most one column each; a number that is no column stands for none.
+    pub fn one_hot(width: usize, columns: impl IntoIterator<Item = u32>) -> Self {
+        let mut rows = Self::new(width);
+        for column in columns {
+            rows.push([column]);
+        }
+        rows
+    }
+
+    /// Adds a row that is 1 in these columns; numbers that are no column are passed over.
+    pub fn push(&mut self, columns: impl IntoIterator<Item = u32>) {
+        let width = self.width;
+        let own = columns.into_iter().filter(|column| (*column as usize) < width);
+        self.ones.extend(own);
+        self.ends.push(self.ones.len());
+    }
+
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The columns that are 1 in a row; none beyond the last row.
+    pub fn row(&self, row: usize) -> &[u32] {
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before));
+        let end = self.ends.get(row).copied().unwrap_or(0);
+        self.ones
+            .get(start.copied().unwrap_or(0)..end)
+            .unwrap_or_default()
+    }
+
+    fn take(&self, rows: &[usize]) -> Self {
+        let mut taken = Self::new(self.width);
+        for &row in rows {
+            taken.push(self.row(row).iter().copied());
+        }
+        taken
+    }
+}
+
+impl FeatureBlock {
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        match self {
+            Self::Dense(matrix) => matrix.nrows(),
+            Self::Indicators(rows) => rows.n_rows(),
+        }
+    }
+
+    /// Number of columns.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Dense(matrix) => matrix.ncols(),
+            Self::Indicators(rows) => rows.width,
+        }
+    }
 }
 
 impl Features {
@@ -38,34 +142,113 @@ impl Features {
     /// # Errors
     /// [`CoreError::Length`] if the numbers of columns differ, [`CoreError::NotFinite`] on NaN or infinity.
     pub fn new(matrix: Array2<f32>, columns: Vec<FeatureColumn>) -> Result<Self> {
-        if matrix.ncols() != columns.len() {
+        Self::from_blocks(matrix.nrows(), vec![FeatureBlock::Dense(matrix)], columns)
+    }
+
+    /// Puts blocks of `n_rows` rows beside each other; `columns` are those of all of them.
+    ///
+    /// # Errors
+    /// [`CoreError::Length`] if the numbers of rows or columns differ, [`CoreError::NotFinite`] on NaN or infinity.
+    pub fn from_blocks(
+        n_rows: usize,
+        mut blocks: Vec<FeatureBlock>,
+        columns: Vec<FeatureColumn>,
+    ) -> Result<Self> {
+        let width: usize = blocks.iter().map(FeatureBlock::width).sum();
+        if width != columns.len() {
             return Err(CoreError::Length {
                 what: "names of feature columns",
-                expected: matrix.ncols(),
+                expected: width,
                 got: columns.len(),
             });
         }
-        let matrix = if matrix.is_standard_layout() {
-            matrix
-        } else {
-            matrix.as_standard_layout().into_owned()
-        };
-        for (row, values) in matrix.outer_iter().enumerate() {
-            if let Some(column) = values.iter().position(|v| !v.is_finite()) {
-                return Err(CoreError::NotFinite {
-                    what: "the feature matrix",
-                    row,
-                    column: columns[column].name.clone(),
-                    value: f64::from(values[column]),
+        let mut names = columns.iter();
+        for block in &mut blocks {
+            if block.n_rows() != n_rows {
+                return Err(CoreError::Length {
+                    what: "rows of a block of features",
+                    expected: n_rows,
+                    got: block.n_rows(),
                 });
             }
+            let own = names.as_slice();
+            names.by_ref().take(block.width()).for_each(drop);
+            let FeatureBlock::Dense(matrix) = block else {
+                continue;
+            };
+            if !matrix.is_standard_layout() {
+                *matrix = matrix.as_standard_layout().into_owned();
+            }
+            for (row, values) in matrix.outer_iter().enumerate() {
+                if let Some(column) = values.iter().position(|v| !v.is_finite()) {
+                    return Err(CoreError::NotFinite {
+                        what: "the feature matrix",
+                        row,
+                        column: own
+                            .get(column)
+                            .map_or_else(String::new, |column| column.name.clone()),
+                        value: f64::from(values[column]),
+                    });
+                }
+            }
         }
-        Ok(Self { matrix, columns })
+        Ok(Self {
+            n_rows,
+            blocks,
+            columns,
+        })
     }
 
-    /// The matrix, `n × d`, row-major.
-    pub fn matrix(&self) -> ArrayView2<'_, f32> {
-        self.matrix.view()
+    /// The matrix, `n × d`, row-major: a view if no column is encoded, else written out.
+    pub fn matrix(&self) -> CowArray<'_, f32, Ix2> {
+        self.rows(0..self.n_rows)
+    }
+
+    /// Some neighbouring rows as a matrix, row-major: a view if no column is encoded, else written out.
+    ///
+    /// # Panics
+    /// If the rows end beyond [`n_rows`](Self::n_rows).
+    pub fn rows(&self, rows: Range<usize>) -> CowArray<'_, f32, Ix2> {
+        if let [FeatureBlock::Dense(matrix)] = self.blocks.as_slice() {
+            return matrix.slice_axis(Axis(0), Slice::from(rows)).into();
+        }
+        let mut matrix = Array2::zeros((rows.len(), self.n_features()));
+        for (row, mut to) in rows.zip(matrix.rows_mut()) {
+            if let Some(to) = to.as_slice_mut() {
+                self.write_row(row, to);
+            }
+        }
+        matrix.into()
+    }
+
+    /// Writes a row to the first `d` places of `to`, which hold zeros.
+    ///
+    /// # Panics
+    /// If the row is not below [`n_rows`](Self::n_rows), or there is no room for it.
+    #[inline]
+    pub fn write_row(&self, row: usize, to: &mut [f32]) {
+        let mut start = 0;
+        for block in &self.blocks {
+            match block {
+                FeatureBlock::Dense(matrix) => {
+                    let to = &mut to[start..start + matrix.ncols()];
+                    for (to, from) in to.iter_mut().zip(matrix.row(row)) {
+                        *to = *from;
+                    }
+                }
+                FeatureBlock::Indicators(rows) => {
+                    for &column in rows.row(row) {
+                        to[start + column as usize] = 1.0;
+                    }
+                }
+            }
+            start += block.width();
+        }
+    }
+
+    /// The blocks, from the first column to the last.
+    pub fn blocks(&self) -> &[FeatureBlock] {
+        &self.blocks
     }
 
     /// The columns, length `d`.
@@ -75,21 +258,27 @@ impl Features {
 
     /// Number of rows `n`.
     pub fn n_rows(&self) -> usize {
-        self.matrix.nrows()
+        self.n_rows
     }
 
     /// Number of columns `d`.
     pub fn n_features(&self) -> usize {
-        self.matrix.ncols()
+        self.columns.len()
     }
 
     /// The rows with these indices, in this order.
     ///
     /// # Panics
     /// If an index is not below [`n_rows`](Self::n_rows).
+    #[must_use]
     pub fn take(&self, rows: &[usize]) -> Self {
+        let take = |block: &FeatureBlock| match block {
+            FeatureBlock::Dense(matrix) => FeatureBlock::Dense(matrix.select(Axis(0), rows)),
+            FeatureBlock::Indicators(indicators) => FeatureBlock::Indicators(indicators.take(rows)),
+        };
         Self {
-            matrix: self.matrix.select(Axis(0), rows),
+            n_rows: rows.len(),
+            blocks: self.blocks.iter().map(take).collect(),
             columns: self.columns.clone(),
         }
     }
@@ -198,6 +387,54 @@ mod tests {
         let columns = vec![FeatureColumn::plain("energy"), FeatureColumn::plain("tempo")];
         let error = Features::new(array![[0.1, 1.0], [0.2, f32::NAN]], columns).unwrap_err();
         assert!(error.to_string().contains("row 1, column \"tempo\""), "{error}");
+    }
+
+    #[test]
+    fn encoded_columns_are_written_out_where_they_stand() {
+        let mut labels = Indicators::new(2);
+        labels.push([0, 1]);
+        labels.push([]);
+        labels.push([7]);
+        let blocks = vec![
+            FeatureBlock::Indicators(Indicators::one_hot(3, [2, u32::MAX, 0])),
+            FeatureBlock::Dense(array![[0.5], [1.5], [2.5]]),
+            FeatureBlock::Indicators(labels),
+        ];
+        let columns = ["a", "b", "c", "d", "e", "f"].map(FeatureColumn::plain).to_vec();
+        let features = Features::from_blocks(3, blocks.clone(), columns.clone()).unwrap();
+        let written = array![
+            [0.0, 0.0, 1.0, 0.5, 1.0, 1.0],
+            [0.0, 0.0, 0.0, 1.5, 0.0, 0.0],
+            [1.0, 0.0, 0.0, 2.5, 0.0, 0.0]
+        ];
+        assert_eq!(features.matrix(), written);
+        assert_eq!(
+            features.rows(1..2),
+            written.slice_axis(Axis(0), Slice::from(1..2))
+        );
+        assert_eq!(features.take(&[2, 0]).matrix(), written.select(Axis(0), &[2, 0]));
+        assert_eq!((features.n_rows(), features.n_features()), (3, 6));
+        let wide = Features::from_blocks(3, blocks.clone(), columns[1..].to_vec());
+        assert!(matches!(
+            wide,
+            Err(CoreError::Length {
+                expected: 6,
+                got: 5,
+                ..
+            })
+        ));
+        assert!(Features::from_blocks(2, blocks, columns).is_err());
+    }
+
+    #[test]
+    fn a_nan_behind_encoded_columns_has_its_own_name() {
+        let blocks = vec![
+            FeatureBlock::Indicators(Indicators::one_hot(2, [0])),
+            FeatureBlock::Dense(array![[f32::NAN]]),
+        ];
+        let columns = ["a", "b", "tempo"].map(FeatureColumn::plain).to_vec();
+        let error = Features::from_blocks(1, blocks, columns).unwrap_err();
+        assert!(error.to_string().contains("column \"tempo\""), "{error}");
     }
 
     #[test]

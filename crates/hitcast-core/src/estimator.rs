@@ -6,7 +6,7 @@ use std::time::Duration;
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, FeatureBlock, Features};
 use crate::device::DeviceChoice;
 use crate::error::{CoreError, Result};
 use crate::progress::{EpochRecord, NoProgress, Progress, StopSignal};
@@ -36,6 +36,13 @@ impl Predictions {
     pub fn values(&self) -> &[f64] {
         match self {
             Self::Regression(values) => values,
+        }
+    }
+
+    /// Adds the predictions for more rows by the same model.
+    pub fn append(&mut self, more: Self) {
+        match (self, more) {
+            (Self::Regression(values), Self::Regression(more)) => values.extend(more),
         }
     }
 
@@ -176,6 +183,24 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// [`CoreError::WrongFeatures`] if `d` differs from the fit's, [`CoreError::Model`] if the model fails.
     fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Predictions>;
+
+    /// Predicts rows of features, encoded columns too, of which only some thousand rows are written out at a time.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    fn predict_features(&self, features: &Features) -> Result<Predictions> {
+        const ROWS: usize = 8192;
+        if let [FeatureBlock::Dense(matrix)] = features.blocks() {
+            return self.predict(matrix.view());
+        }
+        let mut rows = 0..features.n_rows().min(ROWS);
+        let mut predictions = self.predict(features.rows(rows.clone()).view())?;
+        while rows.end < features.n_rows() {
+            rows = rows.end..features.n_rows().min(rows.end + ROWS);
+            predictions.append(self.predict(features.rows(rows.clone()).view())?);
+        }
+        Ok(predictions)
+    }
 
     /// The saved form.
     ///

@@ -34,7 +34,7 @@ pub mod state;
 pub mod stats;
 pub mod suggest;
 
-pub use dataset::{Dataset, Features};
+pub use dataset::{Dataset, FeatureBlock, FeatureColumn, Features, Indicators};
 pub use device::DeviceChoice;
 pub use error::{BoxError, CoreError, Result};
 pub use estimator::{Checkpoints, Estimator, Fit, FitContext, Model, Predictions, StopReason, Task};

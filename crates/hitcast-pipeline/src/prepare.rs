@@ -83,7 +83,7 @@ impl Preparation {
 
 /// Predictions that are one finite number a row.
 pub(crate) fn predict(name: &str, model: &dyn Model, features: &Features) -> Result<Vec<f64>> {
-    let values = model.predict(features.matrix())?.into_values();
+    let values = model.predict_features(features)?.into_values();
     if values.len() != features.n_rows() {
         let message = format!("predicts {} values for {} rows", values.len(), features.n_rows());
         return Err(PipelineError::model(name)(message.into()));

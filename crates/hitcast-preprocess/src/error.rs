@@ -85,10 +85,54 @@ pub enum PreprocessError {
     },
     /// A text column stands among numeric ones.
     #[error(
-        "column {column:?} holds text, which needs an encoder to become a feature: take it out of the recipe, or turn \
-         it into numbers or flags first"
+        "column {column:?} holds text, which needs an encoder to become a feature: give it one in the recipe (as \
+         `encode = {{ kind = \"one_hot\" }}`), without `impute`, or take it out"
     )]
     NeedsEncoder {
+        /// Name of the column.
+        column: String,
+    },
+    /// A category that the training rows do not have.
+    #[error(
+        "{step}: column {column:?} is {value:?} in row {row}, a category that the training rows do not \
+         have{suggestion}: correct it, or give the encoder another answer than an error (`unknown`)"
+    )]
+    UnknownCategory {
+        /// The encoder.
+        step: &'static str,
+        /// Name of the column.
+        column: String,
+        /// Row of the table, counted from 0.
+        row: usize,
+        /// The category.
+        value: String,
+        /// " (did you mean …?)", or nothing.
+        suggestion: String,
+    },
+    /// A column of lists is no text.
+    #[error("{step}: column {column:?} holds {kind} values, but a list of labels is a text")]
+    NotText {
+        /// The encoder.
+        step: &'static str,
+        /// Name of the column.
+        column: String,
+        /// What it holds.
+        kind: hitcast_data::ColumnKind,
+    },
+    /// An encoder learns from the target, which was not given.
+    #[error(
+        "column {column:?} is to be encoded by the target, which was not given: fit the recipe by `fit_transform`, with \
+         the training rows' target"
+    )]
+    NeedsTarget {
+        /// Name of the column.
+        column: String,
+    },
+    /// There is no way back from encoded values.
+    #[error(
+        "column {column:?} is encoded in a way that several categories can share, so it cannot be taken back"
+    )]
+    OneWay {
         /// Name of the column.
         column: String,
     },

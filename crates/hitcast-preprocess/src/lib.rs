@@ -1,4 +1,4 @@
-//! Scalers, imputers, recipes and splits that learn from training rows only. They agree with scikit-learn, keep what
+//! Scalers, imputers, encoders, recipes and splits that learn from training rows only. They agree with scikit-learn, keep what
 //! they learned in public, and answer a value that they cannot use with an error that says where it stands.
 //!
 //! ```
@@ -23,6 +23,7 @@
 //!
 //! - [`scale`]: standard, robust and min-max scaling
 //! - [`impute`]: filling in missing values
+//! - [`encode`]: categories as numbers: one-hot, ordinal, by frequency or target, cyclic, several labels
 //! - [`recipe`]: which columns become features, and how
 //! - [`preprocessor`]: a fitted recipe
 //! - [`split`]: training, validation and test rows, and folds
@@ -30,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod column;
+pub mod encode;
 mod error;
 pub mod impute;
 pub mod preprocessor;
@@ -37,6 +39,14 @@ pub mod recipe;
 pub mod scale;
 pub mod split;
 
+pub use encode::category::Category;
+pub use encode::cyclic::CyclicEncoder;
+pub use encode::frequency::{FittedFrequencyEncoder, FrequencyEncoder};
+pub use encode::multi_label::{FittedMultiLabelEncoder, MultiLabelEncoder};
+pub use encode::one_hot::{FittedOneHotEncoder, OneHotEncoder, UnknownCategory};
+pub use encode::ordinal::{FittedOrdinalEncoder, OrdinalEncoder};
+pub use encode::target::{FittedTargetEncoder, Smoothing, Target, TargetEncoder, TargetValues};
+pub use encode::{Encoded, Encoder, FittedEncoder};
 pub use error::{PreprocessError, Result};
 pub use impute::{FittedImputer, Imputer};
 pub use preprocessor::Preprocessor;

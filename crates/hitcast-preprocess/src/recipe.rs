@@ -3,14 +3,17 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use hitcast_core::{Features, Seed};
 use hitcast_data::{Column, ColumnKind, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::column::Learnable;
+use crate::encode::target::Target;
+use crate::encode::{Encoded, Encoder};
 use crate::error::{PreprocessError, Result};
 use crate::impute::{FittedImputer, Imputer};
-use crate::preprocessor::{FittedColumns, NumericColumns, Preprocessor};
-use crate::scale::Scaler;
+use crate::preprocessor::{EncodedColumns, FittedColumns, NumericColumns, Preprocessor, columns_of};
+use crate::scale::{FittedScaler, LearnedColumn, Scaler};
 
 /// The columns that become features, in the order of the features. Columns that no part names are left out.
 ///
@@ -22,6 +25,10 @@ use crate::scale::Scaler;
 ///
 /// [[columns]]
 /// names = ["explicit"]
+///
+/// [[columns]]
+/// names = ["key", "track_genre"]
+/// encode = { kind = "one_hot", unknown = "ignore" }
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,15 +37,18 @@ pub struct Recipe {
     pub columns: Vec<ColumnRecipe>,
 }
 
-/// What happens to some columns: missing values are filled in first, then values are scaled.
+/// What happens to some columns: missing values are filled in first, then values are encoded, then scaled.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnRecipe {
-    /// Names of the table's columns: numbers, or flags, which become 0 and 1.
+    /// Names of the table's columns: numbers, flags, which become 0 and 1, or anything that is encoded.
     pub names: Vec<String>,
-    /// What stands in for missing values; without it a missing value is an error.
+    /// What stands in for missing values, of numbers and flags; without it a missing value is an error, unless it is encoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impute: Option<Imputer>,
+    /// How categories become numbers; texts need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encode: Option<Encoder>,
     /// How values are scaled; without it they are left as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scaler>,
@@ -50,6 +60,7 @@ impl ColumnRecipe {
         Self {
             names: names.into_iter().map(Into::into).collect(),
             impute: None,
+            encode: None,
             scale: None,
         }
     }
@@ -58,6 +69,13 @@ impl ColumnRecipe {
     #[must_use]
     pub fn with_impute(mut self, imputer: Imputer) -> Self {
         self.impute = Some(imputer);
+        self
+    }
+
+    /// With categories encoded by this.
+    #[must_use]
+    pub fn with_encode(mut self, encoder: Encoder) -> Self {
+        self.encode = Some(encoder);
         self
     }
 
@@ -84,18 +102,49 @@ impl Recipe {
             .flat_map(|part| part.names.iter().map(String::as_str))
     }
 
-    /// Learns from the training rows, and from nothing else.
+    /// Learns from the training rows, and from nothing else. A recipe with a target encoder needs
+    /// [`fit_transform`](Self::fit_transform).
     ///
     /// # Errors
     /// [`PreprocessError::NoColumns`], [`PreprocessError::DuplicateColumn`], [`PreprocessError::Setting`] on an
     /// impossible setting, [`PreprocessError::Data`] if a column is not in the table,
     /// [`PreprocessError::NeedsEncoder`] for a text column, [`PreprocessError::NoRows`],
     /// [`PreprocessError::AllMissing`], [`PreprocessError::Missing`] for a missing value without imputer,
-    /// [`PreprocessError::NotFinite`], [`PreprocessError::Scale`].
+    /// [`PreprocessError::NotFinite`], [`PreprocessError::Scale`], and those of the encoders.
     pub fn fit(&self, training: &Table) -> Result<Preprocessor> {
+        Ok(self.learn(training, None, Seed::new(0))?.0)
+    }
+
+    /// Learns from the training rows, and gives the features to learn from. These differ from what
+    /// [`transform`](Preprocessor::transform) would make of the training rows where an encoder learns from the `target` (one
+    /// value a row): then each row is encoded by what other rows say, in folds drawn from `seed`.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit) and [`transform`](Preprocessor::transform), [`PreprocessError::NeedsTarget`],
+    /// [`PreprocessError::Folds`].
+    pub fn fit_transform(
+        &self,
+        training: &Table,
+        target: Option<&Target<'_>>,
+        seed: Seed,
+    ) -> Result<(Preprocessor, Features)> {
+        let (preprocessor, out_of_fold) = self.learn(training, target, seed)?;
+        let features = preprocessor.transform_with(training, out_of_fold)?;
+        Ok((preprocessor, features))
+    }
+
+    /// What was learned, and for each step and column what the training rows become if it is not what was learned.
+    fn learn(
+        &self,
+        training: &Table,
+        target: Option<&Target<'_>>,
+        seed: Seed,
+    ) -> Result<(Preprocessor, Vec<Vec<Option<Encoded>>>)> {
         self.check()?;
-        let steps = self.columns.iter().filter(|part| !part.names.is_empty());
-        Preprocessor::new(steps.map(|part| part.fit(training)).collect::<Result<_>>()?)
+        let parts = self.columns.iter().filter(|part| !part.names.is_empty());
+        let learned = parts.map(|part| part.fit(training, target, seed));
+        let (steps, out_of_fold) = learned.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        Ok((Preprocessor::new(steps)?, out_of_fold))
     }
 
     fn check(&self) -> Result<()> {
@@ -110,6 +159,7 @@ impl Recipe {
         }
         for part in &self.columns {
             part.impute.iter().try_for_each(Imputer::check)?;
+            part.encode.iter().try_for_each(Encoder::check)?;
             part.scale.iter().try_for_each(Scaler::check)?;
         }
         Ok(())
@@ -117,7 +167,83 @@ impl Recipe {
 }
 
 impl ColumnRecipe {
-    fn fit(&self, training: &Table) -> Result<FittedColumns> {
+    fn fit(
+        &self,
+        training: &Table,
+        target: Option<&Target<'_>>,
+        seed: Seed,
+    ) -> Result<(FittedColumns, Vec<Option<Encoded>>)> {
+        match &self.encode {
+            None => Ok((FittedColumns::Numeric(self.fit_numbers(training)?), Vec::new())),
+            Some(encoder) => {
+                let (columns, out_of_fold) = self.fit_categories(encoder, training, target, seed)?;
+                Ok((FittedColumns::Encoded(columns), out_of_fold))
+            }
+        }
+    }
+
+    fn fit_categories(
+        &self,
+        encoder: &Encoder,
+        training: &Table,
+        target: Option<&Target<'_>>,
+        seed: Seed,
+    ) -> Result<(EncodedColumns, Vec<Option<Encoded>>)> {
+        let (mut kinds, mut fills, mut encoders) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut out_of_fold, mut scales) = (Vec::new(), Vec::new());
+        for name in &self.names {
+            let column = training.column(name)?;
+            kinds.push(column.kind());
+            let fill = match self.impute {
+                None => None,
+                Some(imputer) => Some(imputer.learn(&Learnable {
+                    step: encoder.step(),
+                    column: name.clone(),
+                    values: &numbers(name, column)?,
+                })?),
+            };
+            fills.extend(fill);
+            let column = &*filled(name, column, fill)?;
+            let fitted = encoder.fit(name, column, target)?;
+            let given = encoder.out_of_fold(name, column, target, seed.child(name))?;
+            if let Some(scaler) = &self.scale {
+                let encoded = match &given {
+                    Some(encoded) => encoded.clone(),
+                    None => fitted.transform(name, column)?,
+                };
+                for (values, feature) in columns_of(encoded).iter().zip(fitted.feature_columns(name)) {
+                    scales.push(scaler.learn(&Learnable {
+                        step: scaler.step(),
+                        column: feature.name,
+                        values,
+                    })?);
+                }
+            }
+            encoders.push(fitted);
+            out_of_fold.push(given);
+        }
+        let columns = EncodedColumns {
+            names: self.names.clone(),
+            kinds,
+            imputer: self.fitted_imputer(fills),
+            encoders,
+            scaler: self.fitted_scaler(scales)?,
+        };
+        Ok((columns, out_of_fold))
+    }
+
+    fn fitted_imputer(&self, values: Vec<f64>) -> Option<FittedImputer> {
+        self.impute.map(|strategy| FittedImputer { strategy, values })
+    }
+
+    fn fitted_scaler(&self, learned: Vec<LearnedColumn>) -> Result<Option<FittedScaler>> {
+        self.scale
+            .as_ref()
+            .map(|scaler| scaler.collect(learned))
+            .transpose()
+    }
+
+    fn fit_numbers(&self, training: &Table) -> Result<NumericColumns> {
         let (mut kinds, mut fills, mut scales) = (Vec::new(), Vec::new(), Vec::new());
         for name in &self.names {
             let column = training.column(name)?;
@@ -153,19 +279,12 @@ impl ColumnRecipe {
                 })?);
             }
         }
-        Ok(FittedColumns::Numeric(NumericColumns {
+        Ok(NumericColumns {
             names: self.names.clone(),
             kinds,
-            imputer: self.impute.map(|strategy| FittedImputer {
-                strategy,
-                values: fills,
-            }),
-            scaler: self
-                .scale
-                .as_ref()
-                .map(|scaler| scaler.collect(scales))
-                .transpose()?,
-        }))
+            imputer: self.fitted_imputer(fills),
+            scaler: self.fitted_scaler(scales)?,
+        })
     }
 }
 
@@ -183,6 +302,18 @@ pub(crate) fn numbers<'a>(name: &str, column: &'a Column) -> Result<Cow<'a, [f64
             column: name.to_owned(),
         }),
     }
+}
+
+/// A column with this in place of missing values, as numbers then.
+pub(crate) fn filled<'a>(name: &str, column: &'a Column, fill: Option<f64>) -> Result<Cow<'a, Column>> {
+    let Some(fill) = fill else {
+        return Ok(Cow::Borrowed(column));
+    };
+    let values = numbers(name, column)?;
+    let filled = values
+        .iter()
+        .map(|&value| if value.is_nan() { fill } else { value });
+    Ok(Cow::Owned(Column::Number(filled.collect())))
 }
 
 /// Checks that no value is missing.

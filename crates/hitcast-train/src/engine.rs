@@ -146,7 +146,7 @@ impl Rows {
     fn new(data: &Dataset, device: Device) -> Result<Self> {
         let target: Vec<f32> = data.target().iter().map(|&v| v as f32).collect();
         Ok(Self {
-            features: matrix(data.features().matrix(), device)?,
+            features: matrix(data.features().matrix().view(), device)?,
             target: Tensor::f_from_slice(&target)?.f_to_device(device)?,
             weights: scaled_weights(data)
                 .map(|weights| Tensor::f_from_slice(&weights)?.f_to_device(device))

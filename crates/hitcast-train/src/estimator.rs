@@ -190,11 +190,14 @@ fn identity(estimator: &NetworkEstimator, train: &Dataset, validation: Option<&D
     // A row at a time: the digest is slow to take numbers one by one.
     let mut bytes = Vec::new();
     for data in [Some(train), validation].into_iter().flatten() {
-        let (n, d) = data.features().matrix().dim();
+        let (n, d) = (data.n_rows(), data.n_features());
         digest.update(format!("{n} {d} {}", data.weights().is_some()));
-        for row in data.features().matrix().outer_iter() {
+        let mut values = vec![0.0; d];
+        for row in 0..n {
+            values.fill(0.0);
+            data.features().write_row(row, &mut values);
             bytes.clear();
-            bytes.extend(row.iter().flat_map(|value| value.to_le_bytes()));
+            bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
             digest.update(&bytes);
         }
         for numbers in [data.target(), data.weights().unwrap_or_default()] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hitcast_data::Table;
+use hitcast_data::{Column, Table};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -54,11 +54,22 @@ impl LearnedRows {
 
 /// A hash of the inputs and the target of each row.
 fn hashes(table: &Table, inputs: &[String], target: &[f64]) -> Result<Vec<u64>> {
-    let columns = inputs.iter().map(|name| Ok(as_numbers(table.column(name)?)));
+    let columns = inputs.iter().map(|name| {
+        let column = table.column(name)?;
+        Ok((column, as_numbers(column)))
+    });
     let columns = columns.collect::<Result<Vec<_>>>()?;
     let hash = |(row, target): (usize, &f64)| {
         let mut digest = Sha256::new();
-        for value in columns.iter().map(|column| column[row]).chain([*target]) {
+        for text in columns.iter().filter_map(|(column, _)| match column {
+            Column::Text(texts) => texts.get(row),
+            _ => None,
+        }) {
+            // With its length, so that two texts are not taken for two others that read the same together.
+            digest.update((text.len() as u64).to_le_bytes());
+            digest.update(text);
+        }
+        for value in columns.iter().map(|(_, values)| values[row]).chain([*target]) {
             // A missing value and a zero have one form each.
             let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
             digest.update(value.to_bits().to_le_bytes());
@@ -101,7 +112,6 @@ impl TryFrom<String> for LearnedRows {
 
 #[cfg(test)]
 mod tests {
-    use hitcast_data::Column;
     use proptest::prelude::*;
 
     use super::*;

@@ -5,10 +5,11 @@ use std::io::Read;
 use std::path::Path;
 
 use hitcast_core::{DeviceChoice, Model, ModelState};
-use hitcast_data::{Column, ColumnKind, Table};
+use hitcast_data::{Column, ColumnKind, Table, ValidRange};
+use hitcast_preprocess::{Category, FittedEncoder};
 
 use super::error::{BundleError, BundleProblem};
-use super::manifest::{CHECK_ROWS, MAX_MANIFEST_BYTES, Manifest, WeightsInfo, sha256};
+use super::manifest::{CHECK_ROWS, InputInfo, MAX_MANIFEST_BYTES, Manifest, WeightsInfo, sha256};
 use super::{Bundle, MANIFEST, WEIGHTS, weights};
 use crate::error::{PipelineError, Result};
 use crate::prepare::Preparation;
@@ -163,20 +164,40 @@ fn read_file(
     Ok(bytes)
 }
 
+/// The lower end, the middle and the upper end of an input's training range; of categories the first, the middle and the
+/// last that is no missing value.
+fn check_column(manifest: &Manifest, input: &InputInfo) -> Column {
+    let known = (manifest.preprocessor.encoder(&input.column)).and_then(FittedEncoder::categories);
+    let mut known = known.unwrap_or_default();
+    known.retain(|category| !matches!(category, Category::Missing(())));
+    let three = [0, known.len() / 2, known.len().saturating_sub(1)].map(|place| known.get(place));
+    let number = |category: Option<&&Category>| match category {
+        Some(Category::Number(value)) => *value,
+        Some(Category::Flag(on)) => f64::from(u8::from(*on)),
+        _ => f64::NAN,
+    };
+    let numbers = match input.training {
+        Some(ValidRange { min, max }) => [min, min / 2.0 + max / 2.0, max],
+        None => three.map(number),
+    };
+    match input.kind {
+        ColumnKind::Flag => Column::Flag(
+            numbers
+                .map(|value| (!value.is_nan()).then_some(value >= 0.5))
+                .to_vec(),
+        ),
+        ColumnKind::Number => Column::Number(numbers.to_vec()),
+        _ => Column::text(three.map(|category| category.map(ToString::to_string))),
+    }
+}
+
 /// Predictions for rows at the lower end, the middle and the upper end of every input's training range.
 fn check_predictions(manifest: &Manifest, preparation: &Preparation, model: &dyn Model) -> Result<Vec<f64>> {
-    let columns = manifest.inputs.iter().map(|input| {
-        let (min, max) = (input.training.min, input.training.max);
-        let values = [min, min / 2.0 + max / 2.0, max];
-        let column = match input.kind {
-            ColumnKind::Flag => Column::Flag(values.iter().map(|&value| Some(value >= 0.5)).collect()),
-            _ => Column::Number(values.to_vec()),
-        };
-        (input.column.as_str(), column)
-    });
+    let columns =
+        (manifest.inputs.iter()).map(|input| (input.column.as_str(), check_column(manifest, input)));
     let table = Table::new(columns)?;
     let features = preparation.features(&table)?;
-    let predictions = model.predict(features.matrix())?.into_values();
+    let predictions = model.predict_features(&features)?.into_values();
     if predictions.len() != CHECK_ROWS || predictions.iter().any(|value| !value.is_finite()) {
         let message = "predicts numbers that are not finite at the ends of its training ranges";
         return Err(PipelineError::model(&manifest.model.name)(message.into()));

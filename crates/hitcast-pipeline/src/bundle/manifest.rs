@@ -92,9 +92,10 @@ pub struct InputInfo {
     pub description: Option<String>,
     /// Where valid numbers lie, where that is known.
     pub valid: Option<ValidRange>,
-    /// Where the training rows' numbers lay.
-    pub training: ValidRange,
-    /// Whether a missing value is filled.
+    /// Where the training rows' numbers lay; `None` for categories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<ValidRange>,
+    /// Whether a missing value is filled in, or a category of its own.
     pub imputed: bool,
 }
 
@@ -201,7 +202,15 @@ impl Manifest {
             if !columns.insert(input.column.as_str()) {
                 return unfit(format!("two inputs {:?}", input.column));
             }
-            let ranges = [Some(input.training), input.valid];
+            let ranges = [input.training, input.valid];
+            let encoder = self.preprocessor.encoder(&input.column);
+            let is_category = encoder.is_some_and(|encoder| encoder.categories().is_some());
+            if is_category == input.training.is_some() {
+                return unfit(format!(
+                    "input {:?} is neither a number nor a category",
+                    input.column
+                ));
+            }
             if ranges
                 .iter()
                 .flatten()

@@ -123,7 +123,9 @@ impl Bundle {
             let values = prepare::as_numbers(rows.column(&input.column)?);
             let count = values
                 .iter()
-                .filter(|value| !value.is_nan() && !input.training.contains(**value))
+                .filter(|value| {
+                    !value.is_nan() && input.training.is_some_and(|range| !range.contains(**value))
+                })
                 .count();
             if count > 0 {
                 beyond.insert(input.column.clone(), count);

@@ -8,6 +8,7 @@ use hitcast_data::{
     BadValues, Column, ColumnKind, ColumnSchema, CsvReader, Schema, SchemaChoice, Table, ValidRange,
     ValueFormat, write_csv,
 };
+use hitcast_preprocess::FittedEncoder;
 use serde::{Deserialize, Serialize};
 
 use super::{Bundle, InputInfo};
@@ -86,14 +87,12 @@ impl Bundle {
         let table = self.with_blanks(table)?;
         let inputs = self.preparation.inputs(&table)?;
         for input in &self.manifest.inputs {
-            let value = as_numbers(inputs.column(&input.column)?)
-                .first()
-                .copied()
-                .unwrap_or(f64::NAN);
             let InputInfo { column, training, .. } = input;
-            if value.is_nan() {
+            let values = inputs.column(column)?;
+            let value = as_numbers(values).first().copied().unwrap_or(f64::NAN);
+            if values.is_missing(0) {
                 notes.push(format!("{column} is missing and filled in as in training"));
-            } else if !training.contains(value) {
+            } else if let Some(training) = training.filter(|training| !training.contains(value)) {
                 let (min, max, unit) = (training.min, training.max, spaced(input.unit.as_deref()));
                 notes.push(format!(
                     "{column} is {value}{unit}, the training rows lay between {min} and {max}{unit}: the model extrapolates"
@@ -304,6 +303,7 @@ impl Bundle {
             if !table.contains(&input.column) && !source.is_some_and(|source| table.contains(source)) {
                 let blank = match input.kind {
                     ColumnKind::Flag => Column::Flag(vec![None]),
+                    ColumnKind::Text => Column::text::<&str>([None]),
                     _ => Column::Number(vec![f64::NAN]),
                 };
                 let columns: Vec<(String, Column)> = (table.iter())
@@ -319,13 +319,20 @@ impl Bundle {
     /// What a user gives for this input, as in `tempo (1 to 300 BPM)`.
     fn describe_input(&self, input: &InputInfo) -> String {
         let name = self.preparation.source_of(&input.column).unwrap_or(&input.column);
-        let range = self.valid(name).unwrap_or(input.training);
-        format!(
-            "{name} ({} to {}{})",
-            range.min,
-            range.max,
-            spaced(self.unit(name))
-        )
+        if let Some(range) = self.valid(name).or(input.training) {
+            return format!(
+                "{name} ({} to {}{})",
+                range.min,
+                range.max,
+                spaced(self.unit(name))
+            );
+        }
+        const SHOWN: usize = 5;
+        let encoder = self.preparation.preprocessor.encoder(&input.column);
+        let known = encoder.and_then(FittedEncoder::categories).unwrap_or_default();
+        let shown: Vec<String> = known.iter().take(SHOWN).map(ToString::to_string).collect();
+        let more = if known.len() > SHOWN { ", …" } else { "" };
+        format!("{name} (one of {}: {}{more})", known.len(), shown.join(", "))
     }
 
     fn valid(&self, name: &str) -> Option<ValidRange> {

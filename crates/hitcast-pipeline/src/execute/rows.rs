@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use hitcast_core::Dataset;
+use hitcast_core::{Dataset, Features};
 use hitcast_data::clean::StepReport;
 use hitcast_data::{Column, FittedOutliers, Schema, Table, ValidRange, vocabulary};
 use hitcast_metrics::{MeanBaseline, RegressionMetrics};
-use hitcast_preprocess::{ColumnRecipe, Recipe};
+use hitcast_preprocess::split::Codes;
+use hitcast_preprocess::{ColumnRecipe, FittedEncoder, Preprocessor, Recipe, Target, TargetValues};
 
 use crate::bundle::InputInfo;
 use crate::error::{PipelineError, Result};
@@ -108,7 +109,20 @@ pub(super) fn prepare(
     for bounds in &fitted {
         (bounded, _) = bounds.apply_to_held_out(bounded)?;
     }
-    let preprocessor = recipe.fit(&bounded)?;
+    let target = bounded.numbers(&experiment.data.target)?;
+    let groups = experiment
+        .data
+        .group
+        .as_ref()
+        .map(|name| Codes::groups_or_alone(&bounded, name))
+        .transpose()?;
+    let learned_from = Target {
+        values: TargetValues::Numbers(target),
+        groups: groups.as_ref(),
+    };
+    let seed = experiment.seed.child("recipe");
+    // Not the same as transforming the training rows where an encoder learns from the target.
+    let (preprocessor, features) = recipe.fit_transform(&bounded, Some(&learned_from), seed)?;
     let preparation = Preparation {
         schema: schema.cloned(),
         cleaning: experiment.cleaning.for_prediction(&experiment.data.features),
@@ -120,19 +134,25 @@ pub(super) fn prepare(
         .data
         .features
         .iter()
-        .map(|name| input_info(name, &train, &recipe, schema));
+        .map(|name| input_info(name, &train, &recipe, &preparation.preprocessor, schema));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
-    let part = |table: Table, learned_by: bool| -> Result<PartRows> {
+    let part = |table: Table, features: Features| -> Result<PartRows> {
         let target = table.numbers(&experiment.data.target)?.to_vec();
-        let mut dataset = Dataset::new(preparation.features(&table)?, target)?;
-        // Rows that are only judged may all have weight 0.
-        let weight = experiment.data.weight.as_ref().filter(|_| learned_by);
-        if let Some(weight) = weight {
-            dataset = dataset.with_weights(table.numbers(weight)?.to_vec())?;
-        }
+        let dataset = Dataset::new(features, target)?;
         Ok(PartRows { table, dataset })
     };
-    let parts = [part(train, true)?, part(validation, false)?, part(test, false)?];
+    let mut train = part(train, features)?;
+    // Rows that are only judged may all have weight 0.
+    if let Some(weight) = &experiment.data.weight {
+        train.dataset = train
+            .dataset
+            .with_weights(train.table.numbers(weight)?.to_vec())?;
+    }
+    let [validation, test] = [validation, test].map(|table| {
+        let features = preparation.features(&table)?;
+        part(table, features)
+    });
+    let parts = [train, validation?, test?];
     let baseline = MeanBaseline::fit(parts[0].dataset.target())?;
     Ok(Prepared {
         parts,
@@ -209,10 +229,17 @@ fn whole_recipe(experiment: &Experiment) -> Recipe {
     recipe
 }
 
-fn input_info(name: &str, train: &Table, recipe: &Recipe, schema: Option<&Schema>) -> Result<InputInfo> {
+fn input_info(
+    name: &str,
+    train: &Table,
+    recipe: &Recipe,
+    preprocessor: &Preprocessor,
+    schema: Option<&Schema>,
+) -> Result<InputInfo> {
     let column = train.column(name)?;
     let known = schema.and_then(|schema| schema.column(name));
     let values = as_numbers(column);
+    let encoder = preprocessor.encoder(name);
     let present = || values.iter().copied().filter(|value| !value.is_nan());
     Ok(InputInfo {
         column: name.to_owned(),
@@ -222,14 +249,13 @@ fn input_info(name: &str, train: &Table, recipe: &Recipe, schema: Option<&Schema
             .and_then(|_| vocabulary::feature(name))
             .map(|feature| feature.description.to_owned()),
         valid: known.and_then(|column| column.range),
-        training: ValidRange {
+        training: (encoder.and_then(FittedEncoder::categories).is_none()).then(|| ValidRange {
             min: present().fold(f64::INFINITY, f64::min),
             max: present().fold(f64::NEG_INFINITY, f64::max),
-        },
-        imputed: recipe
-            .columns
-            .iter()
-            .any(|part| part.impute.is_some() && part.names.iter().any(|n| n == name)),
+        }),
+        imputed: encoder.is_some_and(FittedEncoder::accepts_missing)
+            || (recipe.columns.iter())
+                .any(|part| part.impute.is_some() && part.names.iter().any(|n| n == name)),
     })
 }
 

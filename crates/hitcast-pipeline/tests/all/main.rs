@@ -1,6 +1,7 @@
 //! The tests of `hitcast-pipeline` in one program, which takes a fraction of the time of many to link.
 
 mod bundle;
+mod categories;
 mod common;
 mod experiment;
 mod predict;

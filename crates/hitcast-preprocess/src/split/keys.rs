@@ -48,6 +48,8 @@ pub struct Codes {
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
 enum Key {
     Missing,
+    /// The row of this number, without a value.
+    Alone(usize),
     Flag(bool),
     Number(u64),
     Text(u32),
@@ -99,6 +101,16 @@ impl Codes {
         }
     }
 
+    /// The groups of a table's rows: equal values of the column; a row without a value is a group of its own.
+    ///
+    /// # Errors
+    /// [`PreprocessError::Data`] if the column is not there.
+    pub fn groups_or_alone(table: &Table, column: &str) -> Result<Self> {
+        let values = table.column(column)?;
+        let alone = |row| values.is_missing(row).then_some(Key::Alone(row));
+        Ok(Self::from_column_but(values, alone))
+    }
+
     /// Numbers cut at their quantiles into at most `bins` classes; missing ones (NaN) are one more.
     ///
     /// # Errors
@@ -137,6 +149,11 @@ impl Codes {
     }
 
     fn from_column(column: &Column) -> Self {
+        Self::from_column_but(column, |_| None)
+    }
+
+    /// With these keys for rows that have one.
+    fn from_column_but(column: &Column, special: impl Fn(usize) -> Option<Key>) -> Self {
         let key = |row: usize| match column {
             _ if column.is_missing(row) => Key::Missing,
             // Adding 0 makes −0 the same as 0.
@@ -153,7 +170,8 @@ impl Codes {
             }
             _ => "missing".to_owned(),
         };
-        Self::from_keys((0..column.len()).map(key), label)
+        let keys = (0..column.len()).map(|row| special(row).unwrap_or_else(|| key(row)));
+        Self::from_keys(keys, label)
     }
 
     fn from_keys<K: Copy + Eq + std::hash::Hash>(

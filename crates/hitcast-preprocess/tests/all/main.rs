@@ -1,5 +1,6 @@
 //! The tests of `hitcast-preprocess` in one program, which takes a fraction of the time of many to link.
 
+mod encode;
 mod recipe;
 mod scale;
 mod split;

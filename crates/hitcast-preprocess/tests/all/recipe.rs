@@ -53,7 +53,7 @@ fn numbers_and_flags_become_features_in_the_recipes_order() {
         ["energy", "explicit", "tempo"]
     );
     assert_eq!(features.columns(), fitted.feature_columns());
-    let back = fitted.inverse_transform(features.matrix()).unwrap();
+    let back = fitted.inverse_transform(features.matrix().view()).unwrap();
     assert_eq!(back.numbers("tempo").unwrap(), [100.0, 120.0, 120.0, 140.0]);
     assert_eq!(
         back.flags("explicit").unwrap(),
@@ -239,6 +239,7 @@ fn any_recipe() -> impl Strategy<Value = Recipe> {
         Recipe::new([ColumnRecipe {
             names: vec!["a".into(), "on".into()],
             impute: Some(impute),
+            encode: None,
             scale,
         }])
     })
@@ -277,7 +278,7 @@ proptest! {
         let on: Vec<Option<bool>> = on.into_iter().map(Some).collect();
         let table = Table::new([("a", Column::Number(a.clone())), ("on", Column::Flag(on.clone()))]).unwrap();
         let fitted = recipe.fit(&table).unwrap();
-        let back = fitted.inverse_transform(fitted.transform(&table).unwrap().matrix()).unwrap();
+        let back = fitted.inverse_transform(fitted.transform(&table).unwrap().matrix().view()).unwrap();
         prop_assert_eq!(back.flags("on").unwrap(), on);
         for (back, raw) in back.numbers("a").unwrap().iter().zip(a) {
             prop_assert!((back - raw).abs() <= 1e-3, "{} {}", back, raw);

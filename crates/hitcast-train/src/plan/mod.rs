@@ -5,6 +5,7 @@
 //! multiplies by that stage's derivative as it is stored. Without batch norm a batch is gone through in blocks of rows
 //! whose activations stay in the first caches, so that large batches cost no more a row than small ones.
 //!
+//! - `rows`: the rows to learn from
 //! - `stage`: one stage, forward and back
 //! - `output`: the head and the loss
 //! - `flat_optimizer`: the optimisers over the flat buffers
@@ -15,6 +16,7 @@ mod flat_optimizer;
 mod output;
 #[cfg(test)]
 mod parity;
+mod rows;
 mod stage;
 
 pub use engine::PlanEngine;
@@ -27,9 +29,9 @@ use hitcast_kernels::mask::MaskGenerator;
 use hitcast_kernels::{Buffer, Level, layout, padded};
 use hitcast_nn::{HeadFunction, LayerSpec, Loss, Network, NetworkSpec};
 
-use crate::engine::scaled_weights;
 use crate::error::{Result, TrainError};
 use output::{LossFunction, Output};
+pub(crate) use rows::Rows;
 use stage::{Linear, Norm, Stage};
 
 /// Name of the widest vector instructions of this processor that plans use, as in `avx512`.
@@ -104,38 +106,6 @@ pub(crate) struct Plan {
     /// The gradient before and behind the stage that is gone back through.
     behind: Buffer,
     before: Buffer,
-}
-
-/// Rows where the plan wants them: features padded to cache lines, and the target.
-#[derive(Debug)]
-pub(crate) struct Rows {
-    features: Buffer,
-    target: Vec<f32>,
-    /// Of mean 1.
-    weights: Option<Vec<f32>>,
-}
-
-impl Rows {
-    #[allow(clippy::cast_possible_truncation)]
-    pub(crate) fn new(data: &hitcast_core::Dataset) -> Self {
-        let matrix = data.features().matrix();
-        let stride = padded(matrix.ncols());
-        let mut features = Buffer::zeros(matrix.nrows() * stride);
-        for (row, to) in matrix.outer_iter().zip(features.chunks_exact_mut(stride)) {
-            for (to, from) in to.iter_mut().zip(row) {
-                *to = *from;
-            }
-        }
-        Self {
-            features,
-            target: data.target().iter().map(|&v| v as f32).collect(),
-            weights: scaled_weights(data),
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.target.len()
-    }
 }
 
 impl Plan {
@@ -281,7 +251,7 @@ impl Plan {
         #[allow(clippy::cast_precision_loss)]
         let share = 1.0 / order.len() as f32;
         for order in order.chunks(block) {
-            layout::gather(&rows.features, self.stride, order, &mut self.features);
+            rows.features.gather(self.stride, order, &mut self.features);
             for (to, &row) in self.target.iter_mut().zip(order) {
                 *to = rows.target[row as usize];
             }
@@ -306,9 +276,9 @@ impl Plan {
             stage.prepare_statistics(&self.parameters, &self.statistics);
         }
         let mut predictions = Vec::with_capacity(rows.len());
-        for features in rows.features.chunks(BLOCK_ROWS * self.stride) {
-            let n = features.len() / self.stride;
-            self.features[..features.len()].copy_from_slice(features);
+        for first in (0..rows.len()).step_by(BLOCK_ROWS) {
+            let n = BLOCK_ROWS.min(rows.len() - first);
+            rows.features.copy(self.stride, first, n, &mut self.features);
             self.forward(n, false);
             let predicted = &mut self.predicted[..n];
             self.output.activate(predicted);

@@ -110,7 +110,7 @@ fn early_stopping_brings_the_best_weights_back() -> Outcome {
     );
 
     let validation = data(200, 2)?;
-    let predicted = fit.model.predict(validation.features().matrix())?;
+    let predicted = fit.model.predict_features(validation.features())?;
     let again = Loss::Mse.mean_of(predicted.values(), validation.target(), None);
     approx::assert_relative_eq!(again, loss(&fit.history[best - 1]), max_relative = 1e-6);
     Ok(())
@@ -212,7 +212,7 @@ fn a_bounded_head_trains_within_its_range() -> Outcome {
     let mut estimator = estimator(10);
     estimator.network = NetworkSpec::mlp(&[16]).with_head(Head::bounded(0.0, 100.0)?);
     let fit = fit(&estimator, 1)?;
-    let predicted = fit.model.predict(data(100, 5)?.features().matrix())?;
+    let predicted = fit.model.predict_features(data(100, 5)?.features())?;
     assert!(predicted.values().iter().all(|v| (0.0..=100.0).contains(v)));
     Ok(())
 }
@@ -305,14 +305,11 @@ fn a_cuda_device_that_is_not_there_is_an_error_and_one_that_is_gives_the_same_ne
         return Ok(());
     }
     let on_cuda = estimator.fit(&train, None, &context)?;
-    let rows = train.features().matrix();
-    for (cpu, cuda) in on_cpu
-        .model
-        .predict(rows)?
-        .values()
-        .iter()
-        .zip(on_cuda.model.predict(rows)?.values())
-    {
+    let (on_cpu, on_cuda) = (
+        on_cpu.model.predict_features(train.features())?,
+        on_cuda.model.predict_features(train.features())?,
+    );
+    for (cpu, cuda) in on_cpu.values().iter().zip(on_cuda.values()) {
         approx::assert_relative_eq!(*cpu, *cuda, max_relative = 1e-3);
     }
     Ok(())
@@ -367,7 +364,7 @@ fn predicted(training: &TrainingSettings, engine: EngineChoice) -> Result<Vec<f6
         },
     };
     let model = fit(&estimator, 3)?.model;
-    Ok(model.predict(data(50, 9)?.features().matrix())?.into_values())
+    Ok(model.predict_features(data(50, 9)?.features())?.into_values())
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Estimator for ToyEstimator {
                 .stream("shuffle")
                 .permutation(train.n_rows())
             {
-                let x = train.features().matrix().row(row).to_owned();
+                let x = train.features().rows(row..row + 1).row(0).to_owned();
                 let predicted: f64 = model.bias
                     + model
                         .weights
