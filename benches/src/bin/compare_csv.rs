@@ -3,23 +3,31 @@
 //! ```text
 //! cargo run --release -p hitcast-benches --bin compare_csv -- PATH [--json]
 //! ```
+//!
+//! With `--matrix` it is the way from the file to a matrix of features: `dataset.csv` without duplicate tracks, numbers
+//! standardised, key, mode and genre one-hot.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::Parser;
 use hitcast_benches::measure::{Machine, Measured, lower_quartile, peak_memory_bytes};
 use hitcast_benches::peers::{self, Result};
-use hitcast_data::CsvReader;
+use hitcast_core::{Features, Seed};
+use hitcast_data::{Cleaning, CleaningStep, CsvReader, Table, clean::DropDuplicates};
+use hitcast_preprocess::{ColumnRecipe, Encoder, OneHotEncoder, Recipe, Scaler, StandardScaler};
 use serde::Serialize;
 
-/// Times reading a CSV file with hitcast, polars and pandas.
+/// Times reading a CSV file, or making features of it, with hitcast, polars and pandas.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The file.
     path: PathBuf,
+    /// Go on to a matrix of features, reading only the columns that it takes.
+    #[arg(long)]
+    matrix: bool,
     /// Print one JSON object on standard output, and nothing else there.
     #[arg(long)]
     json: bool,
@@ -92,25 +100,54 @@ fn main() -> ExitCode {
     }
 }
 
+/// The columns of `dataset.csv` that are standardised, by hitcast's names.
+const NUMBERS: [&str; 10] = [
+    "danceability",
+    "energy",
+    "loudness",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+    "tempo",
+    "duration_ms",
+];
+
+/// Those that are encoded.
+const CATEGORIES: [&str; 3] = ["key", "mode", "genre"];
+
 /// Reads the file with hitcast, in a process of its own so that its memory can be seen.
 fn turn(arguments: &Arguments) -> Result<()> {
-    let reader = CsvReader {
+    let mut reader = CsvReader {
         threads: arguments.threads,
         ..CsvReader::default()
     };
+    if arguments.matrix {
+        let columns = ["track_id"].iter().chain(&NUMBERS).chain(&CATEGORIES);
+        reader.columns = Some(columns.map(|name| (*name).to_owned()).collect());
+    }
+    // What is made is dropped behind the clock, as it is by the peers.
+    let read = || -> Result<(f64, [u64; 2])> {
+        let begin = Instant::now();
+        let table = reader.read(&arguments.path)?.table;
+        if arguments.matrix {
+            let features = features(table)?;
+            let matrix = features.matrix();
+            return Ok((
+                begin.elapsed().as_secs_f64(),
+                [matrix.nrows(), matrix.ncols()].map(|n| n as u64),
+            ));
+        }
+        let seconds = begin.elapsed().as_secs_f64();
+        Ok((seconds, [table.n_rows(), table.n_columns()].map(|n| n as u64)))
+    };
     let memory_before_bytes = peak_memory_bytes();
-    let begin = Instant::now();
-    let table = reader.read(&arguments.path)?.table;
-    let first_seconds = begin.elapsed().as_secs_f64();
-    let (rows, columns) = (table.n_rows() as u64, table.n_columns() as u64);
+    let (first_seconds, [rows, columns]) = read()?;
     let peak_memory_bytes = peak_memory_bytes();
-    drop(table);
     let mut seconds = Vec::new();
     for _ in 0..arguments.repetitions {
-        let begin = Instant::now();
-        let loaded = reader.read(&arguments.path)?;
-        seconds.push(begin.elapsed().as_secs_f64());
-        drop(loaded);
+        seconds.push(read()?.0);
     }
     println!(
         "{}",
@@ -124,6 +161,22 @@ fn turn(arguments: &Arguments) -> Result<()> {
         })?
     );
     Ok(())
+}
+
+/// Standardised numbers and encoded categories of all tracks, each once.
+fn features(table: Table) -> Result<Features> {
+    let cleaning = Cleaning {
+        steps: vec![CleaningStep::DropDuplicates(DropDuplicates {
+            keys: vec!["track_id".to_owned()],
+            ..DropDuplicates::default()
+        })],
+    };
+    let (table, _) = cleaning.apply(table, None)?;
+    let recipe = Recipe::new([
+        ColumnRecipe::new(NUMBERS).with_scale(Scaler::Standard(StandardScaler::default())),
+        ColumnRecipe::new(CATEGORIES).with_encode(Encoder::OneHot(OneHotEncoder::default())),
+    ]);
+    Ok(recipe.fit_transform(&table, None, Seed::new(0))?.1)
 }
 
 fn compare(arguments: &Arguments) -> Result<()> {
@@ -147,7 +200,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
         turns
             .entry("hitcast")
             .or_default()
-            .push(measured(&mut command, path, arguments.threads)?);
+            .push(measured(&mut command, arguments)?);
         for peer in &arguments.peers {
             let mut command = Command::new(&python);
             command
@@ -160,7 +213,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
             turns
                 .entry(peer)
                 .or_default()
-                .push(measured(&mut command, path, arguments.threads)?);
+                .push(measured(&mut command, arguments)?);
         }
     }
     let readers: BTreeMap<String, Reader> = turns
@@ -193,12 +246,13 @@ fn compare(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Runs a program on the file with this many threads, and reads the JSON object that it prints.
-fn measured(command: &mut Command, path: &Path, threads: usize) -> Result<Measured> {
+/// Runs a program on the file with these settings, and reads the JSON object that it prints.
+fn measured(command: &mut Command, arguments: &Arguments) -> Result<Measured> {
     command
         .arg("--threads")
-        .arg(threads.to_string())
-        .arg(path)
+        .arg(arguments.threads.to_string())
+        .args(arguments.matrix.then_some("--matrix"))
+        .arg(&arguments.path)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
     let output = command

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::table::{Column, MISSING};
+use crate::table::{Column, MISSING, TextColumn};
 
 /// A number for a value that is equal for equal values of one column; missing values are equal to each other.
 fn value_code(column: &Column, row: usize) -> u64 {
@@ -26,7 +26,11 @@ fn value_code(column: &Column, row: usize) -> u64 {
 
 /// A number for each row, below the number of rows: equal for rows that are equal in all these columns.
 pub(crate) fn equal_rows(columns: &[&Column], n_rows: usize) -> Vec<usize> {
-    let mut classes = vec![0; n_rows];
+    // Texts have numbers already, so that the first column of them needs no hashing.
+    let (mut classes, columns) = match columns {
+        [Column::Text(texts), rest @ ..] => (text_classes(texts, n_rows), rest),
+        _ => (vec![0; n_rows], columns),
+    };
     for column in columns {
         // Splitting the classes column by column needs one small key a row, never the whole row.
         let mut split: HashMap<(usize, u64), usize> = HashMap::new();
@@ -36,6 +40,24 @@ pub(crate) fn equal_rows(columns: &[&Column], n_rows: usize) -> Vec<usize> {
         }
     }
     classes
+}
+
+/// A number for each row in the order in which its text is first seen; missing texts are equal to each other.
+fn text_classes(texts: &TextColumn, n_rows: usize) -> Vec<usize> {
+    let missing = texts.dictionary().len();
+    let mut known: Vec<Option<usize>> = vec![None; missing + 1];
+    let mut next = 0;
+    let class = |row: usize| {
+        let code = texts
+            .codes()
+            .get(row)
+            .map_or(missing, |&code| (code as usize).min(missing));
+        *known[code].get_or_insert_with(|| {
+            next += 1;
+            next - 1
+        })
+    };
+    (0..n_rows).map(class).collect()
 }
 
 /// Disjoint sets of rows that can be joined (Tarjan 1975, with path halving).
@@ -77,6 +99,8 @@ mod tests {
         let numbers = Column::Number(vec![0.0, -0.0, f64::NAN, f64::NAN, 0.0]);
         let texts = Column::text([Some("a"), Some("a"), None, None, Some("b")]);
         assert_eq!(equal_rows(&[&numbers, &texts], 5), [0, 0, 1, 1, 2]);
+        assert_eq!(equal_rows(&[&texts, &numbers], 5), [0, 0, 1, 1, 2]);
+        assert_eq!(equal_rows(&[&texts], 5), [0, 0, 1, 1, 2]);
         assert_eq!(equal_rows(&[], 2), [0, 0]);
     }
 

@@ -136,6 +136,52 @@ pub enum PreprocessError {
         /// Name of the column.
         column: String,
     },
+    /// A class that there is not.
+    #[error("row {row} is of class {class}, but there are {n_classes} classes, numbered from 0")]
+    UnknownClass {
+        /// Row, counted from 0.
+        row: usize,
+        /// The class.
+        class: usize,
+        /// Number of classes.
+        n_classes: usize,
+    },
+    /// A sampler cannot give a class that many rows.
+    #[error("class {class} has {rows} rows and is to have {wanted}, but this sampler can give it {allowed}")]
+    SampleCount {
+        /// The class.
+        class: usize,
+        /// Rows that it has.
+        rows: usize,
+        /// Rows that it is to have.
+        wanted: usize,
+        /// What is possible.
+        allowed: &'static str,
+    },
+    /// A class is too small to have so many neighbours.
+    #[error(
+        "{setting} is {k}, but there are only {rows} rows to find the neighbours of class {class} among, which must be more: \
+         lower it, take the sampler `random_over`, or drop the class"
+    )]
+    TooFewNeighbors {
+        /// Name of the setting.
+        setting: &'static str,
+        /// Neighbours wanted.
+        k: usize,
+        /// The class.
+        class: usize,
+        /// Rows there are.
+        rows: usize,
+    },
+    /// ADASYN finds no row that is hard to tell.
+    #[error(
+        "class {class} has no neighbour of another class, so ADASYN finds nothing that is hard to tell: take the sampler \
+         `smote` instead"
+    )]
+    NoBorder {
+        /// The class.
+        class: usize,
+    },
     /// A column stands twice in a recipe.
     #[error("column {column:?} stands twice in the recipe: each column can be one feature only")]
     DuplicateColumn {

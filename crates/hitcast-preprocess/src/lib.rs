@@ -26,6 +26,7 @@
 //! - [`encode`]: categories as numbers: one-hot, ordinal, by frequency or target, cyclic, several labels
 //! - [`recipe`]: which columns become features, and how
 //! - [`preprocessor`]: a fitted recipe
+//! - [`resample`]: more rows of rare classes, fewer of common ones, or weights
 //! - [`split`]: training, validation and test rows, and folds
 
 #![forbid(unsafe_code)]
@@ -36,6 +37,7 @@ mod error;
 pub mod impute;
 pub mod preprocessor;
 pub mod recipe;
+pub mod resample;
 pub mod scale;
 pub mod split;
 
@@ -51,6 +53,12 @@ pub use error::{PreprocessError, Result};
 pub use impute::{FittedImputer, Imputer};
 pub use preprocessor::Preprocessor;
 pub use recipe::{ColumnRecipe, Recipe};
+pub use resample::adasyn::Adasyn;
+pub use resample::random::{RandomOverSampler, RandomUnderSampler};
+pub use resample::smote::{BorderlineNeighbors, BorderlineSmote, Smote};
+pub use resample::strategy::SamplingStrategy;
+pub use resample::weights::{balanced_class_weights, sample_weights};
+pub use resample::{Origin, Resampled, Sampler};
 pub use scale::{
     FittedMinMaxScaler, FittedRobustScaler, FittedScaler, FittedStandardScaler, MinMaxScaler, RobustScaler,
     Scaler, StandardScaler,

@@ -309,10 +309,10 @@ impl Merger {
         for ((position, column), &kept) in (1..).zip(&self.plan.columns).zip(kept) {
             let skipped = column.format == Some(ValueFormat::Skip);
             if skipped || !kept {
-                let reason = if skipped {
-                    IgnoredReason::Schema
-                } else {
-                    IgnoredReason::AllMissing
+                let reason = match (column.wanted, skipped) {
+                    (false, _) => IgnoredReason::NotAsked,
+                    (true, true) => IgnoredReason::Schema,
+                    (true, false) => IgnoredReason::AllMissing,
                 };
                 let header = column.header.clone();
                 self.report.columns_ignored.push(IgnoredColumn {

@@ -71,6 +71,9 @@ pub struct CsvReader {
     pub threads: usize,
     /// Where the types of the columns come from.
     pub schema: SchemaChoice,
+    /// The columns that are read, by their names in the table; others are passed over, in a fraction of the time, and what
+    /// stands in them is not checked. `None` for all.
+    pub columns: Option<Vec<String>>,
     /// What to do with a row that has a bad value, the wrong number of fields, or text that is not UTF-8.
     pub bad_values: BadValues,
     /// What to do with a column that has no values.
@@ -91,6 +94,7 @@ impl Default for CsvReader {
         Self {
             threads: 0,
             schema: SchemaChoice::Auto,
+            columns: None,
             bad_values: BadValues::Error,
             empty_columns: EmptyColumns::Error,
             delimiter: b',',
@@ -154,7 +158,8 @@ impl CsvReader {
     /// # Errors
     /// [`DataError::ReadFile`] and [`DataError::Archive`] if it cannot be read, [`DataError::EmptyFile`],
     /// [`DataError::NoRows`], [`DataError::NotText`]; [`DataError::MissingColumn`] and [`DataError::AmbiguousHeader`]
-    /// if it does not fit the schema; [`DataError::BadValue`], [`DataError::FieldCount`] and
+    /// if it does not fit the schema; [`DataError::NoColumn`] if it lacks one of [`columns`](Self::columns);
+    /// [`DataError::BadValue`], [`DataError::FieldCount`] and
     /// [`DataError::InvalidUtf8`] for the first bad row; [`DataError::UnclosedQuote`] and [`DataError::LongRecord`]
     /// for one that never ends; [`DataError::EmptyColumn`] for a column without values; [`DataError::ReaderSetting`]
     /// for a setting that cannot be.
@@ -247,7 +252,12 @@ impl CsvReader {
             SchemaChoice::Infer => None,
             SchemaChoice::Given(schema) => Some(schema.clone()),
         };
-        let plan = Plan::new(&source.name, &headed.names, schema.as_ref())?;
+        let plan = Plan::new(
+            &source.name,
+            &headed.names,
+            schema.as_ref(),
+            self.columns.as_deref(),
+        )?;
         Ok((plan, schema, headed))
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct PlannedColumn {
     pub(crate) missing: Vec<String>,
     /// Whether the schema lets the file lack it.
     pub(crate) optional: bool,
+    /// Whether it is to be read at all.
+    pub(crate) wanted: bool,
     /// Set as soon as a row of the file is known to have a text here. It is never unset, so that all threads come to the
     /// same type in the end.
     is_text: AtomicBool,
@@ -73,16 +75,23 @@ impl PlannedColumn {
 }
 
 impl Plan {
-    /// Holds the header against the schema.
+    /// Holds the header against the schema; `only` these columns of the table are read, if it is given.
     ///
     /// # Errors
     /// [`DataError::MissingColumn`] if the file lacks a column that the schema does not make optional,
-    /// [`DataError::AmbiguousHeader`] if one stands twice.
-    pub(crate) fn new(file: &str, header: &[String], schema: Option<&Schema>) -> Result<Self> {
+    /// [`DataError::AmbiguousHeader`] if one stands twice, [`DataError::NoColumn`] if the table has not one of `only`.
+    pub(crate) fn new(
+        file: &str,
+        header: &[String],
+        schema: Option<&Schema>,
+        only: Option<&[String]>,
+    ) -> Result<Self> {
         let schema_columns = schema.map_or(&[][..], |schema| &schema.columns);
+        let is_wanted = |name: &str| only.is_none_or(|only| only.iter().any(|wanted| wanted == name));
         for column in schema_columns {
             let found = header.iter().filter(|name| **name == column.header).count();
-            if found == 0 && !column.optional && column.format != ValueFormat::Skip {
+            if found == 0 && !column.optional && column.format != ValueFormat::Skip && is_wanted(&column.name)
+            {
                 return Err(DataError::missing_column(file, &column.header, header));
             }
             if found > 1 {
@@ -115,14 +124,28 @@ impl Plan {
                 },
                 |column| column.name.clone(),
             );
+            let wanted = is_wanted(&name);
             columns.push(PlannedColumn {
                 header: header.clone(),
                 name,
-                format: described.map(|column| column.format),
+                format: if wanted {
+                    described.map(|column| column.format)
+                } else {
+                    Some(ValueFormat::Skip)
+                },
                 missing: described.map(|column| column.missing.clone()).unwrap_or_default(),
                 optional: described.is_some_and(|column| column.optional),
+                wanted,
                 is_text: AtomicBool::new(false),
             });
+        }
+        let names = || columns.iter().map(|column: &PlannedColumn| column.name.as_str());
+        if let Some(unknown) = only
+            .into_iter()
+            .flatten()
+            .find(|only| !names().any(|name| name == *only))
+        {
+            return Err(DataError::no_column(unknown, names()));
         }
         Ok(Self { columns, renamed })
     }

@@ -125,6 +125,8 @@ pub enum IgnoredReason {
     Schema,
     /// Every value is missing.
     AllMissing,
+    /// The caller did not ask for it.
+    NotAsked,
 }
 
 /// A column whose name in the header is blank, or is taken by another column.
@@ -175,6 +177,7 @@ impl fmt::Display for ReadReport {
             let reason = match reason {
                 IgnoredReason::Schema => "as the schema says",
                 IgnoredReason::AllMissing => "it has no values",
+                IgnoredReason::NotAsked => "it was not asked for",
             };
             write!(f, "\n  column {position} ({header:?}) left out: {reason}")?;
         }

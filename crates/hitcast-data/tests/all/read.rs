@@ -385,6 +385,35 @@ fn batches_hold_what_the_whole_table_holds() {
 }
 
 #[test]
+fn only_the_columns_that_are_asked_for_are_read_and_checked() {
+    let schema = Schema::from_toml(
+        "name = \"s\"\n[[columns]]\nheader = \"x\"\nname = \"energy\"\nformat = \"number\"\n\
+         [[columns]]\nheader = \"y\"\nname = \"tempo\"\nformat = \"number\"\n\
+         [[columns]]\nheader = \"absent\"\nname = \"absent\"\nformat = \"number\"\n",
+    )
+    .unwrap();
+    let asked = |columns: &[&str]| CsvReader {
+        schema: SchemaChoice::Given(schema.clone()),
+        columns: Some(columns.iter().map(|name| (*name).to_owned()).collect()),
+        ..CsvReader::default()
+    };
+    let text = "x,other,y\n0.5,a,fast\n0.25,b,slow\n";
+    let loaded = asked(&["other", "energy"])
+        .read_from(text.as_bytes(), "t")
+        .unwrap();
+    assert!(loaded.table.names().eq(["energy", "other"]));
+    assert_eq!(loaded.table.numbers("energy").unwrap(), [0.5, 0.25]);
+    assert_eq!(loaded.report.columns_ignored[0].header, "y");
+    assert_eq!(loaded.report.columns_ignored[0].reason, IgnoredReason::NotAsked);
+    let error = asked(&["tempo"]).read_from(text.as_bytes(), "t").unwrap_err();
+    assert!(matches!(error, DataError::BadValue { .. }), "{error}");
+    let error = asked(&["absent"]).read_from(text.as_bytes(), "t").unwrap_err();
+    assert!(matches!(error, DataError::MissingColumn { .. }), "{error}");
+    let error = asked(&["enrgy"]).read_from(text.as_bytes(), "t").unwrap_err();
+    assert!(error.to_string().contains("did you mean \"energy\"?"), "{error}");
+}
+
+#[test]
 fn columns_without_values_are_left_out_on_request() {
     let text = "a,b\n1,\n2,\n";
     let reader = CsvReader {

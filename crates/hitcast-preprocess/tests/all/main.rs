@@ -2,5 +2,6 @@
 
 mod encode;
 mod recipe;
+mod resample;
 mod scale;
 mod split;

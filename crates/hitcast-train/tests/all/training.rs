@@ -11,9 +11,9 @@ use std::error::Error;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
-use hitcast_core::dataset::FeatureColumn;
 use hitcast_core::{
-    Dataset, EpochRecord, Estimator, Event, Features, FitContext, Job, Progress, Seed, StopReason, StopSignal,
+    Dataset, EpochRecord, Estimator, Event, FeatureBlock, FeatureColumn, Features, FitContext, Indicators,
+    Job, Progress, Seed, StopReason, StopSignal,
 };
 use hitcast_nn::{Head, Loss, Network, NetworkSpec};
 use hitcast_train::{
@@ -35,6 +35,41 @@ fn data(rows: usize, seed: u64) -> Result<Dataset, Box<dyn Error>> {
         .collect();
     let columns = ["a", "b", "c"].map(FeatureColumn::plain).to_vec();
     Ok(Dataset::new(Features::new(features, columns)?, target)?)
+}
+
+#[test]
+fn encoded_columns_are_learned_from_as_if_they_were_written_out() -> Result<(), Box<dyn Error>> {
+    let n = 150;
+    let mut stream = Seed::new(8).stream("rows");
+    let numbers = Array2::from_shape_fn((n, 2), |_| stream.normal() as f32);
+    let genres: Vec<u32> = (0..n).map(|_| stream.below(5) as u32).collect();
+    let blocks = vec![
+        FeatureBlock::Dense(numbers.clone()),
+        FeatureBlock::Indicators(Indicators::one_hot(5, genres.iter().copied())),
+    ];
+    let names = ["a", "b", "g=0", "g=1", "g=2", "g=3", "g=4"]
+        .map(FeatureColumn::plain)
+        .to_vec();
+    let encoded = Features::from_blocks(n, blocks, names.clone())?;
+    let written = Features::new(encoded.matrix().into_owned(), names)?;
+    assert_ne!(encoded, written);
+    let target: Vec<f64> = genres.iter().map(|genre| f64::from(*genre) * 10.0).collect();
+    for engine in [EngineChoice::Plan, EngineChoice::Autograd] {
+        let mut estimator = estimator(15);
+        estimator.training.engine = engine;
+        let learned = |features: &Features| -> Result<Vec<f64>, Box<dyn Error>> {
+            let data = Dataset::new(features.clone(), target.clone())?;
+            let stop = StopSignal::new();
+            let fit = estimator.fit(&data, Some(&data), &FitContext::quiet("net", Seed::new(1), &stop))?;
+            Ok(fit.model.predict_features(features)?.into_values())
+        };
+        let (from_encoded, from_written) = (learned(&encoded)?, learned(&written)?);
+        assert_eq!(from_encoded, from_written);
+        let error = |(predicted, target): (&f64, &f64)| (predicted - target).powi(2);
+        let mse = from_encoded.iter().zip(&target).map(error).sum::<f64>() / n as f64;
+        assert!(mse < 50.0, "{mse}");
+    }
+    Ok(())
 }
 
 fn estimator(epochs: usize) -> NetworkEstimator {
