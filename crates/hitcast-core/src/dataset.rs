@@ -227,6 +227,7 @@ impl Features {
     /// If the row is not below [`n_rows`](Self::n_rows), or there is no room for it.
     #[inline]
     pub fn write_row(&self, row: usize, to: &mut [f32]) {
+        assert!(row < self.n_rows, "row {row} of {} rows", self.n_rows);
         let mut start = 0;
         for block in &self.blocks {
             match block {
@@ -272,6 +273,11 @@ impl Features {
     /// If an index is not below [`n_rows`](Self::n_rows).
     #[must_use]
     pub fn take(&self, rows: &[usize]) -> Self {
+        assert!(
+            rows.iter().all(|row| *row < self.n_rows),
+            "a row beyond {} rows",
+            self.n_rows
+        );
         let take = |block: &FeatureBlock| match block {
             FeatureBlock::Dense(matrix) => FeatureBlock::Dense(matrix.select(Axis(0), rows)),
             FeatureBlock::Indicators(indicators) => FeatureBlock::Indicators(indicators.take(rows)),

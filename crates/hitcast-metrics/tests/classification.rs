@@ -182,6 +182,8 @@ fn curves_agree_with_scikit_learn() {
             got.area(),
             case.metrics["roc_auc"].as_f64().unwrap(),
         );
+        let saved = serde_json::to_string(&got).unwrap();
+        assert_eq!(serde_json::from_str::<RocCurve>(&saved).unwrap(), got);
         let got = PrecisionRecallCurve::compute(&positive, &scores).unwrap();
         all_close(name, "precision", &got.precision, &curve.precision);
         all_close(name, "recall", &got.recall, &curve.recall);
@@ -202,6 +204,13 @@ fn curves_agree_with_scikit_learn() {
         }
     }
     assert!(seen >= 4);
+}
+
+#[test]
+fn a_probability_on_an_edge_lies_in_the_bin_where_scikit_learn_puts_it() {
+    // Its edges are 6 times 1/6, of which the fifth is a little below 5/6.
+    let bins = reliability_curve(&[true, false], &[5.0 / 6.0, 0.99], 6, BinStrategy::Uniform).unwrap();
+    assert_eq!(bins.iter().map(|bin| bin.n).collect::<Vec<_>>(), [2]);
 }
 
 #[test]

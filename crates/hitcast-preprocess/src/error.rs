@@ -1,7 +1,7 @@
 //! The errors of this crate.
 
 use hitcast_core::CoreError;
-use hitcast_data::DataError;
+use hitcast_data::{DataError, Table};
 use thiserror::Error;
 
 /// A result with [`PreprocessError`].
@@ -94,15 +94,15 @@ pub enum PreprocessError {
     },
     /// A category that the training rows do not have.
     #[error(
-        "{step}: column {column:?} is {value:?} in row {row}, a category that the training rows do not \
-         have{suggestion}: correct it, or give the encoder another answer than an error (`unknown`)"
+        "{step}: column {column:?} is {value:?} in data row {row} of the file (counted from 0), a category that the training \
+         rows do not have{suggestion}: correct it, or give the encoder another answer than an error (`unknown`)"
     )]
     UnknownCategory {
         /// The encoder.
         step: &'static str,
         /// Name of the column.
         column: String,
-        /// Row of the table, counted from 0.
+        /// Row that was encoded, or in recipes the data row that it was read from, counted from 0.
         row: usize,
         /// The category.
         value: String,
@@ -172,6 +172,23 @@ pub enum PreprocessError {
         class: usize,
         /// Rows there are.
         rows: usize,
+    },
+    /// Rows are too far apart.
+    #[error(
+        "the distances between rows are too large for 32-bit floats: scale the features first (`scale` in the recipe)"
+    )]
+    Distances,
+    /// A column holds another type than in the training rows.
+    #[error(
+        "column {column:?} holds {got} values, but held {expected} values in the training rows: read it with the same schema"
+    )]
+    KindChanged {
+        /// Name of the column.
+        column: String,
+        /// What it held.
+        expected: hitcast_data::ColumnKind,
+        /// What it holds.
+        got: hitcast_data::ColumnKind,
     },
     /// ADASYN finds no row that is hard to tell.
     #[error(
@@ -283,4 +300,29 @@ pub enum PreprocessError {
     /// An error of the feature matrix.
     #[error(transparent)]
     Core(#[from] CoreError),
+}
+
+impl PreprocessError {
+    /// Names the data row of the file where a row of this table is named.
+    pub(crate) fn in_file(self, table: &Table) -> Self {
+        match self {
+            Self::UnknownCategory {
+                step,
+                column,
+                row,
+                value,
+                suggestion,
+            } => Self::UnknownCategory {
+                step,
+                column,
+                row: table
+                    .source_rows()
+                    .get(row)
+                    .map_or(row, |&source| source as usize),
+                value,
+                suggestion,
+            },
+            other => other,
+        }
+    }
 }

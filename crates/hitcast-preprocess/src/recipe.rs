@@ -204,7 +204,9 @@ impl ColumnRecipe {
             };
             fills.extend(fill);
             let column = &*filled(name, column, fill)?;
-            let fitted = encoder.fit(name, column, target)?;
+            let fitted = encoder
+                .fit(name, column, target)
+                .map_err(|error| error.in_file(training))?;
             let given = encoder.out_of_fold(name, column, target, seed.child(name))?;
             if let Some(scaler) = &self.scale {
                 let encoded = match &given {

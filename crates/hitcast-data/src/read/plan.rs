@@ -139,7 +139,13 @@ impl Plan {
                 is_text: AtomicBool::new(false),
             });
         }
-        let names = || columns.iter().map(|column: &PlannedColumn| column.name.as_str());
+        let readable = |column: &&PlannedColumn| {
+            let described = schema_columns
+                .iter()
+                .find(|described| described.header == column.header);
+            described.is_none_or(|described| described.format != ValueFormat::Skip)
+        };
+        let names = || columns.iter().filter(readable).map(|column| column.name.as_str());
         if let Some(unknown) = only
             .into_iter()
             .flatten()

@@ -221,9 +221,13 @@ impl ConfusionMatrix {
     #[allow(clippy::cast_precision_loss)]
     pub fn cohen_kappa(&self, weights: KappaWeights) -> Option<f64> {
         let n = self.n() as f64;
+        let margins =
+            |of: &dyn Fn(usize) -> u64| (0..self.n_classes).map(of).map(|n| n as f64).collect::<Vec<_>>();
+        let supports = margins(&|class| self.support(class));
+        let predictions = margins(&|class| self.predicted(class));
         let (mut seen, mut by_chance) = (0.0, 0.0);
-        for actual in 0..self.n_classes {
-            for predicted in 0..self.n_classes {
+        for (actual, support) in supports.iter().enumerate() {
+            for (predicted, n_predicted) in predictions.iter().enumerate() {
                 let distance = actual.abs_diff(predicted) as f64;
                 let weight = match weights {
                     KappaWeights::None => distance.min(1.0),
@@ -231,7 +235,7 @@ impl ConfusionMatrix {
                     KappaWeights::Quadratic => distance * distance,
                 };
                 seen += weight * self.count(actual, predicted) as f64;
-                by_chance += weight * self.support(actual) as f64 * self.predicted(predicted) as f64 / n;
+                by_chance += weight * support * n_predicted / n;
             }
         }
         (by_chance > 0.0).then(|| 1.0 - seen / by_chance)
@@ -260,10 +264,18 @@ impl TryFrom<Vec<Vec<u64>>> for ConfusionMatrix {
                 expected: n_classes,
                 got: row.len(),
             }),
-            None => Ok(Self {
-                n_classes,
-                counts: rows.concat(),
-            }),
+            None if n_classes < 2 => Err(MetricsError::Classes { n_classes }),
+            None => {
+                let counts = rows.concat();
+                let sum = counts
+                    .iter()
+                    .try_fold(0_u64, |sum, count| sum.checked_add(*count));
+                let overflow = MetricsError::Overflow {
+                    metric: "the sum of the confusion matrix",
+                    value: f64::INFINITY,
+                };
+                sum.map(|_| Self { n_classes, counts }).ok_or(overflow)
+            }
         }
     }
 }

@@ -23,7 +23,8 @@ use rows::Rows;
 /// All metrics of some predicted classes.
 ///
 /// They agree with scikit-learn 1.9 on the same values. Where scikit-learn warns of a precision or recall without rows,
-/// it is 0 here as there; where it gives NaN or fails, it is `None` here. Averages over classes (`_macro` plain,
+/// it is 0 here as there; where it gives NaN or fails, and where an average precision has only one
+/// kind of rows, it is `None` here. Averages over classes (`_macro` plain,
 /// `_weighted` by the number of rows) are taken over those that occur among the actual or the predicted ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

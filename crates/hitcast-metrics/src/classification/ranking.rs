@@ -1,6 +1,6 @@
 //! Rows in the order of a score: what a threshold anywhere in it would let through.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{MetricsError, Result};
 use crate::regression::check_values;
@@ -12,7 +12,8 @@ pub struct RocCurve {
     pub false_positive_rate: Vec<f64>,
     /// Share of the positive rows at or above the threshold, from 0 to 1.
     pub true_positive_rate: Vec<f64>,
-    /// Scores, falling; the first is infinite, for none.
+    /// Scores, falling; the first is infinite, for none, and `null` in JSON.
+    #[serde(serialize_with = "without_infinity", deserialize_with = "with_infinity")]
     pub thresholds: Vec<f64>,
 }
 
@@ -25,6 +26,22 @@ pub struct PrecisionRecallCurve {
     pub recall: Vec<f64>,
     /// Scores, rising; one fewer than the others.
     pub thresholds: Vec<f64>,
+}
+
+fn without_infinity<S: Serializer>(thresholds: &[f64], to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.collect_seq(
+        thresholds
+            .iter()
+            .map(|threshold| Some(*threshold).filter(|t| t.is_finite())),
+    )
+}
+
+fn with_infinity<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Vec<f64>, D::Error> {
+    let thresholds = Vec::<Option<f64>>::deserialize(from)?;
+    Ok(thresholds
+        .into_iter()
+        .map(|threshold| threshold.unwrap_or(f64::INFINITY))
+        .collect())
 }
 
 impl RocCurve {

@@ -70,13 +70,14 @@ pub fn reliability_curve(
             value: probabilities[row],
         });
     }
-    let share = |bin: usize| bin as f64 / bins as f64;
+    // Rounded as NumPy's linspace and percentile do it, because probabilities often lie on an edge.
+    let share = |bin: usize| bin as f64 * (1.0 / bins as f64);
     let inner: Vec<f64> = match strategy {
         BinStrategy::Uniform => (1..bins).map(share).collect(),
         BinStrategy::Quantile => {
             let mut values = probabilities.to_vec();
             (1..bins)
-                .filter_map(|bin| quantile(&mut values, share(bin)))
+                .filter_map(|bin| quantile(&mut values, share(bin) * 100.0 / 100.0))
                 .collect()
         }
     };

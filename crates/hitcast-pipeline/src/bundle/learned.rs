@@ -61,13 +61,12 @@ fn hashes(table: &Table, inputs: &[String], target: &[f64]) -> Result<Vec<u64>> 
     let columns = columns.collect::<Result<Vec<_>>>()?;
     let hash = |(row, target): (usize, &f64)| {
         let mut digest = Sha256::new();
-        for text in columns.iter().filter_map(|(column, _)| match column {
-            Column::Text(texts) => texts.get(row),
-            _ => None,
-        }) {
+        for (column, _) in &columns {
+            let Column::Text(texts) = column else { continue };
             // With its length, so that two texts are not taken for two others that read the same together.
-            digest.update((text.len() as u64).to_le_bytes());
-            digest.update(text);
+            let length = texts.get(row).map_or(u64::MAX, |text| text.len() as u64);
+            digest.update(length.to_le_bytes());
+            digest.update(texts.get(row).unwrap_or_default());
         }
         for value in columns.iter().map(|(_, values)| values[row]).chain([*target]) {
             // A missing value and a zero have one form each.

@@ -95,7 +95,7 @@ pub struct InputInfo {
     /// Where the training rows' numbers lay; `None` for categories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<ValidRange>,
-    /// Whether a missing value is filled in, or a category of its own.
+    /// Whether a row may lack it: the value is filled in, or the encoder has an answer.
     pub imputed: bool,
 }
 

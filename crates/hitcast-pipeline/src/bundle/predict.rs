@@ -21,7 +21,7 @@ pub struct TablePredictions {
     pub values: Vec<Option<f64>>,
     /// Rows without a prediction, by the first input that they lack.
     pub incomplete: BTreeMap<String, usize>,
-    /// Rows beyond the training rows' range, by input: there the model extrapolates.
+    /// Rows beyond the training rows' range, or of a category that they do not have, by input: there the model extrapolates.
     pub beyond_training: BTreeMap<String, usize>,
 }
 
@@ -120,13 +120,17 @@ impl Bundle {
     fn beyond_training(&self, rows: &Table) -> Result<BTreeMap<String, usize>> {
         let mut beyond = BTreeMap::new();
         for input in &self.manifest.inputs {
-            let values = prepare::as_numbers(rows.column(&input.column)?);
-            let count = values
-                .iter()
-                .filter(|value| {
-                    !value.is_nan() && input.training.is_some_and(|range| !range.contains(**value))
-                })
-                .count();
+            let column = rows.column(&input.column)?;
+            let encoder = self.preparation.preprocessor.encoder(&input.column);
+            let unknown = encoder.map_or(0, |encoder| encoder.n_unknown(column));
+            let values = prepare::as_numbers(column);
+            let count = unknown
+                + values
+                    .iter()
+                    .filter(|value| {
+                        !value.is_nan() && input.training.is_some_and(|range| !range.contains(**value))
+                    })
+                    .count();
             if count > 0 {
                 beyond.insert(input.column.clone(), count);
             }

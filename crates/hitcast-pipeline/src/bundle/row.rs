@@ -90,7 +90,17 @@ impl Bundle {
             let InputInfo { column, training, .. } = input;
             let values = inputs.column(column)?;
             let value = as_numbers(values).first().copied().unwrap_or(f64::NAN);
-            if values.is_missing(0) {
+            let encoder = self.preparation.preprocessor.encoder(column);
+            if encoder.is_some_and(|encoder| encoder.n_unknown(values) > 0) {
+                let what = if values.is_missing(0) {
+                    "missing".to_owned()
+                } else {
+                    values.display(0)
+                };
+                notes.push(format!(
+                    "{column} is {what}, which no training row is: the model extrapolates"
+                ));
+            } else if values.is_missing(0) {
                 notes.push(format!("{column} is missing and filled in as in training"));
             } else if let Some(training) = training.filter(|training| !training.contains(value)) {
                 let (min, max, unit) = (training.min, training.max, spaced(input.unit.as_deref()));
@@ -123,6 +133,10 @@ impl Bundle {
             )));
         }
         for (input, number) in inputs.iter().zip(numbers) {
+            if input.kind == ColumnKind::Text {
+                let message = format!("{} is a text; give the row by name", input.column);
+                return Err(PipelineError::Row(message));
+            }
             if number.is_infinite() {
                 return Err(PipelineError::Row(format!(
                     "{} is {number}; give a finite number",

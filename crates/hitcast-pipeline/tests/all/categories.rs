@@ -131,13 +131,20 @@ fn an_unseen_or_missing_genre_is_answered_in_words() {
     );
     let (_home, run) = learned(100, "{ kind = \"one_hot\", unknown = \"ignore\" }");
     let predicted = run.bundle().predict_row(&row("Polka")).unwrap();
-    assert!(predicted.value.is_finite());
-    let predicted = run.bundle().predict_row(&lacking).unwrap();
+    let note = &predicted.notes[0];
     assert!(
-        predicted.notes[0].contains("genre is missing"),
-        "{:?}",
-        predicted.notes
+        note.contains("genre is Polka, which no training row is"),
+        "{note}"
     );
+    let predicted = run.bundle().predict_row(&lacking).unwrap();
+    let note = &predicted.notes[0];
+    assert!(
+        note.contains("genre is missing, which no training row is"),
+        "{note}"
+    );
+    let numbers = vec![0.0; run.bundle().manifest().inputs.len()];
+    let error = run.bundle().predict_numbers(&numbers).unwrap_err();
+    assert!(error.to_string().contains("genre is a text"), "{error}");
 }
 
 #[test]

@@ -133,7 +133,8 @@ impl Encoder {
             Self::MultiLabel(encoder) => encoder.check(),
             Self::Target(encoder) => encoder.check(),
             Self::Cyclic(encoder) => encoder.check(),
-            Self::Ordinal(_) | Self::Frequency(_) => Ok(()),
+            Self::Ordinal(encoder) => encoder.check(),
+            Self::Frequency(_) => Ok(()),
         }
     }
 }
@@ -182,6 +183,19 @@ impl FittedEncoder {
         };
         known.sort_by(|a, b| a.order(b));
         Some(known)
+    }
+
+    /// How many rows of a column have a category that the training rows do not have; a missing value can be one.
+    pub fn n_unknown(&self, column: &Column) -> usize {
+        if let (Self::MultiLabel(encoder), Column::Text(lists)) = (self, column) {
+            return encoder.n_unknown(lists);
+        }
+        let Some(known) = self.categories() else { return 0 };
+        let known: Vec<Category> = known.into_iter().cloned().collect();
+        category::codes(&known, column)
+            .iter()
+            .filter(|code| **code == category::NONE)
+            .count()
     }
 
     /// Whether a missing value is something that it encodes.

@@ -1,6 +1,6 @@
 //! Columns of zeros and ones where a row has several categories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use hitcast_core::Indicators;
 use hitcast_data::{Column, TextColumn};
@@ -65,7 +65,7 @@ impl MultiLabelEncoder {
         }
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for list in texts.iter().flatten() {
-            for label in labels(&self.separator, list) {
+            for label in labels(&self.separator, list).collect::<HashSet<_>>() {
                 *counts.entry(label).or_default() += 1;
             }
         }
@@ -138,6 +138,14 @@ impl FittedMultiLabelEncoder {
         Ok(indicators)
     }
 
+    pub(super) fn n_unknown(&self, lists: &TextColumn) -> usize {
+        let known: HashSet<String> = (self.columns.categories.iter().chain(&self.columns.rare))
+            .map(ToString::to_string)
+            .collect();
+        let is_unknown = |list: &&str| labels(&self.separator, list).any(|label| !known.contains(label));
+        lists.iter().flatten().filter(is_unknown).count()
+    }
+
     /// The labels whose values are above one half, in their order; missing where there are none.
     pub(super) fn inverse_transform(&self, encoded: ArrayView2<'_, f64>) -> Column {
         let separator = &self.separator;
@@ -152,15 +160,11 @@ impl FittedMultiLabelEncoder {
     }
 }
 
-/// The labels of a list, each once.
+/// The labels of a list.
 fn labels<'a>(separator: &'a str, list: &'a str) -> impl Iterator<Item = &'a str> {
-    let mut seen = Vec::new();
-    list.split(separator).map(str::trim).filter(move |label| {
-        !label.is_empty() && !seen.contains(label) && {
-            seen.push(*label);
-            true
-        }
-    })
+    list.split(separator)
+        .map(str::trim)
+        .filter(|label| !label.is_empty())
 }
 
 fn texts<'a>(name: &str, column: &'a Column) -> Result<&'a TextColumn> {

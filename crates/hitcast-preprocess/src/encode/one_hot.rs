@@ -149,11 +149,19 @@ impl IndicatorColumns {
 
     /// The names of the columns that the column of this name becomes: `key=5`, `genre=(other)`.
     pub fn feature_columns(&self, name: &str) -> Vec<FeatureColumn> {
-        let own = self
-            .categories
-            .iter()
-            .map(|category| format!("{name}={category}"));
-        let other = (!self.rare.is_empty()).then(|| format!("{name}=(other)"));
+        // A category may be called as what is no category.
+        let apart = |special: &str| {
+            let mut special = special.to_owned();
+            while self.categories.contains(&Category::Text(special.clone())) {
+                special = format!("({special})");
+            }
+            format!("{name}={special}")
+        };
+        let own = self.categories.iter().map(|category| match category {
+            Category::Missing(()) => apart("(missing)"),
+            category => format!("{name}={category}"),
+        });
+        let other = (!self.rare.is_empty()).then(|| apart("(other)"));
         own.chain(other)
             .map(|encoded| FeatureColumn::of(name, encoded))
             .collect()

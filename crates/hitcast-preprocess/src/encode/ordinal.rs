@@ -16,7 +16,8 @@ pub(crate) const STEP: &str = "OrdinalEncoder";
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OrdinalEncoder {
-    /// The categories in their order, which must name all that the training rows have. Default: sorted.
+    /// The categories in their order, which must name all that the training rows have but the missing value, which comes last
+    /// if it is not named. Default: sorted.
     pub order: Option<Vec<Category>>,
     /// The number that a category becomes that is not known, as −1. Default: it is an error.
     pub unknown: Option<f64>,
@@ -43,6 +44,7 @@ impl OrdinalEncoder {
     /// order lacks one and unknown ones are errors.
     #[allow(clippy::cast_precision_loss)]
     pub fn fit(&self, name: &str, column: &Column) -> Result<FittedOrdinalEncoder> {
+        self.check()?;
         let counted = Counted::new(STEP, name, column)?;
         let Some(order) = &self.order else {
             return Ok(FittedOrdinalEncoder {
@@ -56,6 +58,10 @@ impl OrdinalEncoder {
             .enumerate()
             .map(|(place, category)| (category.clone(), place as f64))
             .collect();
+        let missing = Category::Missing(());
+        if counted.categories.contains(&missing) && !order.contains(&missing) {
+            placed.push((missing, order.len() as f64));
+        }
         placed.sort_by(|a, b| a.0.order(&b.0));
         let (categories, places) = placed.into_iter().unzip();
         let fitted = FittedOrdinalEncoder {
@@ -72,6 +78,19 @@ impl OrdinalEncoder {
         }
         fitted.transform(name, column)?;
         Ok(fitted)
+    }
+}
+
+impl OrdinalEncoder {
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.unknown {
+            Some(value) if !value.is_finite() => Err(PreprocessError::Setting {
+                setting: "encode.unknown",
+                value: value.to_string(),
+                allowed: "a finite number",
+            }),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -219,9 +219,26 @@ impl EncodedColumns {
                 .imputer
                 .as_ref()
                 .and_then(|imputer| imputer.values.get(j).copied());
+            let column = table.column(name)?;
+            // As another type its values would all be unknown categories.
+            if let Some(&expected) = self.kinds.get(j).filter(|kind| {
+                let got = column.kind();
+                **kind != got && !(is_numeric(**kind) && is_numeric(got))
+            }) {
+                return Err(PreprocessError::KindChanged {
+                    column: name.to_owned(),
+                    expected,
+                    got: column.kind(),
+                });
+            }
             let encoded = match given.next().flatten() {
                 Some(encoded) => encoded,
-                None => encoder.transform(name, &*filled(name, table.column(name)?, fill)?)?,
+                None => {
+                    let column = filled(name, column, fill)?;
+                    encoder
+                        .transform(name, &column)
+                        .map_err(|error| error.in_file(table))?
+                }
             };
             match (encoded, &mut maps) {
                 (Encoded::Indicators(indicators), None) => pieces.push(Piece::Indicators(indicators)),

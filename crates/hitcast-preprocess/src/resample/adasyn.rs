@@ -44,21 +44,26 @@ impl Adasyn {
             }
             let members = &rows.members[class];
             check_neighbors("sampler.n_neighbors", self.n_neighbors, class, members.len())?;
-            let points = Points::new(rows.features, &all, members);
-            let around = Nearest::of(&points, members, self.n_neighbors, self.threads);
+            let points = Points::new(rows.features, &rows.several, &all, members);
+            let around = Nearest::of(&points, members, self.n_neighbors, self.threads)?;
             let others = |place: usize| {
                 let other = |row: &&u32| rows.classes[**row as usize] != class;
                 around.of_row(place).iter().filter(other).count()
             };
             let others: Vec<usize> = (0..members.len()).map(others).collect();
-            let points = Points::new(rows.features, members, members);
-            let nearest = Nearest::of_each(&points, self.n_neighbors, self.threads);
+            let points = Points::new(rows.features, &rows.several, members, members);
+            let nearest = Nearest::of_each(&points, self.n_neighbors, self.threads)?;
+            let shares = shares(&others, more).ok_or(PreprocessError::NoBorder { class })?;
+            if shares.iter().all(|share| *share == 0) {
+                return Err(PreprocessError::SampleCount {
+                    class,
+                    rows: members.len(),
+                    wanted: members.len() + more,
+                    allowed: "no more, because each row's share rounds to 0; ask for more rows, or take `smote`",
+                });
+            }
             let mut stream = seed.nth(class as u64).stream("rows");
-            for (place, n) in shares(&others, more)
-                .ok_or(PreprocessError::NoBorder { class })?
-                .into_iter()
-                .enumerate()
-            {
+            for (place, n) in shares.into_iter().enumerate() {
                 made.extend(
                     (0..n)
                         .map(|_| between(class, (place, members), (&nearest, members), &mut stream, |_| 1.0)),

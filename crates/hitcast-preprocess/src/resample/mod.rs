@@ -105,6 +105,8 @@ struct Rows<'a> {
     classes: &'a [usize],
     /// The rows of each class.
     members: Vec<Vec<usize>>,
+    /// Whether a block of the features has rows of several labels.
+    several: Vec<bool>,
 }
 
 /// A row to be made.
@@ -140,10 +142,17 @@ impl<'a> Rows<'a> {
                 }
             }
         }
+        let several = |block: &FeatureBlock| match block {
+            FeatureBlock::Indicators(indicators) => {
+                (0..classes.len()).any(|row| indicators.row(row).len() > 1)
+            }
+            _ => false,
+        };
         Ok(Self {
             features,
             classes,
             members,
+            several: features.blocks().iter().map(several).collect(),
         })
     }
 
@@ -155,40 +164,47 @@ impl<'a> Rows<'a> {
     /// These rows with the made ones behind them.
     fn with(&self, made: &[Made], ties: &mut Stream) -> Result<Resampled> {
         let n = self.features.n_rows();
-        let blocks = self.features.blocks().iter().map(|block| match block {
-            FeatureBlock::Dense(matrix) => {
-                let width = matrix.ncols();
-                let mut values = Vec::with_capacity((n + made.len()) * width);
-                values.extend(matrix.iter());
-                for Made { origin, .. } in made {
-                    match *origin {
-                        Origin::Row(row) => values.extend(matrix.row(row)),
-                        Origin::Between { row, neighbor, gap } => {
-                            let pairs = matrix.row(row).into_iter().zip(matrix.row(neighbor));
-                            values.extend(pairs.map(|(from, to)| from + gap * (to - from)));
+        let blocks = self
+            .features
+            .blocks()
+            .iter()
+            .zip(&self.several)
+            .map(|(block, &several)| match block {
+                FeatureBlock::Dense(matrix) => {
+                    let width = matrix.ncols();
+                    let mut values = Vec::with_capacity((n + made.len()) * width);
+                    values.extend(matrix.iter());
+                    for Made { origin, .. } in made {
+                        match *origin {
+                            Origin::Row(row) => values.extend(matrix.row(row)),
+                            Origin::Between { row, neighbor, gap } => {
+                                let pairs = matrix.row(row).into_iter().zip(matrix.row(neighbor));
+                                values.extend(pairs.map(|(from, to)| from + gap * (to - from)));
+                            }
                         }
                     }
+                    let shape = (n + made.len(), width);
+                    let matrix = Array2::from_shape_vec(shape, values);
+                    Ok(FeatureBlock::Dense(
+                        matrix.map_err(|e| PreprocessError::Fitted(e.to_string()))?,
+                    ))
                 }
-                let shape = (n + made.len(), width);
-                let matrix = Array2::from_shape_vec(shape, values);
-                Ok(FeatureBlock::Dense(
-                    matrix.map_err(|e| PreprocessError::Fitted(e.to_string()))?,
-                ))
-            }
-            FeatureBlock::Indicators(indicators) => {
-                let mut all = indicators.clone();
-                for made in made {
-                    match made.origin {
-                        Origin::Row(row) => all.push(indicators.row(row).iter().copied()),
-                        Origin::Between { .. } => all.push(vote(indicators, &made.neighbors, ties)),
+                FeatureBlock::Indicators(indicators) => {
+                    let mut all = indicators.clone();
+                    for made in made {
+                        match made.origin {
+                            Origin::Row(row) => all.push(indicators.row(row).iter().copied()),
+                            Origin::Between { .. } => {
+                                all.push(vote(indicators, several, &made.neighbors, ties));
+                            }
+                        }
                     }
+                    Ok(FeatureBlock::Indicators(all))
                 }
-                Ok(FeatureBlock::Indicators(all))
-            }
-            _ => Err(PreprocessError::Fitted(
-                "a block of features of an unknown form".to_owned(),
-            )),
-        });
+                _ => Err(PreprocessError::Fitted(
+                    "a block of features of an unknown form".to_owned(),
+                )),
+            });
         let blocks = blocks.collect::<Result<Vec<_>>>()?;
         let features = Features::from_blocks(n + made.len(), blocks, self.features.columns().to_vec())?;
         let classes = self
@@ -205,37 +221,31 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// What most of the neighbours have: of one category each the commonest, at random among equally common ones; of several
-/// labels those that more than half have.
-fn vote(indicators: &Indicators, neighbors: &[u32], ties: &mut Stream) -> Vec<u32> {
+/// What most of the neighbours have: of several labels those that more than half have, of one category the commonest, none
+/// being one too, and of equally common ones one at random.
+fn vote(indicators: &Indicators, several: bool, neighbors: &[u32], ties: &mut Stream) -> Vec<u32> {
     let ones = || {
         neighbors
             .iter()
             .flat_map(|&row| indicators.row(row as usize).iter().copied())
     };
-    let mut counts: Vec<(u32, usize)> = Vec::new();
+    let mut counts: Vec<(Option<u32>, usize)> = Vec::new();
     for one in ones() {
-        match counts.iter_mut().find(|(known, _)| *known == one) {
+        match counts.iter_mut().find(|(known, _)| *known == Some(one)) {
             Some((_, count)) => *count += 1,
-            None => counts.push((one, 1)),
+            None => counts.push((Some(one), 1)),
         }
     }
-    counts.sort_unstable();
-    if neighbors
-        .iter()
-        .any(|&row| indicators.row(row as usize).len() > 1)
-    {
+    if several {
         counts.retain(|(_, count)| 2 * count > neighbors.len());
-        return counts.into_iter().map(|(one, _)| one).collect();
+    } else {
+        let without = neighbors.len() - counts.iter().map(|(_, count)| count).sum::<usize>();
+        counts.push((None, without));
+        counts.sort_unstable();
+        let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
+        counts.retain(|(_, count)| *count == most);
+        counts = vec![counts[ties.below(counts.len())]];
     }
-    let without = neighbors.len() - counts.iter().map(|(_, count)| count).sum::<usize>();
-    let most = counts.iter().map(|(_, count)| *count).max().unwrap_or(0);
-    if without > most {
-        return Vec::new();
-    }
-    counts.retain(|(_, count)| *count == most);
-    match counts.len() {
-        0 => Vec::new(),
-        n => vec![counts[ties.below(n)].0],
-    }
+    counts.sort_unstable();
+    counts.into_iter().filter_map(|(one, _)| one).collect()
 }

@@ -5,6 +5,8 @@ use std::thread;
 
 use hitcast_core::{FeatureBlock, Features};
 
+use crate::error::{PreprocessError, Result};
+
 /// Points whose distances are compared at a time, so that their columns stay in the nearest cache.
 const BLOCK: usize = 512;
 
@@ -24,9 +26,9 @@ pub(super) struct Points {
 
 impl Points {
     /// These rows of the features; how far different categories are apart is taken from the rows `spread`: the median of the
-    /// standard deviations of their numbers.
+    /// standard deviations of their numbers. `several` says of each block of features whether it has rows of several labels.
     #[allow(clippy::cast_possible_truncation)]
-    pub(super) fn new(features: &Features, rows: &[usize], spread: &[usize]) -> Self {
+    pub(super) fn new(features: &Features, several: &[bool], rows: &[usize], spread: &[usize]) -> Self {
         let mut points = Self {
             n: rows.len(),
             columns: Vec::new(),
@@ -46,11 +48,11 @@ impl Points {
         points.mismatch = (median * median) as f32;
         // Half of it for a label that only one of two rows has, so that two different labels are a mismatch.
         let label = (points.mismatch / 2.0).sqrt();
-        for block in features.blocks() {
+        for (block, &several) in features.blocks().iter().zip(several) {
             let FeatureBlock::Indicators(indicators) = block else {
                 continue;
             };
-            if rows.iter().any(|&row| indicators.row(row).len() > 1) {
+            if several {
                 let mut columns = vec![vec![0.0; rows.len()]; indicators.width()];
                 for (place, &row) in rows.iter().enumerate() {
                     for &one in indicators.row(row) {
@@ -100,14 +102,24 @@ pub(super) struct Nearest {
 
 impl Nearest {
     /// Of every point. There are more than `k` points.
-    pub(super) fn of_each(points: &Points, k: usize, threads: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`PreprocessError::Distances`] if numbers are too far apart for 32 bits.
+    pub(super) fn of_each(points: &Points, k: usize, threads: usize) -> Result<Self> {
         Self::of(points, &(0..points.n).collect::<Vec<_>>(), k, threads)
     }
 
     /// Of the points at these places.
-    pub(super) fn of(points: &Points, queries: &[usize], k: usize, threads: usize) -> Self {
+    ///
+    /// # Errors
+    /// As [`of_each`](Self::of_each).
+    pub(super) fn of(points: &Points, queries: &[usize], k: usize, threads: usize) -> Result<Self> {
         let available = thread::available_parallelism().map_or(1, usize::from);
-        let threads = if threads == 0 { available } else { threads };
+        let threads = if threads == 0 {
+            available
+        } else {
+            threads.min(available)
+        };
         let share = queries.len().div_ceil(threads).max(1);
         let mut found = vec![(f32::INFINITY, u32::MAX); queries.len() * k];
         thread::scope(|scope| {
@@ -115,10 +127,12 @@ impl Nearest {
                 scope.spawn(move || search(points, queries, k, found));
             }
         });
-        Self {
-            k,
-            places: found.into_iter().map(|(_, place)| place).collect(),
+        let places: Vec<u32> = found.into_iter().map(|(_, place)| place).collect();
+        // What is infinitely far, or NaN, is never found.
+        if places.contains(&u32::MAX) {
+            return Err(PreprocessError::Distances);
         }
+        Ok(Self { k, places })
     }
 
     /// Of the query with this number: places among the points.
@@ -184,8 +198,8 @@ mod tests {
             let columns = (0..10).map(|i| FeatureColumn::plain(i.to_string())).collect();
             let features = Features::from_blocks(n, blocks, columns).unwrap();
             let rows: Vec<usize> = (0..n).collect();
-            let points = Points::new(&features, &rows, &rows);
-            let nearest = Nearest::of_each(&points, k, threads);
+            let points = Points::new(&features, &[false, false, true], &rows, &rows);
+            let nearest = Nearest::of_each(&points, k, threads).unwrap();
             // The same by written-out columns, whose ones are scaled as in the paper.
             let one = f64::from(points.mismatch / 2.0).sqrt();
             let matrix = features.matrix();

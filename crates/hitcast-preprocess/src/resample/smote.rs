@@ -85,8 +85,8 @@ impl Smote {
             }
             let members = &rows.members[class];
             check_neighbors("sampler.k_neighbors", self.k_neighbors, class, members.len())?;
-            let points = Points::new(rows.features, members, members);
-            let nearest = Nearest::of_each(&points, self.k_neighbors, self.threads);
+            let points = Points::new(rows.features, &rows.several, members, members);
+            let nearest = Nearest::of_each(&points, self.k_neighbors, self.threads)?;
             let mut stream = seed.nth(class as u64).stream("rows");
             for _ in 0..more {
                 let row = stream.below(members.len());
@@ -114,8 +114,8 @@ impl BorderlineSmote {
             }
             let members = &rows.members[class];
             check_neighbors("sampler.m_neighbors", self.m_neighbors, class, n)?;
-            let points = Points::new(rows.features, &all, members);
-            let around = Nearest::of(&points, members, self.m_neighbors, self.threads);
+            let points = Points::new(rows.features, &rows.several, &all, members);
+            let around = Nearest::of(&points, members, self.m_neighbors, self.threads)?;
             let others = |place: usize| {
                 let other = |row: &&u32| rows.classes[**row as usize] != class;
                 around.of_row(place).iter().filter(other).count()
@@ -131,12 +131,12 @@ impl BorderlineSmote {
                 BorderlineNeighbors::AnyClass => &all,
             };
             check_neighbors("sampler.k_neighbors", self.k_neighbors, class, candidates.len())?;
-            let points = Points::new(rows.features, candidates, members);
+            let points = Points::new(rows.features, &rows.several, candidates, members);
             let queries: Vec<usize> = match self.neighbors {
                 BorderlineNeighbors::OwnClass => danger.clone(),
                 BorderlineNeighbors::AnyClass => danger.iter().map(|&place| members[place]).collect(),
             };
-            let nearest = Nearest::of(&points, &queries, self.k_neighbors, self.threads);
+            let nearest = Nearest::of(&points, &queries, self.k_neighbors, self.threads)?;
             let sources: Vec<usize> = danger.iter().map(|&place| members[place]).collect();
             let mut stream = seed.nth(class as u64).stream("rows");
             let reach = |neighbor: usize| if rows.classes[neighbor] == class { 1.0 } else { 0.5 };

@@ -169,7 +169,7 @@ fn lists_of_labels_are_scikit_learns() {
         .transform("genres", &Column::text([Some("a;e")]))
         .unwrap_err();
     assert!(
-        error.to_string().contains("\"genres\" is \"e\" in row 0"),
+        error.to_string().contains("\"genres\" is \"e\" in data row 0"),
         "{error}"
     );
 }
@@ -338,7 +338,7 @@ fn bad_input_is_an_error_that_says_where() {
     let unseen = Table::new([("genre", Column::text([Some("pop"), Some("rokc")]))]).unwrap();
     let error = fitted.transform(&unseen).unwrap_err().to_string();
     assert!(
-        error.contains("\"rokc\" in row 1") && error.contains("did you mean \"rock\"?"),
+        error.contains("\"rokc\" in data row 1") && error.contains("did you mean \"rock\"?"),
         "{error}"
     );
     let wide = OneHotEncoder {
@@ -381,11 +381,23 @@ fn bad_input_is_an_error_that_says_where() {
             .unwrap_err()
             .contains("standing once")
     );
-    assert!(
-        fit(order(&["rock", "pop"]), "genre")
-            .unwrap_err()
-            .contains("(missing)")
+    let fitted = fit(order(&["rock", "pop"]), "genre").unwrap();
+    assert_eq!(
+        fitted.transform(&table()).unwrap().matrix(),
+        array![[1.0_f32], [0.0], [2.0], [1.0]]
     );
+    assert!(fit(order(&["rock"]), "genre").unwrap_err().contains("\"pop\""));
+    let strange = OrdinalEncoder {
+        order: None,
+        unknown: Some(f64::NAN),
+    };
+    let error = fit(Encoder::Ordinal(strange), "genre").unwrap_err();
+    assert!(error.contains("encode.unknown is NaN"), "{error}");
+    let as_numbers = Table::new([("genre", Column::Number(vec![1.0]))]).unwrap();
+    assert!(matches!(
+        fitted.transform(&as_numbers),
+        Err(PreprocessError::KindChanged { .. })
+    ));
     let empty = Table::new([("genre", Column::text::<&str>([None, None]))]).unwrap();
     let recipe = Recipe::new([ColumnRecipe::new(["genre"]).with_encode(one_hot())]);
     assert!(matches!(

@@ -176,6 +176,7 @@ fn rows_near_the_border_are_those_of_imbalanced_learn() {
                 }
             }
         }
+        assert!(sources.keys().eq(&[1, 2]));
         for (class, found) in sources {
             let expected = golden.values["in_danger"][class.to_string()].as_array().unwrap();
             assert!(
@@ -297,6 +298,24 @@ fn bad_input_is_an_error_that_says_what_to_do() {
     ));
     let empty = sampler.resample(&features.take(&[]), &[], 2, Seed::new(1));
     assert!(matches!(empty, Err(PreprocessError::NoRows { .. })));
+    let far = Features::new(
+        Array2::from_shape_fn((8, 1), |(row, _)| if row % 2 == 0 { 3e38 } else { -3e38 }),
+        vec![FeatureColumn::plain("x")],
+    )
+    .unwrap();
+    let few = Smote {
+        k_neighbors: 3,
+        ..Smote::default()
+    };
+    let apart = Sampler::Smote(few).resample(&far, &[0, 1, 1, 1, 1, 0, 0, 0], 2, Seed::new(1));
+    assert!(apart.is_ok());
+    let few = Smote {
+        k_neighbors: 3,
+        strategy: counts(&[(0, 9)]),
+        ..Smote::default()
+    };
+    let apart = Sampler::Smote(few).resample(&far, &[0, 1, 1, 1, 1, 0, 0, 0], 2, Seed::new(1));
+    assert!(matches!(apart, Err(PreprocessError::Distances)));
     // A class that is missing, as from a fold, stays missing, unless it is asked for.
     let three = sampler.resample(&features, &classes, 3, Seed::new(1)).unwrap();
     assert_eq!(three.classes.iter().filter(|class| **class == 2).count(), 0);
