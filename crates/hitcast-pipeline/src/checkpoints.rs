@@ -3,13 +3,19 @@
 use std::fs;
 use std::path::Path;
 
-use hitcast_core::file::write_atomic;
-
 use crate::error::{PipelineError, Result};
 use crate::experiment::Experiment;
+use crate::folder::{Existing, FolderKind, write_file, write_folder};
 
 /// Tells a folder of checkpoints from others, and says whose they are.
 const MARKER: &str = "checkpoints-of.toml";
+
+/// How the folder is made: with the marker in it or not at all, so that a run killed then leaves nothing in the way.
+const FOLDER: FolderKind = FolderKind {
+    what: "folder of checkpoints",
+    marker: MARKER,
+    entries: &[MARKER],
+};
 
 /// What to do with the checkpoints of a run that did not end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,8 +66,9 @@ pub fn prepare_checkpoints(folder: &Path, experiment: &Experiment, unfinished: U
         }
         (true, Ok(_), Unfinished::Discard) => remove_checkpoints(folder)?,
     }
-    fs::create_dir_all(folder).map_err(PipelineError::file("create the folder", folder))?;
-    Ok(write_atomic(&folder.join(MARKER), experiment.as_bytes())?)
+    write_folder(folder, Existing::Refuse, &FOLDER, |fresh| {
+        write_file(&fresh.join(MARKER), experiment.as_bytes())
+    })
 }
 
 /// Removes a folder that [`prepare_checkpoints`] made; leaves any other alone.

@@ -147,6 +147,12 @@ impl Recipe {
         Ok((Preprocessor::new(steps)?, out_of_fold))
     }
 
+    /// Whether it has an encoder that learns from the target.
+    pub fn learns_from_target(&self) -> bool {
+        let learns = |part: &ColumnRecipe| matches!(part.encode, Some(Encoder::Target(_)));
+        self.columns.iter().any(learns)
+    }
+
     fn check(&self) -> Result<()> {
         if self.input_columns().next().is_none() {
             return Err(PreprocessError::NoColumns);

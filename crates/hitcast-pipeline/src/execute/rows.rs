@@ -114,6 +114,7 @@ pub(super) fn prepare(
         .data
         .group
         .as_ref()
+        .filter(|_| recipe.learns_from_target())
         .map(|name| Codes::groups_or_alone(&bounded, name))
         .transpose()?;
     let learned_from = Target {

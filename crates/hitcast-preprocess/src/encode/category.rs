@@ -209,6 +209,40 @@ pub(crate) fn codes(categories: &[Category], column: &Column) -> Vec<u32> {
     }
 }
 
+/// The error about a row of a column whose value is not among these categories.
+pub(crate) fn unknown_row(
+    step: &'static str,
+    name: &str,
+    column: &Column,
+    row: usize,
+    known: &[Category],
+) -> PreprocessError {
+    let value = if column.is_missing(row) {
+        Category::Missing(()).to_string()
+    } else {
+        column.display(row)
+    };
+    unknown(step, name, row, value, known)
+}
+
+/// The error about a value that is not among these categories.
+pub(crate) fn unknown(
+    step: &'static str,
+    name: &str,
+    row: usize,
+    value: String,
+    known: &[Category],
+) -> PreprocessError {
+    let names: Vec<String> = known.iter().map(Category::to_string).collect();
+    PreprocessError::UnknownCategory {
+        step,
+        column: name.to_owned(),
+        row,
+        suggestion: hitcast_core::suggest::did_you_mean(&value, names.iter().map(String::as_str)),
+        value,
+    }
+}
+
 /// A column of the categories with these places, missing where there is none.
 pub(crate) fn column_of(
     categories: &[Category],

@@ -7,7 +7,7 @@ use hitcast_data::{Column, TextColumn};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use super::category::Category;
+use super::category::{Category, unknown};
 use super::one_hot::{IndicatorColumns, OneHotEncoder, UnknownCategory};
 use crate::error::{PreprocessError, Result};
 
@@ -75,16 +75,11 @@ impl MultiLabelEncoder {
                 column: name.to_owned(),
             });
         }
-        let limits = OneHotEncoder {
-            unknown: self.unknown,
-            min_frequency: self.min_frequency,
-            max_columns: self.max_columns,
-        };
         let categories = counts.keys().map(|label| Category::Text((*label).to_owned()));
         let counts: Vec<usize> = counts.values().copied().collect();
         Ok(FittedMultiLabelEncoder {
             separator: self.separator.clone(),
-            columns: limits.limit(categories.collect(), &counts),
+            columns: self.limits().limit(categories.collect(), &counts),
         })
     }
 
@@ -96,11 +91,16 @@ impl MultiLabelEncoder {
                 allowed: "at least one character",
             });
         }
-        let limits = OneHotEncoder {
+        self.limits().check()
+    }
+
+    /// What labels and categories have in common.
+    fn limits(&self) -> OneHotEncoder {
+        OneHotEncoder {
+            unknown: self.unknown,
+            min_frequency: self.min_frequency,
             max_columns: self.max_columns,
-            ..OneHotEncoder::default()
-        };
-        limits.check()
+        }
     }
 }
 
@@ -126,7 +126,13 @@ impl FittedMultiLabelEncoder {
                     (Some(one), _) => ones.push(one),
                     (None, UnknownCategory::Other) if has_other => ones.push(other),
                     (None, UnknownCategory::Error) => {
-                        return Err(self.columns.unknown_category(STEP, name, row, label.to_owned()));
+                        return Err(unknown(
+                            STEP,
+                            name,
+                            row,
+                            label.to_owned(),
+                            &self.columns.categories,
+                        ));
                     }
                     (None, _) => {}
                 }

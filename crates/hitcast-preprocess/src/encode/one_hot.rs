@@ -5,7 +5,7 @@ use hitcast_data::{Column, ColumnKind};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use super::category::{Category, Counted, NONE, check_categories, codes, column_of};
+use super::category::{Category, Counted, NONE, check_categories, codes, column_of, unknown_row};
 use crate::error::{PreprocessError, Result};
 
 pub(crate) const STEP: &str = "OneHotEncoder";
@@ -181,38 +181,12 @@ impl IndicatorColumns {
             }
             *code = match self.unknown {
                 _ if rare != NONE => other,
-                UnknownCategory::Error => {
-                    let is_missing = column.is_missing(row);
-                    let value = if is_missing {
-                        "(missing)".to_owned()
-                    } else {
-                        column.display(row)
-                    };
-                    return Err(self.unknown_category(step, name, row, value));
-                }
+                UnknownCategory::Error => return Err(unknown_row(step, name, column, row, &self.categories)),
                 UnknownCategory::Other if !self.rare.is_empty() => other,
                 _ => NONE,
             };
         }
         Ok(found)
-    }
-
-    pub(super) fn unknown_category(
-        &self,
-        step: &'static str,
-        name: &str,
-        row: usize,
-        value: String,
-    ) -> PreprocessError {
-        let names: Vec<String> = self.categories.iter().map(Category::to_string).collect();
-        let suggestion = hitcast_core::suggest::did_you_mean(&value, names.iter().map(String::as_str));
-        PreprocessError::UnknownCategory {
-            step,
-            column: name.to_owned(),
-            row,
-            value,
-            suggestion,
-        }
     }
 
     /// The category of the largest value of each row; missing where none is above one half, or where it is `(other)`.

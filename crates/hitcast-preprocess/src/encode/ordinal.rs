@@ -4,7 +4,7 @@ use hitcast_data::{Column, ColumnKind};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use super::category::{Category, Counted, NONE, check_categories, codes, column_of};
+use super::category::{Category, Counted, NONE, check_categories, codes, column_of, unknown_row};
 use crate::error::{PreprocessError, Result};
 
 pub(crate) const STEP: &str = "OrdinalEncoder";
@@ -79,9 +79,7 @@ impl OrdinalEncoder {
         fitted.transform(name, column)?;
         Ok(fitted)
     }
-}
 
-impl OrdinalEncoder {
     pub(crate) fn check(&self) -> Result<()> {
         match self.unknown {
             Some(value) if !value.is_finite() => Err(PreprocessError::Setting {
@@ -102,20 +100,7 @@ impl FittedOrdinalEncoder {
     pub fn transform(&self, name: &str, column: &Column) -> Result<Vec<f64>> {
         let codes = codes(&self.categories, column);
         if let (Some(row), None) = (codes.iter().position(|&code| code == NONE), self.unknown) {
-            let is_missing = column.is_missing(row);
-            let names: Vec<String> = self.categories.iter().map(Category::to_string).collect();
-            let value = if is_missing {
-                "(missing)".to_owned()
-            } else {
-                column.display(row)
-            };
-            return Err(PreprocessError::UnknownCategory {
-                step: STEP,
-                column: name.to_owned(),
-                row,
-                suggestion: hitcast_core::suggest::did_you_mean(&value, names.iter().map(String::as_str)),
-                value,
-            });
+            return Err(unknown_row(STEP, name, column, row, &self.categories));
         }
         let unknown = self.unknown.unwrap_or(f64::NAN);
         let place = |code: u32| self.places.get(code as usize).copied().unwrap_or(unknown);

@@ -46,10 +46,7 @@ impl Adasyn {
             check_neighbors("sampler.n_neighbors", self.n_neighbors, class, members.len())?;
             let points = Points::new(rows.features, &rows.several, &all, members);
             let around = Nearest::of(&points, members, self.n_neighbors, self.threads)?;
-            let others = |place: usize| {
-                let other = |row: &&u32| rows.classes[**row as usize] != class;
-                around.of_row(place).iter().filter(other).count()
-            };
+            let others = |place: usize| around.of_others(place, rows.classes, class);
             let others: Vec<usize> = (0..members.len()).map(others).collect();
             let points = Points::new(rows.features, &rows.several, members, members);
             let nearest = Nearest::of_each(&points, self.n_neighbors, self.threads)?;

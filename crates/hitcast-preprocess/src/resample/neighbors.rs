@@ -139,6 +139,12 @@ impl Nearest {
     pub(super) fn of_row(&self, query: usize) -> &[u32] {
         &self.places[query * self.k..(query + 1) * self.k]
     }
+
+    /// How many of the nearest of a query are of another class than this; the points are all rows.
+    pub(super) fn of_others(&self, query: usize, classes: &[usize], class: usize) -> usize {
+        let other = |row: &&u32| classes[**row as usize] != class;
+        self.of_row(query).iter().filter(other).count()
+    }
 }
 
 /// Fills in the nearest `k` of each query, in rising order of distance.

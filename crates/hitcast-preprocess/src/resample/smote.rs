@@ -116,10 +116,7 @@ impl BorderlineSmote {
             check_neighbors("sampler.m_neighbors", self.m_neighbors, class, n)?;
             let points = Points::new(rows.features, &rows.several, &all, members);
             let around = Nearest::of(&points, members, self.m_neighbors, self.threads)?;
-            let others = |place: usize| {
-                let other = |row: &&u32| rows.classes[**row as usize] != class;
-                around.of_row(place).iter().filter(other).count()
-            };
+            let others = |place: usize| around.of_others(place, rows.classes, class);
             let in_danger =
                 |place: &usize| (self.m_neighbors.div_ceil(2)..self.m_neighbors).contains(&others(*place));
             let danger: Vec<usize> = (0..members.len()).filter(in_danger).collect();

@@ -43,10 +43,7 @@ impl RowFeatures {
         match self {
             Self::Padded(features) => layout::gather(features, stride, rows, to),
             Self::Encoded(features) => {
-                for (&row, to) in rows.iter().zip(to.chunks_exact_mut(stride)) {
-                    to.fill(0.0);
-                    features.write_row(row as usize, to);
-                }
+                write_rows(features, rows.iter().map(|&row| row as usize), stride, to);
             }
         }
     }
@@ -57,13 +54,15 @@ impl RowFeatures {
             Self::Padded(features) => {
                 to[..n * stride].copy_from_slice(&features[first * stride..(first + n) * stride]);
             }
-            Self::Encoded(features) => {
-                for (row, to) in (first..first + n).zip(to.chunks_exact_mut(stride)) {
-                    to.fill(0.0);
-                    features.write_row(row, to);
-                }
-            }
+            Self::Encoded(features) => write_rows(features, first..first + n, stride, to),
         }
+    }
+}
+
+fn write_rows(features: &Features, rows: impl Iterator<Item = usize>, stride: usize, to: &mut [f32]) {
+    for (row, to) in rows.zip(to.chunks_exact_mut(stride)) {
+        to.fill(0.0);
+        features.write_row(row, to);
     }
 }
 
