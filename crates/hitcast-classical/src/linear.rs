@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hitcast_core::estimator::check_features;
 use hitcast_core::stats::{sum, weighted_mean};
 use hitcast_core::{
-    CoreError, Dataset, Estimator, Fit, FitContext, Model, ModelState, Predictions, Result, TensorData,
+    CoreError, Dataset, Estimator, Fit, FitContext, Model, ModelState, Predictions, Result, Task, TensorData,
 };
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,7 @@ impl LinearRegression {
     /// [`CoreError::Model`] with [`ClassicalError::Setting`] on an impossible tolerance, or with
     /// [`ClassicalError::NotFinite`] if the numbers overflow.
     pub fn fit_model(&self, train: &Dataset) -> Result<LinearRegressionModel> {
+        train.expect_task(Task::Regression)?;
         self.solve(train)
             .map_err(|error| CoreError::model(LinearRegressionModel::KIND, error))
     }

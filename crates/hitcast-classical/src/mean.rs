@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hitcast_core::estimator::check_features;
 use hitcast_core::stats::weighted_mean;
 use hitcast_core::{
-    CoreError, Dataset, Estimator, Fit, FitContext, Model, ModelState, Predictions, Result, TensorData,
+    CoreError, Dataset, Estimator, Fit, FitContext, Model, ModelState, Predictions, Result, Task, TensorData,
 };
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,7 @@ struct Facts {
 impl Estimator for MeanRegressor {
     fn fit(&self, train: &Dataset, _validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit> {
         reported(context, train.n_rows(), 1, || {
+            train.expect_task(Task::Regression)?;
             let value = weighted_mean(train.target().iter().copied(), train.weights());
             if !value.is_finite() {
                 let error = ClassicalError::NotFinite {

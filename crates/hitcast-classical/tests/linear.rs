@@ -200,7 +200,7 @@ fn the_mean_is_a_model_too() {
         .fit(&train, None, &FitContext::quiet("mean", Seed::new(1), &stop))
         .unwrap();
     assert_eq!(
-        fit.model
+        *fit.model
             .predict(array![[9.0_f32], [8.0], [7.0]].view())
             .unwrap()
             .values(),

@@ -6,6 +6,7 @@ use ndarray::{Array2, Axis, CowArray, Ix2, Slice};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CoreError, Result};
+use crate::estimator::Task;
 
 /// Features as a model takes them, `n × d`, with a name for each column. Encoded categories are kept as the numbers of the
 /// columns that are 1, and written out where rows are used ([`write_row`](Self::write_row), [`rows`](Self::rows)).
@@ -294,6 +295,7 @@ impl Features {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     features: Features,
+    task: Task,
     target: Vec<f64>,
     weights: Option<Vec<f64>>,
 }
@@ -326,8 +328,34 @@ impl Dataset {
         }
         Ok(Self {
             features,
+            task: Task::Regression,
             target,
             weights: None,
+        })
+    }
+
+    /// Joins features (`n × d`) and a class for each row (length `n`), numbered from 0 up to `n_classes`. A class may be
+    /// without rows.
+    ///
+    /// # Errors
+    /// [`CoreError::Length`] and [`CoreError::NoRows`] as [`new`](Self::new), [`CoreError::TooFewClasses`],
+    /// [`CoreError::UnknownClass`] if a class is not below `n_classes`.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn of_classes(features: Features, classes: &[usize], n_classes: usize) -> Result<Self> {
+        if n_classes < 2 {
+            return Err(CoreError::TooFewClasses(n_classes));
+        }
+        if let Some(row) = classes.iter().position(|&class| class >= n_classes) {
+            return Err(CoreError::UnknownClass {
+                row,
+                class: classes[row],
+                n_classes,
+            });
+        }
+        let target = classes.iter().map(|&class| class as f64).collect();
+        Ok(Self {
+            task: Task::Classification { n_classes },
+            ..Self::new(features, target)?
         })
     }
 
@@ -362,9 +390,34 @@ impl Dataset {
         &self.features
     }
 
-    /// The target, one value a row.
+    /// What is to be predicted.
+    pub fn task(&self) -> Task {
+        self.task
+    }
+
+    /// The target, one value a row; of classes their numbers.
     pub fn target(&self) -> &[f64] {
         &self.target
+    }
+
+    /// The class of each row; `None` if the target is a number.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub fn classes(&self) -> Option<Vec<usize>> {
+        match self.task {
+            Task::Regression => None,
+            Task::Classification { .. } => Some(self.target.iter().map(|&class| class as usize).collect()),
+        }
+    }
+
+    /// Refuses rows of another task than a model learns.
+    ///
+    /// # Errors
+    /// [`CoreError::WrongTask`].
+    pub fn expect_task(&self, expected: Task) -> Result<()> {
+        match self.task {
+            got if got == expected => Ok(()),
+            got => Err(CoreError::WrongTask { expected, got }),
+        }
     }
 
     /// How much each row counts; `None` if all count the same.
@@ -463,6 +516,26 @@ mod tests {
         assert!(data.clone().with_weights(vec![1.0]).is_err());
         let weighted = data.with_weights(vec![0.0, 2.0]).unwrap();
         assert_eq!(weighted.weights(), Some(&[0.0, 2.0][..]));
+    }
+
+    #[test]
+    fn classes_are_numbers_below_their_number() {
+        let features = Features::new(array![[1.0], [2.0]], vec![FeatureColumn::plain("a")]).unwrap();
+        let data = Dataset::of_classes(features.clone(), &[2, 0], 3).unwrap();
+        assert_eq!(data.task(), Task::Classification { n_classes: 3 });
+        assert_eq!(
+            (data.target(), data.classes()),
+            (&[2.0, 0.0][..], Some(vec![2, 0]))
+        );
+        let of = |classes: &[usize], n| Dataset::of_classes(features.clone(), classes, n).unwrap_err();
+        assert!(matches!(
+            of(&[0, 3], 3),
+            CoreError::UnknownClass { row: 1, class: 3, .. }
+        ));
+        assert!(matches!(of(&[0, 0], 1), CoreError::TooFewClasses(1)));
+        assert!(matches!(of(&[0], 2), CoreError::Length { .. }));
+        let error = data.expect_task(Task::Regression).unwrap_err();
+        assert_eq!(error.to_string(), "expected numbers, got 3 classes");
     }
 
     #[test]

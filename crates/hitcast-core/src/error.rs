@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::estimator::Task;
+
 /// Any error of a model, boxed so that this crate need not know the crates below it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -54,6 +56,27 @@ pub enum CoreError {
         /// The weight found.
         value: f64,
     },
+    /// Numbers where classes were wanted, or the other way round, or another number of classes.
+    #[error("expected {}, got {}", described(*expected), described(*got))]
+    WrongTask {
+        /// What was wanted.
+        expected: Task,
+        /// What was found.
+        got: Task,
+    },
+    /// A row's class is none of the classes.
+    #[error("row {row} is of class {class}, but there are {n_classes}, numbered from 0")]
+    UnknownClass {
+        /// Row, counted from 0.
+        row: usize,
+        /// Its class.
+        class: usize,
+        /// Number of classes.
+        n_classes: usize,
+    },
+    /// Fewer than two classes.
+    #[error("the target has {0} classes, but there is only something to learn where there are two or more")]
+    TooFewClasses(usize),
     /// There are no rows.
     #[error("{what} has no rows")]
     NoRows {
@@ -94,5 +117,13 @@ impl CoreError {
             model: model.into(),
             source: source.into(),
         }
+    }
+}
+
+/// A task in words.
+fn described(task: Task) -> String {
+    match task {
+        Task::Regression => "numbers".to_owned(),
+        Task::Classification { n_classes } => format!("{n_classes} classes"),
     }
 }

@@ -1,9 +1,10 @@
 //! What can be fitted ([`Estimator`]) and what a fit returns ([`Fit`], [`Model`]).
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, FeatureBlock, Features};
@@ -21,6 +22,21 @@ pub enum Task {
     /// A number.
     #[default]
     Regression,
+    /// One of some classes, by a probability for each.
+    Classification {
+        /// How many classes there are, at least 2; they are numbered from 0.
+        n_classes: usize,
+    },
+}
+
+impl Task {
+    /// Numbers that a model predicts for a row: 1, or a probability for each class.
+    pub const fn width(self) -> usize {
+        match self {
+            Self::Regression => 1,
+            Self::Classification { n_classes } => n_classes,
+        }
+    }
 }
 
 /// A model's predictions for some rows.
@@ -29,27 +45,103 @@ pub enum Task {
 pub enum Predictions {
     /// One number a row, in the target's unit.
     Regression(Vec<f64>),
+    /// The probability of each class, `n × k`; each row sums to 1.
+    Classification(Array2<f64>),
 }
 
 impl Predictions {
-    /// The predicted numbers, one a row.
-    pub fn values(&self) -> &[f64] {
+    /// Predictions of such a task from their numbers, row by row.
+    ///
+    /// # Errors
+    /// [`CoreError::Length`] if they are no whole rows.
+    pub fn from_values(task: Task, values: Vec<f64>) -> Result<Self> {
+        let Task::Classification { n_classes } = task else {
+            return Ok(Self::Regression(values));
+        };
+        let (got, rows) = (values.len(), values.len() / n_classes.max(1));
+        match Array2::from_shape_vec((rows, n_classes), values) {
+            Ok(probabilities) => Ok(Self::Classification(probabilities)),
+            Err(_) => Err(CoreError::Length {
+                what: "probabilities",
+                expected: rows * n_classes,
+                got,
+            }),
+        }
+    }
+
+    /// What is predicted.
+    pub fn task(&self) -> Task {
         match self {
-            Self::Regression(values) => values,
+            Self::Regression(_) => Task::Regression,
+            Self::Classification(probabilities) => Task::Classification {
+                n_classes: probabilities.ncols(),
+            },
+        }
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        match self {
+            Self::Regression(values) => values.len(),
+            Self::Classification(probabilities) => probabilities.nrows(),
+        }
+    }
+
+    /// The predicted numbers, one a row; `None` for classes.
+    pub fn numbers(&self) -> Option<&[f64]> {
+        match self {
+            Self::Regression(values) => Some(values),
+            Self::Classification(_) => None,
+        }
+    }
+
+    /// The probability of each class, `n × k`; `None` for numbers.
+    pub fn probabilities(&self) -> Option<ArrayView2<'_, f64>> {
+        match self {
+            Self::Regression(_) => None,
+            Self::Classification(probabilities) => Some(probabilities.view()),
+        }
+    }
+
+    /// All that was predicted, row by row: one number each, or the probabilities of its classes.
+    pub fn values(&self) -> Cow<'_, [f64]> {
+        match self {
+            Self::Regression(values) => Cow::Borrowed(values),
+            Self::Classification(probabilities) => match probabilities.as_slice() {
+                Some(values) => Cow::Borrowed(values),
+                None => Cow::Owned(probabilities.iter().copied().collect()),
+            },
         }
     }
 
     /// Adds the predictions for more rows by the same model.
-    pub fn append(&mut self, more: Self) {
+    ///
+    /// # Errors
+    /// [`CoreError::WrongTask`] if they are of another task.
+    pub fn append(&mut self, more: Self) -> Result<()> {
+        let (expected, got) = (self.task(), more.task());
         match (self, more) {
             (Self::Regression(values), Self::Regression(more)) => values.extend(more),
+            (Self::Classification(probabilities), Self::Classification(more)) => {
+                let appended = probabilities.append(Axis(0), more.view());
+                appended.map_err(|_| CoreError::WrongTask { expected, got })?;
+            }
+            _ => return Err(CoreError::WrongTask { expected, got }),
         }
+        Ok(())
     }
 
-    /// The predicted numbers, one a row, without a copy.
+    /// [`values`](Self::values) without a copy.
     pub fn into_values(self) -> Vec<f64> {
         match self {
             Self::Regression(values) => values,
+            Self::Classification(probabilities) => {
+                if probabilities.is_standard_layout() {
+                    probabilities.into_raw_vec_and_offset().0
+                } else {
+                    probabilities.iter().copied().collect()
+                }
+            }
         }
     }
 }
@@ -197,7 +289,7 @@ pub trait Model: Send + Sync {
         let mut predictions = self.predict(features.rows(rows.clone()).view())?;
         while rows.end < features.n_rows() {
             rows = rows.end..features.n_rows().min(rows.end + ROWS);
-            predictions.append(self.predict(features.rows(rows.clone()).view())?);
+            predictions.append(self.predict(features.rows(rows.clone()).view())?)?;
         }
         Ok(predictions)
     }
