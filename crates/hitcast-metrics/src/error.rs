@@ -89,6 +89,49 @@ pub enum MetricsError {
         /// Whether all rows are positive; else none is.
         positive: bool,
     },
+    /// A class without rows where each needs some.
+    #[error(
+        "{what} needs rows of {needed} classes, but {occurring} have some, and class {class} has none: take more rows, or fewer \
+         classes"
+    )]
+    MissingClass {
+        /// What was to be learned.
+        what: &'static str,
+        /// The first class without rows.
+        class: usize,
+        /// Classes that have some.
+        occurring: usize,
+        /// Classes that must have some.
+        needed: usize,
+    },
+    /// Probabilities of another number of classes than what they are given to.
+    #[error("{what} is for {expected} classes, but was given the probabilities of {got}")]
+    WrongClasses {
+        /// What they were given to.
+        what: &'static str,
+        /// Its number of classes.
+        expected: usize,
+        /// The number found.
+        got: usize,
+    },
+    /// A cost that cannot be one.
+    #[error(
+        "deciding for class {decided} where it is class {actual} costs {cost}, which must be finite and at least the cost of \
+         deciding rightly, {right}: a row of the cost matrix is an actual class, a column a decided one"
+    )]
+    Cost {
+        /// The actual class.
+        actual: usize,
+        /// The decided class.
+        decided: usize,
+        /// The cost found.
+        cost: f64,
+        /// The cost of the right decision.
+        right: f64,
+    },
+    /// Something saved is damaged: a calibration, a threshold.
+    #[error("what was saved is damaged: {0}")]
+    Fitted(String),
     /// A text that names no metric.
     #[error("unknown metric {name:?}{suggestion}: use one of {available}")]
     UnknownMetric {

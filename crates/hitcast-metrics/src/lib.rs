@@ -27,6 +27,7 @@
 //! - [`regression`]: the metrics of numbers, one by one and all at once
 //! - [`classification`]: the metrics of classes and their probabilities, and curves
 //! - [`metric`]: what both have in common
+//! - [`decision`]: calibrated probabilities, thresholds and costs
 //! - [`bootstrap`]: confidence intervals by resampling
 //! - [`groups`]: the metrics of each group of rows
 //! - [`baseline`]: what a prediction without features achieves
@@ -36,6 +37,7 @@
 pub mod baseline;
 pub mod bootstrap;
 pub mod classification;
+pub mod decision;
 mod error;
 pub mod groups;
 pub mod metric;
@@ -50,6 +52,9 @@ pub use classification::metric::ClassificationMetric;
 pub use classification::ranking::{PrecisionRecallCurve, RocCurve};
 pub use classification::reliability::{BinStrategy, reliability_curve};
 pub use classification::{ClassificationMetrics, likeliest, top_k_accuracy};
+pub use decision::calibration::{Calibration, FittedCalibration, RisingCurve, Sigmoid};
+pub use decision::costs::CostMatrix;
+pub use decision::threshold::{FittedThreshold, ThresholdMetric, ThresholdRule, ThresholdScore};
 pub use error::{MetricsError, Result};
 pub use groups::{GroupMetrics, by_group, classes_by_group};
 pub use metric::{Direction, Metric};

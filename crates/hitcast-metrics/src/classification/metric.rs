@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ClassificationMetrics;
+use super::confusion::{Average, ConfusionMatrix, KappaWeights};
 use crate::metric::{Direction, named_metric};
 
 /// One metric of predicted classes.
@@ -109,6 +110,34 @@ impl ClassificationMetric {
             Self::RocAuc => metrics.roc_auc,
             Self::AveragePrecision => metrics.average_precision,
             Self::CalibrationError => Some(metrics.calibration_error),
+        }
+    }
+
+    /// Whether it depends on what was decided, and not only on probabilities.
+    pub const fn is_of_decided(self) -> bool {
+        !matches!(
+            self,
+            Self::LogLoss | Self::Brier | Self::RocAuc | Self::AveragePrecision | Self::CalibrationError
+        )
+    }
+
+    /// This metric of decided classes; `None` where it is not defined, or depends on probabilities.
+    pub(crate) fn of_decided(self, matrix: &ConfusionMatrix) -> Option<f64> {
+        let average = |average| matrix.average(average, 1.0);
+        match self {
+            Self::Accuracy => Some(matrix.accuracy()),
+            Self::BalancedAccuracy => Some(matrix.balanced_accuracy()),
+            Self::PrecisionMacro => Some(average(Average::Macro).precision),
+            Self::RecallMacro => Some(average(Average::Macro).recall),
+            Self::F1Macro => Some(average(Average::Macro).f_beta),
+            Self::PrecisionWeighted => Some(average(Average::Weighted).precision),
+            Self::RecallWeighted => Some(average(Average::Weighted).recall),
+            Self::F1Weighted => Some(average(Average::Weighted).f_beta),
+            Self::Matthews => Some(matrix.matthews()),
+            Self::CohenKappa => matrix.cohen_kappa(KappaWeights::None),
+            Self::LogLoss | Self::Brier | Self::RocAuc | Self::AveragePrecision | Self::CalibrationError => {
+                None
+            }
         }
     }
 }

@@ -186,7 +186,11 @@ impl Ranking {
     /// Goes down the ranking and calls `at_end` behind each score with the number of one of its rows, and the positive and
     /// negative rows so far. `row` tells whether a row is positive, and how often it counts.
     #[inline]
-    fn each_tie(&self, row: impl Fn(usize) -> (bool, u64), mut at_end: impl FnMut(usize, u64, u64)) {
+    pub(crate) fn each_tie(
+        &self,
+        row: impl Fn(usize) -> (bool, u64),
+        mut at_end: impl FnMut(usize, u64, u64),
+    ) {
         let (mut hits, mut misses) = (0, 0);
         for (&place, &last) in self.order.iter().zip(&self.last_of_tie) {
             let (positive, count) = row(place);

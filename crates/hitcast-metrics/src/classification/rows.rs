@@ -135,6 +135,11 @@ pub(crate) fn check(actual: &[usize], probabilities: ArrayView2<'_, f64>) -> Res
         });
     }
     check_classes("actual classes", actual, probabilities.ncols())?;
+    check_probabilities(probabilities)
+}
+
+/// Probabilities that are some, and of all classes.
+pub(crate) fn check_probabilities(probabilities: ArrayView2<'_, f64>) -> Result<()> {
     for (row, values) in probabilities.rows().into_iter().enumerate() {
         // NaN lies in no range.
         if let Some(class) = values.iter().position(|p| !(0.0..=1.0).contains(p)) {
