@@ -11,8 +11,9 @@ use hitcast_kernels::{Buffer, Level, layout, norm, padded};
 use ndarray::ArrayView2;
 
 use crate::error::Result;
-use crate::head::HeadFunction;
-use crate::spec::{LayerSpec, NetworkSpec};
+use crate::head::{ClassFunction, HeadFunction, thresholds};
+use crate::network::THRESHOLDS;
+use crate::spec::{Head, LayerSpec, NetworkSpec};
 
 /// Rows whose activations are in the caches at the same time.
 const BLOCK: usize = 128;
@@ -25,9 +26,25 @@ pub struct Inference {
     passes: Vec<Pass>,
     /// The widest row.
     stride: usize,
-    weight: Vec<f32>,
-    bias: f32,
-    head: HeadFunction,
+    end: End,
+}
+
+/// From the last units to the prediction.
+#[derive(Debug, Clone)]
+enum End {
+    Number {
+        weight: Vec<f32>,
+        bias: f32,
+        function: HeadFunction,
+    },
+    /// One unit, whose logits are thresholds less it, or of two classes the unit itself.
+    OneUnit {
+        weight: Vec<f32>,
+        bias: f32,
+        thresholds: Option<Vec<f32>>,
+    },
+    /// The last pass gives the logits.
+    Softmax { classes: usize },
 }
 
 /// From rows of `inputs` numbers to rows of `units`.
@@ -61,27 +78,12 @@ impl Inference {
             let tensor = |name: &str, shape: &[usize]| state.f32(&format!("layers.{index}.{name}"), shape);
             match *layer {
                 LayerSpec::Linear { units: out, bias } => {
-                    let mut weights = Buffer::zeros(units * padded(out));
-                    layout::transpose(
-                        level,
-                        tensor("weight", &[out, units])?,
-                        out,
-                        units,
-                        &mut weights,
-                        padded(out),
-                    );
                     let bias = if bias {
                         tensor("bias", &[out])?.to_vec()
                     } else {
                         vec![0.0; out]
                     };
-                    passes.push(Pass::Linear {
-                        inputs: units,
-                        units: out,
-                        weights,
-                        bias,
-                        relu: false,
-                    });
+                    passes.push(linear(level, tensor("weight", &[out, units])?, bias, units, out));
                     units = out;
                     stride = stride.max(padded(units));
                 }
@@ -112,14 +114,36 @@ impl Inference {
                 LayerSpec::Dropout { .. } => {}
             }
         }
+        let weight = state.f32("head.weight", &[spec.head.n_units(), units])?;
+        let bias = |n: usize| state.f32("head.bias", &[n]);
+        let end = match (spec.head, HeadFunction::of(spec.head)) {
+            (Head::Softmax { classes }, _) => {
+                passes.push(linear(level, weight, bias(classes)?.to_vec(), units, classes));
+                stride = stride.max(padded(classes));
+                End::Softmax { classes }
+            }
+            (Head::Ordinal { classes }, _) => End::OneUnit {
+                weight: weight.to_vec(),
+                bias: 0.0,
+                thresholds: Some(thresholds(state.f32(THRESHOLDS, &[classes - 1])?)),
+            },
+            (_, Some(function)) => End::Number {
+                weight: weight.to_vec(),
+                bias: bias(1)?[0],
+                function,
+            },
+            (_, None) => End::OneUnit {
+                weight: weight.to_vec(),
+                bias: bias(1)?[0],
+                thresholds: None,
+            },
+        };
         Ok(Self {
             level,
             n_inputs,
             passes,
             stride,
-            weight: state.f32("head.weight", &[1, units])?.to_vec(),
-            bias: state.f32("head.bias", &[1])?[0],
-            head: HeadFunction::of(spec.head),
+            end,
         })
     }
 
@@ -128,16 +152,26 @@ impl Inference {
         self.n_inputs
     }
 
-    /// Predicts the rows of `features` (`n × d`).
+    /// Numbers predicted for a row: 1, or a probability for each class.
+    pub fn width(&self) -> usize {
+        match &self.end {
+            End::Number { .. } => 1,
+            End::OneUnit { thresholds, .. } => {
+                thresholds.as_ref().map_or(2, |thresholds| thresholds.len() + 1)
+            }
+            End::Softmax { classes } => *classes,
+        }
+    }
+
+    /// Predicts the rows of `features` (`n × d`): [`width`](Self::width) numbers for each, row by row.
     ///
     /// # Panics
     /// If `d` is another than [`n_inputs`](Self::n_inputs).
     pub fn predict(&self, features: ArrayView2<'_, f32>) -> Vec<f64> {
         assert_eq!(features.ncols(), self.n_inputs, "another number of features");
         let n = features.nrows();
-        let mut predictions = Vec::with_capacity(n);
+        let mut predictions = Vec::with_capacity(n * self.width());
         let mut buffers = [(); 2].map(|()| Buffer::zeros(n.min(BLOCK) * self.stride));
-        let mut predicted = [0.0; BLOCK];
         let input_stride = padded(self.n_inputs);
         for first in (0..n).step_by(BLOCK) {
             let rows = BLOCK.min(n - first);
@@ -148,16 +182,13 @@ impl Inference {
                     None => to.iter_mut().zip(row).for_each(|(to, from)| *to = *from),
                 }
             }
-            let predicted = &mut predicted[..rows];
-            self.predict_block(&mut buffers, predicted);
-            predictions.extend(predicted.iter().map(|value| f64::from(*value)));
+            self.predict_block(&mut buffers, rows, &mut predictions);
         }
         predictions
     }
 
     /// From rows in the first buffer to predictions.
-    fn predict_block(&self, buffers: &mut [Buffer; 2], predicted: &mut [f32]) {
-        let rows = predicted.len();
+    fn predict_block(&self, buffers: &mut [Buffer; 2], rows: usize, predictions: &mut Vec<f64>) {
         let [from, to] = buffers;
         let mut stride = padded(self.n_inputs);
         for pass in &self.passes {
@@ -196,10 +227,79 @@ impl Inference {
                 }
             }
         }
-        times_vector(self.level, from, stride, &self.weight, self.bias, predicted);
-        for unit in predicted {
-            (*unit, _) = self.head.value_and_slope(*unit);
+        let mut units = [0.0; BLOCK];
+        let units = &mut units[..rows];
+        match &self.end {
+            End::Number {
+                weight,
+                bias,
+                function,
+            } => {
+                times_vector(self.level, from, stride, weight, *bias, units);
+                predictions.extend(
+                    units
+                        .iter()
+                        .map(|unit| f64::from(function.value_and_slope(*unit).0)),
+                );
+            }
+            End::OneUnit {
+                weight,
+                bias,
+                thresholds: None,
+            } => {
+                times_vector(self.level, from, stride, weight, *bias, units);
+                let mut logs = [0.0; 2];
+                for unit in units {
+                    ClassFunction::Logistic.log_probabilities(&[*unit], &mut logs);
+                    add_probabilities(&logs, predictions);
+                }
+            }
+            End::OneUnit {
+                weight,
+                bias,
+                thresholds: Some(thresholds),
+            } => {
+                times_vector(self.level, from, stride, weight, *bias, units);
+                let (mut logits, mut logs) = (thresholds.clone(), vec![0.0; thresholds.len() + 1]);
+                for unit in units {
+                    for (logit, threshold) in logits.iter_mut().zip(thresholds) {
+                        *logit = threshold - *unit;
+                    }
+                    ClassFunction::Cumulative.log_probabilities(&logits, &mut logs);
+                    add_probabilities(&logs, predictions);
+                }
+            }
+            End::Softmax { classes } => {
+                let mut logs = vec![0.0; *classes];
+                for row in from.chunks_exact(stride).take(rows) {
+                    ClassFunction::Softmax.log_probabilities(&row[..*classes], &mut logs);
+                    add_probabilities(&logs, predictions);
+                }
+            }
         }
+    }
+}
+
+/// Adds a row of probabilities, made to sum to 1 but for the rounding of 64 bits.
+fn add_probabilities(logs: &[f32], to: &mut Vec<f64>) {
+    let start = to.len();
+    to.extend(logs.iter().map(|log| f64::from(*log).exp()));
+    let row = &mut to[start..];
+    let sum: f64 = row.iter().sum();
+    for probability in row {
+        *probability /= sum;
+    }
+}
+
+fn linear(level: Level, weight: &[f32], bias: Vec<f32>, inputs: usize, units: usize) -> Pass {
+    let mut weights = Buffer::zeros(inputs * padded(units));
+    layout::transpose(level, weight, units, inputs, &mut weights, padded(units));
+    Pass::Linear {
+        inputs,
+        units,
+        weights,
+        bias,
+        relu: false,
     }
 }
 
@@ -290,6 +390,13 @@ mod tests {
                 head: Head::Positive,
                 ..NetworkSpec::default()
             },
+            NetworkSpec::mlp(&[20]).with_head(Head::Binary),
+            NetworkSpec::mlp(&[]).with_head(Head::Softmax { classes: 3 }),
+            NetworkSpec::mlp(&[33, 18]).with_head(Head::Softmax { classes: 17 }),
+            NetworkSpec::mlp(&[20]).with_head(Head::Ordinal { classes: 2 }),
+            NetworkSpec::mlp(&[20, 9])
+                .with_batch_norm()
+                .with_head(Head::Ordinal { classes: 5 }),
         ];
         for spec in &specs {
             for d in [1, 10, 17] {
@@ -301,9 +408,9 @@ mod tests {
                         Array2::from_shape_fn((n, d), |(i, j)| (i as f32 * 0.37 + j as f32 * 1.3).sin());
                     let features = Tensor::from_slice(rows.as_slice().unwrap()).reshape([n as i64, d as i64]);
                     let expected = tch::no_grad(|| network.forward(&features, Mode::Evaluate)).unwrap();
-                    let expected = Vec::<f32>::try_from(expected).unwrap();
+                    let expected = Vec::<f32>::try_from(expected.reshape([-1])).unwrap();
                     let predicted = inference.predict(rows.view());
-                    assert_eq!(predicted.len(), n);
+                    assert_eq!(predicted.len(), n * inference.width());
                     for (ours, theirs) in predicted.iter().zip(expected) {
                         let gap = (ours - f64::from(theirs)).abs() / f64::from(theirs.abs().max(1.0));
                         assert!(gap < 1e-5, "{spec:?} of {d}: {ours} {theirs}");
@@ -311,8 +418,8 @@ mod tests {
                     // Other strides give the same, bit for bit, and so does each row alone.
                     let columns = rows.t().as_standard_layout().into_owned();
                     assert_eq!(inference.predict(columns.t()), predicted);
-                    for (row, expected) in rows.outer_iter().zip(&predicted) {
-                        assert_eq!(inference.predict(row.insert_axis(ndarray::Axis(0))), [*expected]);
+                    for (row, expected) in rows.outer_iter().zip(predicted.chunks(inference.width())) {
+                        assert_eq!(inference.predict(row.insert_axis(ndarray::Axis(0))), expected);
                     }
                 }
             }

@@ -21,7 +21,7 @@
 //! - [`initialization`]: where weights start
 //! - [`network`]: a network on a device
 //! - [`loss`]: what is minimised
-//! - [`head`]: what a head makes of its linear unit
+//! - [`head`]: what a head makes of its linear units
 //! - [`inference`]: prediction on the processor without libtorch
 //! - [`model`]: a trained network as a [`Model`](hitcast_core::Model)
 
@@ -37,10 +37,10 @@ pub mod network;
 pub mod spec;
 
 pub use error::{NnError, Result};
-pub use head::HeadFunction;
+pub use head::{ClassFunction, HeadFunction};
 pub use inference::Inference;
 pub use initialization::Initialization;
-pub use loss::Loss;
+pub use loss::{ClassLoss, Loss};
 pub use model::NetworkModel;
 pub use network::{Mode, Network};
 pub use spec::{Activation, Head, LayerSpec, NetworkSpec};

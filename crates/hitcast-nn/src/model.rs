@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use hitcast_core::estimator::check_features;
-use hitcast_core::{CoreError, DeviceChoice, Model, ModelState, Predictions, Seed};
+use hitcast_core::{CoreError, DeviceChoice, Model, ModelState, Predictions, Seed, Task};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -24,6 +24,7 @@ const CHUNK: usize = 8192;
 pub struct NetworkModel {
     n_features: usize,
     n_parameters: usize,
+    task: Task,
     /// On the processor; elsewhere the network itself predicts.
     inference: Option<Inference>,
     // libtorch's tensors may move between threads but not be used by two at once.
@@ -53,6 +54,7 @@ impl NetworkModel {
         Ok(Self {
             n_features,
             n_parameters: network.n_parameters(),
+            task: network.spec().head.task(),
             inference,
             network: Mutex::new(network),
         })
@@ -79,14 +81,17 @@ impl NetworkModel {
         let network = self.network.lock().map_err(|_| NnError::Poisoned)?;
         let features = features.as_standard_layout();
         let rows = features.as_slice().unwrap_or_default();
-        let mut predictions = Vec::with_capacity(features.nrows());
+        let mut predictions = Vec::with_capacity(features.nrows() * self.task.width());
         for chunk in rows.chunks(CHUNK * self.n_features) {
             let shape = [(chunk.len() / self.n_features) as i64, self.n_features as i64];
             let chunk = Tensor::f_from_slice(chunk)?
                 .f_reshape(shape)?
                 .f_to_device(network.device())?;
             let output = tch::no_grad(|| network.forward(&chunk, Mode::Evaluate))?;
-            let output = output.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
+            let output = output
+                .f_to_kind(Kind::Double)?
+                .f_to_device(Device::Cpu)?
+                .f_reshape([-1])?;
             predictions.extend(Vec::<f64>::try_from(output)?);
         }
         Ok(predictions)
@@ -125,7 +130,7 @@ impl Model for NetworkModel {
         let values = self
             .predict_values(features)
             .map_err(|error| CoreError::model(KIND, error))?;
-        Ok(Predictions::Regression(values))
+        Predictions::from_values(self.task, values)
     }
 
     fn state(&self) -> hitcast_core::Result<ModelState> {

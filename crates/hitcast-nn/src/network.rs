@@ -6,6 +6,7 @@ use hitcast_core::{CoreError, ModelState, Seed, Stream, TensorData, TensorValues
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{NnError, Result};
+use crate::head::even_thresholds;
 use crate::initialization::Initialization;
 use crate::spec::{Activation, Head, LayerSpec, NetworkSpec};
 
@@ -24,6 +25,9 @@ pub struct Network {
     buffers: Vec<Buffer>,
     layers: Vec<Layer>,
 }
+
+/// Name of the learned numbers of an ordinal head's thresholds.
+pub(crate) const THRESHOLDS: &str = "head.thresholds";
 
 /// A learned tensor.
 #[derive(Debug)]
@@ -168,7 +172,11 @@ impl Network {
                 LayerSpec::Dropout { rate } => Layer::Dropout { rate },
             });
         }
-        layers.push(draft.linear("head", units, 1, true));
+        let is_ordinal = matches!(spec.head, Head::Ordinal { .. });
+        layers.push(draft.linear("head", units, spec.head.n_units(), !is_ordinal));
+        if let Head::Ordinal { classes } = spec.head {
+            draft.parameter(THRESHOLDS.to_owned(), &[classes - 1], even_thresholds(classes));
+        }
         Self::from_draft(spec, n_inputs, device, layers, &draft)
     }
 
@@ -241,11 +249,20 @@ impl Network {
         &self.parameters
     }
 
-    /// Predicts a batch: `n × d` in, `n` out.
+    /// Predicts a batch: `n × d` in; `n` numbers out, or `n × k` probabilities of classes.
+    ///
+    /// # Errors
+    /// As [`units`](Self::units).
+    pub fn forward(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.spec.head.predict(&self.units(features, mode)?)
+    }
+
+    /// What goes into the head's function, which losses are computed from: `n × d` in; `n` out, or `n × k` logits of
+    /// softmax, or `n × (k − 1)` cumulative logits of ordered classes.
     ///
     /// # Errors
     /// [`NnError::TooFewRows`] if batch norm is to learn from one row, [`NnError::Torch`] on a wrong shape.
-    pub fn forward(&self, features: &Tensor, mut mode: Mode<'_>) -> Result<Tensor> {
+    pub fn units(&self, features: &Tensor, mut mode: Mode<'_>) -> Result<Tensor> {
         let rows = features.size().first().copied().unwrap_or(0);
         if matches!(mode, Mode::Train(_)) && self.spec.has_batch_norm() && rows < 2 {
             return Err(NnError::TooFewRows {
@@ -256,11 +273,12 @@ impl Network {
         for layer in &self.layers {
             units = self.apply(layer, &units, &mut mode)?;
         }
-        let unit = units.f_squeeze_dim(1)?;
-        Ok(match self.spec.head {
-            Head::Linear => unit,
-            Head::Bounded { min, max } => (unit.f_sigmoid()?).f_mul_scalar(max - min)?.f_add_scalar(min)?,
-            Head::Positive => unit.f_softplus()?,
+        Ok(match (self.spec.head, self.parameters.last()) {
+            (Head::Softmax { .. }, _) => units,
+            (Head::Ordinal { .. }, Some(thresholds)) => {
+                rising(thresholds.tensor())?.f_unsqueeze(0)?.f_sub(&units)?
+            }
+            _ => units.f_squeeze_dim(1)?,
         })
     }
 
@@ -439,6 +457,14 @@ fn activate(function: Activation, units: &Tensor) -> Result<Tensor> {
         Activation::Sigmoid => units.f_sigmoid()?,
         Activation::Softplus => units.f_softplus()?,
     })
+}
+
+/// The thresholds of an ordinal head, as [`thresholds`](crate::head::thresholds).
+fn rising(learned: &Tensor) -> Result<Tensor> {
+    let n = learned.size1()?;
+    let first = learned.f_narrow(0, 0, 1)?;
+    let steps = learned.f_narrow(0, 1, n - 1)?.f_softplus()?;
+    Ok(Tensor::f_cat(&[first, steps], 0)?.f_cumsum(0, None::<Kind>)?)
 }
 
 /// 0 with chance `rate`, else 1 / (1 − rate); each draw of the stream decides two units.

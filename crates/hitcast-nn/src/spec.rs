@@ -8,17 +8,18 @@
 //! activation = "relu"            # the default
 //! dropout = 0.2                  # 0 is the default
 //! batch_norm = true              # false is the default
-//! head = { kind = "bounded", min = 0.0, max = 100.0 }   # or kind = "linear", the default
+//! head = { kind = "bounded", min = 0.0, max = 100.0 }   # or kind = "linear", the default; for classes binary, softmax, ordinal
 //! initialization = "keras"       # or "pytorch", the default
 //! ```
 
+use hitcast_core::Task;
 use hitcast_kernels::pointwise::Function;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{NnError, Result};
 use crate::initialization::Initialization;
 
-/// A feed-forward network: layers, then a head that gives one number a row.
+/// A feed-forward network: layers, then a head that gives a number a row, or the probability of each class.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "NetworkForm")]
 pub struct NetworkSpec {
@@ -108,7 +109,7 @@ impl Activation {
     }
 }
 
-/// What turns the last layer's units into the prediction: a linear unit, and a function of it.
+/// What turns the last layer's units into the prediction: linear units, and a function of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -125,6 +126,21 @@ pub enum Head {
     },
     /// Softplus, for targets that cannot be negative.
     Positive,
+    /// The probability of the second of two classes: a sigmoid of one logit.
+    Binary,
+    /// A logit for each class, and softmax.
+    Softmax {
+        /// Number of classes; 0, the default, for as many as the rows to learn from have.
+        #[serde(default)]
+        classes: usize,
+    },
+    /// Ordered classes: one unit `u`, and rising thresholds `θ` of it, `P(class ≤ j) = σ(θⱼ − u)` (cumulative link,
+    /// `McCullagh` 1980).
+    Ordinal {
+        /// Number of classes; 0, the default, for as many as the rows to learn from have.
+        #[serde(default)]
+        classes: usize,
+    },
 }
 
 const fn yes() -> bool {
@@ -174,8 +190,79 @@ impl Head {
         head.check().map(|()| head)
     }
 
+    /// What it predicts.
+    pub const fn task(&self) -> Task {
+        match *self {
+            Self::Linear | Self::Bounded { .. } | Self::Positive => Task::Regression,
+            Self::Binary => Task::Classification { n_classes: 2 },
+            Self::Softmax { classes } | Self::Ordinal { classes } => {
+                Task::Classification { n_classes: classes }
+            }
+        }
+    }
+
+    /// Whether it is a head for classes.
+    pub const fn is_of_classes(&self) -> bool {
+        matches!(self.task(), Task::Classification { .. })
+    }
+
+    /// This head for rows of a task: the linear one becomes the one that fits classes, binary for two and softmax for more;
+    /// a number of classes that was left open is filled in.
+    ///
+    /// # Errors
+    /// [`NnError::Setting`] if it is a head for something else.
+    pub fn for_task(self, task: Task) -> Result<Self> {
+        let wrong = |expected: &'static str| Err(NnError::setting("head", format!("{self:?}"), expected));
+        let Task::Classification { n_classes } = task else {
+            return if self.is_of_classes() {
+                wrong("linear, bounded or positive for a target of numbers")
+            } else {
+                Ok(self)
+            };
+        };
+        match self {
+            Self::Linear if n_classes == 2 => Ok(Self::Binary),
+            Self::Linear | Self::Softmax { classes: 0 } => Ok(Self::Softmax { classes: n_classes }),
+            Self::Ordinal { classes: 0 } => Ok(Self::Ordinal { classes: n_classes }),
+            Self::Binary | Self::Softmax { .. } | Self::Ordinal { .. } => {
+                if self.task() == task {
+                    Ok(self)
+                } else {
+                    wrong("one for as many classes as the target has")
+                }
+            }
+            Self::Bounded { .. } | Self::Positive => {
+                wrong("binary, softmax or ordinal for a target of classes")
+            }
+        }
+    }
+
+    /// Linear units behind the last layer: one, or one for each class.
+    pub(crate) const fn n_units(&self) -> usize {
+        match *self {
+            Self::Softmax { classes } => classes,
+            _ => 1,
+        }
+    }
+
+    /// Numbers that it learns besides the weights of its units: their biases, or thresholds.
+    pub(crate) const fn n_biases(&self) -> usize {
+        match *self {
+            Self::Softmax { classes } => classes,
+            Self::Ordinal { classes } => classes.saturating_sub(1),
+            _ => 1,
+        }
+    }
+
     fn check(&self) -> Result<()> {
         match *self {
+            Self::Softmax { classes } | Self::Ordinal { classes } if !(2..=1 << 20).contains(&classes) => {
+                Err(NnError::setting(
+                    "head.classes",
+                    classes,
+                    "from 2 to 1048576; 0 only where rows say how many",
+                ))
+            }
             Self::Bounded { min, max } if !(min.is_finite() && max.is_finite() && min < max) => {
                 Err(NnError::setting(
                     "head.min..max",
@@ -283,7 +370,8 @@ impl NetworkSpec {
             };
             size = size.checked_add(own)?;
         }
-        size.checked_add(units)?.checked_add(1)
+        size.checked_add(units.checked_mul(self.head.n_units())?)?
+            .checked_add(self.head.n_biases())
     }
 
     /// Checks every setting.

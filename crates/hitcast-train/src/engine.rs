@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{CoreError, Dataset, ModelState, Seed, Stream, TensorData};
+use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Stream, Task, TensorData};
 use hitcast_nn::network::Snapshot;
 use hitcast_nn::{Loss, Mode, Network, NnError};
 use ndarray::ArrayView2;
@@ -66,7 +66,7 @@ pub trait Engine {
     ///
     /// # Errors
     /// What the engine runs into.
-    fn predict(&mut self, split: Split) -> Result<Vec<f64>>;
+    fn predict(&mut self, split: Split) -> Result<Predictions>;
 
     /// Remembers the weights as they are (or their average, where one is kept), in place of those remembered before.
     ///
@@ -200,7 +200,11 @@ impl AutogradEngine {
         validation: Option<&Dataset>,
         seed: Seed,
     ) -> Result<Self> {
-        settings.check_step()?;
+        let head = network.spec().head;
+        settings.check_step(head)?;
+        for rows in [Some(train), validation].into_iter().flatten() {
+            rows.expect_task(head.task()).map_err(NnError::from)?;
+        }
         let device = network.device();
         let mut optimizer = Optimizer::new(settings.optimizer, network.flat())?;
         if settings.weight_decay_on != DecayedParameters::All {
@@ -208,7 +212,7 @@ impl AutogradEngine {
         }
         Ok(Self {
             optimizer,
-            loss: settings.loss,
+            loss: settings.loss_for(head),
             clip_gradient_norm: settings.clip_gradient_norm,
             accumulated: None,
             ema_decay: settings.ema_decay,
@@ -239,12 +243,13 @@ impl AutogradEngine {
         let (start, length) = (rows.start as i64, rows.len() as i64);
         let all = self.shuffled.as_ref().unwrap_or(&self.train);
         let batch = all.map(|rows| rows.f_narrow(0, start, length))?;
-        let predicted = self
+        let units = self
             .network
-            .forward(&batch.features, Mode::Train(&mut self.dropout))?;
+            .units(&batch.features, Mode::Train(&mut self.dropout))?;
+        let head = self.network.spec().head;
         let loss = self
             .loss
-            .mean(&predicted, &batch.target, batch.weights.as_ref())?;
+            .mean(head, &units, &batch.target, batch.weights.as_ref())?;
         let leaves: Vec<&Tensor> = self
             .network
             .parameters()
@@ -283,22 +288,33 @@ impl AutogradEngine {
         done
     }
 
-    fn predict_rows(&self, split: Split) -> Result<Vec<f64>> {
+    fn predict_rows(&self, split: Split) -> Result<Predictions> {
         let features = match split {
             Split::Train => Some(&self.train.features),
             Split::Validation => self.validation.as_ref().map(|rows| &rows.features),
         };
         let Some(features) = features else {
-            return Ok(Vec::new());
+            return Ok(Predictions::Regression(Vec::new()));
         };
         let mut predictions = Vec::new();
         for chunk in features.f_split(CHUNK, 0)? {
             let output = tch::no_grad(|| self.network.forward(&chunk, Mode::Evaluate))?;
             let output = output.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
-            predictions.extend(Vec::<f64>::try_from(output)?);
+            predictions.extend(Vec::<f64>::try_from(output.f_reshape([-1])?)?);
         }
-        Ok(predictions)
+        predictions_of(self.network.spec().head.task(), predictions)
     }
+}
+
+/// A network's predictions in 64 bits, those of classes made to sum to 1 but for their rounding.
+pub(crate) fn predictions_of(task: Task, mut values: Vec<f64>) -> Result<Predictions> {
+    if let Task::Classification { n_classes } = task {
+        for row in values.chunks_exact_mut(n_classes) {
+            let sum: f64 = row.iter().sum();
+            row.iter_mut().for_each(|probability| *probability /= sum);
+        }
+    }
+    Ok(Predictions::from_values(task, values).map_err(NnError::from)?)
 }
 
 /// One where weight decay applies, and zero elsewhere, as long as the parameters.
@@ -360,7 +376,7 @@ impl Engine for AutogradEngine {
         Ok(Vec::try_from(losses)?)
     }
 
-    fn predict(&mut self, split: Split) -> Result<Vec<f64>> {
+    fn predict(&mut self, split: Split) -> Result<Predictions> {
         self.with_average(|engine| engine.predict_rows(split))
     }
 

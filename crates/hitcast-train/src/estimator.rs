@@ -1,6 +1,6 @@
 //! A network behind the trait that every model stands behind.
 
-use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, StopReason};
+use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, StopReason, Task};
 use hitcast_nn::{LayerSpec, Network, NetworkModel, NetworkSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -74,14 +74,15 @@ impl NetworkEstimator {
         context: &FitContext<'_>,
     ) -> Result<(Network, Outcome)> {
         self.training.check(train.n_rows(), validation.is_some())?;
-        let mut engine = self.engine(train, train.n_rows(), train.n_rows(), validation, context)?;
+        let this = self.for_task(train.task())?;
+        let mut engine = this.engine(train, train.n_rows(), train.n_rows(), validation, context)?;
         let identity = match context.checkpoints {
-            Some(_) => identity(self, train, validation),
+            Some(_) => identity(&this, train, validation),
             None => String::new(),
         };
         let targets = Targets {
             train: Some(train.target()),
-            ..self.targets(train.n_rows(), validation, &identity)
+            ..this.targets(train.n_rows(), validation, &identity)
         };
         let outcome = trainer.run(engine.engine(), &targets, context)?;
         self.report_end(train.n_rows(), &outcome, context);
@@ -105,12 +106,13 @@ impl NetworkEstimator {
         self.training.check(n_rows, validation.is_some())?;
         let (mut buffer, first) = ShuffleBuffer::new(rows, *settings, self.training.batch_size)?;
         let held = n_rows.min(settings.buffer_rows + first.n_rows());
-        let mut engine = self.engine(&first, n_rows, held, validation, context)?;
+        let this = self.for_task(first.task())?;
+        let mut engine = this.engine(&first, n_rows, held, validation, context)?;
         let identity = match context.checkpoints {
-            Some(_) => format!("{n_rows} {settings:?} {}", identity(self, &first, validation)),
+            Some(_) => format!("{n_rows} {settings:?} {}", identity(&this, &first, validation)),
             None => String::new(),
         };
-        let targets = self.targets(n_rows, validation, &identity);
+        let targets = this.targets(n_rows, validation, &identity);
         let outcome = trainer.run_stream(engine.engine(), &mut buffer, &targets, context)?;
         self.report_end(buffer.n_rows(), &outcome, context);
         Ok((engine.into_network()?, outcome))
@@ -131,6 +133,13 @@ impl NetworkEstimator {
         self.train_stream(&mut trainer, rows, settings, validation, context)
             .and_then(fit_of)
             .map_err(|error| CoreError::model(context.name, error))
+    }
+
+    /// This estimator with the head that rows of a task take, see [`Head::for_task`](hitcast_nn::Head::for_task).
+    fn for_task(&self, task: Task) -> Result<Self> {
+        let mut this = self.clone();
+        this.network.head = self.network.head.for_task(task)?;
+        Ok(this)
     }
 
     /// The engine for training rows of which it gets `train` to begin with, `held` at a time and `n_rows` in all.
@@ -161,6 +170,7 @@ impl NetworkEstimator {
             train: None,
             validation: validation.map(Dataset::target),
             validation_weights: validation.and_then(Dataset::weights),
+            loss: self.training.loss_for(self.network.head),
             has_batch_norm: self.network.has_batch_norm(),
             identity,
         }

@@ -1,6 +1,6 @@
 //! Everything about a training run that is chosen beforehand.
 
-use hitcast_nn::Loss;
+use hitcast_nn::{Head, Loss};
 use serde::{Deserialize, Serialize};
 
 use crate::choice::EngineChoice;
@@ -18,8 +18,9 @@ pub struct TrainingSettings {
     /// Rows a step; at least 1. The last batch of an epoch may be shorter. With batch norm a last batch of one row is
     /// joined to the one before it.
     pub batch_size: usize,
-    /// What is minimised.
-    pub loss: Loss,
+    /// What is minimised; `None`: squared errors of numbers, cross-entropy of classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
     /// How weights follow gradients.
     pub optimizer: OptimizerSettings,
     /// The learning rate over time.
@@ -50,7 +51,7 @@ impl Default for TrainingSettings {
         Self {
             epochs: 50,
             batch_size: 64,
-            loss: Loss::default(),
+            loss: None,
             optimizer: OptimizerSettings::default(),
             schedule: Schedule::default(),
             early_stopping: None,
@@ -64,9 +65,18 @@ impl Default for TrainingSettings {
 }
 
 impl TrainingSettings {
-    /// Checks the settings that concern a single step.
-    pub(crate) fn check_step(&self) -> Result<()> {
-        self.loss.check()?;
+    /// What is minimised by a network with this head.
+    pub fn loss_for(&self, head: Head) -> Loss {
+        self.loss.unwrap_or_else(|| Loss::of_task(head.task()))
+    }
+
+    /// Checks the settings that concern a single step of a network with this head.
+    pub(crate) fn check_step(&self, head: Head) -> Result<()> {
+        self.loss_for(head).check_for(head)?;
+        self.check_update()
+    }
+
+    fn check_update(&self) -> Result<()> {
         self.optimizer.check()?;
         if let Some(norm) = self.clip_gradient_norm {
             positive("clip_gradient_norm", norm)?;
@@ -90,7 +100,10 @@ impl TrainingSettings {
             let expected = format!("from 1 to the {training_rows} training rows");
             return Err(TrainError::setting("batch_size", self.batch_size, expected));
         }
-        self.check_step()?;
+        if let Some(loss) = self.loss {
+            loss.check()?;
+        }
+        self.check_update()?;
         self.schedule.check()?;
         if let Some(early_stopping) = &self.early_stopping {
             early_stopping.check()?;

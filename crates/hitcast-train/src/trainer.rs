@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Instant;
 
-use hitcast_core::{EpochRecord, Event, FitContext, Seed, StopReason};
-use hitcast_metrics::RegressionMetrics;
+use hitcast_core::{EpochRecord, Event, FitContext, Predictions, Seed, StopReason};
+use hitcast_metrics::{ConfusionMatrix, RegressionMetrics, likeliest};
+use hitcast_nn::Loss;
 
 use crate::callback::Callback;
 use crate::checkpoint::{Checkpoint, CheckpointFolder};
@@ -42,10 +43,12 @@ impl std::fmt::Debug for Trainer<'_> {
 pub struct Targets<'a> {
     /// Training rows of an epoch.
     pub n_train: usize,
-    /// Of the training rows, if the engine holds them all; else only their losses are told.
+    /// Of the training rows, of classes their numbers, if the engine holds them all; else only their losses are told.
     pub train: Option<&'a [f64]>,
     /// Of the validation rows, if there are any.
     pub validation: Option<&'a [f64]>,
+    /// What is minimised, which the validation rows are measured by.
+    pub loss: Loss,
     /// What the validation loss is weighted by.
     pub validation_weights: Option<&'a [f64]>,
     /// Whether a batch of one row must be avoided.
@@ -367,7 +370,7 @@ impl Run<'_, '_> {
         weights: Option<&[f64]>,
     ) -> Result<(BTreeMap<String, f64>, f64)> {
         let predicted = self.engine.predict(split)?;
-        if let Some(&value) = predicted.iter().find(|v| !v.is_finite()) {
+        if let Some(&value) = predicted.values().iter().find(|v| !v.is_finite()) {
             let split = match split {
                 Split::Train => "training",
                 Split::Validation => "validation",
@@ -378,13 +381,8 @@ impl Run<'_, '_> {
                 value,
             });
         }
-        let metrics = RegressionMetrics::compute(target, &predicted)?;
-        let named = [("rmse", metrics.rmse), ("mae", metrics.mae), ("r2", metrics.r2)];
-        let named = named
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
-        Ok((named, self.settings.loss.mean_of(&predicted, target, weights)))
+        let loss = self.targets.loss.mean_of(&predicted, target, weights);
+        Ok((epoch_metrics(&predicted, target)?, loss))
     }
 
     /// Goes on from the newest checkpoint, if there is one; gives why the run had ended, if it had.
@@ -438,6 +436,30 @@ impl Run<'_, '_> {
             stopped,
         })
     }
+}
+
+/// The metrics that are worth their time after every epoch.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn epoch_metrics(predicted: &Predictions, target: &[f64]) -> Result<BTreeMap<String, f64>> {
+    let named = match predicted {
+        Predictions::Classification(probabilities) => {
+            let actual: Vec<usize> = target.iter().map(|&class| class as usize).collect();
+            let likeliest = likeliest(probabilities.view());
+            let confusion = ConfusionMatrix::compute(&actual, &likeliest, probabilities.ncols())?;
+            vec![
+                ("accuracy", confusion.accuracy()),
+                ("balanced_accuracy", confusion.balanced_accuracy()),
+            ]
+        }
+        other => {
+            let metrics = RegressionMetrics::compute(target, &other.values())?;
+            vec![("rmse", metrics.rmse), ("mae", metrics.mae), ("r2", metrics.r2)]
+        }
+    };
+    Ok(named
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect())
 }
 
 /// The seed of an epoch's order, which does not depend on the epochs before it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{CoreError, Dataset, ModelState, Seed, TensorData};
+use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Task, TensorData};
 use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::mask::MaskGenerator;
 use hitcast_kernels::optimizer::average;
@@ -14,7 +14,7 @@ use tch::Device;
 
 use super::flat_optimizer::FlatOptimizer;
 use super::{Plan, Rows};
-use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, prefixed, take_prefixed};
+use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, predictions_of, prefixed, take_prefixed};
 use crate::error::{Result, TrainError};
 use crate::settings::TrainingSettings;
 
@@ -24,6 +24,7 @@ use crate::settings::TrainingSettings;
 /// others, from the same seed.
 #[derive(Debug)]
 pub struct PlanEngine {
+    task: Task,
     plan: Plan,
     optimizer: FlatOptimizer,
     clip_gradient_norm: Option<f64>,
@@ -101,8 +102,10 @@ impl PlanEngine {
         validation: Option<&Dataset>,
         seed: Seed,
     ) -> Result<Option<Self>> {
-        settings.check_step()?;
+        let head = network.spec().head;
+        settings.check_step(head)?;
         for data in [Some(train), validation].into_iter().flatten() {
+            data.expect_task(head.task()).map_err(NnError::from)?;
             if data.n_features() != network.n_inputs() {
                 return Err(TrainError::Columns {
                     training: network.n_inputs(),
@@ -117,12 +120,19 @@ impl PlanEngine {
             return Ok(None);
         }
         let level = Level::best();
-        let Some(plan) = Plan::new(network, level, settings.loss, &mut seed.stream("dropout"))? else {
+        let Some(plan) = Plan::new(
+            network,
+            level,
+            settings.loss_for(head),
+            &mut seed.stream("dropout"),
+        )?
+        else {
             return Ok(None);
         };
         let groups = plan.parameter_axes();
         let groups = groups.map(|(range, axes)| (range, settings.weight_decay_on.includes(axes)));
         Ok(Some(Self {
+            task: head.task(),
             optimizer: FlatOptimizer::new(settings.optimizer, groups),
             clip_gradient_norm: settings.clip_gradient_norm,
             train: Rows::new(train),
@@ -242,7 +252,7 @@ impl Engine for PlanEngine {
         Ok(std::mem::take(&mut self.losses))
     }
 
-    fn predict(&mut self, split: Split) -> Result<Vec<f64>> {
+    fn predict(&mut self, split: Split) -> Result<Predictions> {
         self.exchange();
         let rows = match split {
             Split::Train => Some(&self.train),
@@ -250,7 +260,7 @@ impl Engine for PlanEngine {
         };
         let predictions = rows.map(|rows| self.plan.predict(rows)).unwrap_or_default();
         self.exchange();
-        Ok(predictions)
+        predictions_of(self.task, predictions)
     }
 
     fn remember(&mut self) -> Result<()> {

@@ -27,10 +27,10 @@ use hitcast_core::{ModelState, Stream, TensorData, TensorValues};
 use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::mask::MaskGenerator;
 use hitcast_kernels::{Buffer, Level, layout, padded};
-use hitcast_nn::{HeadFunction, LayerSpec, Loss, Network, NetworkSpec};
+use hitcast_nn::{ClassFunction, ClassLoss, Head, HeadFunction, LayerSpec, Loss, Network, NetworkSpec};
 
 use crate::error::{Result, TrainError};
-use output::{LossFunction, Output};
+use output::{ClassRows, End, NumberLoss, Output, Unit};
 pub(crate) use rows::Rows;
 use stage::{Linear, Norm, Stage};
 
@@ -118,17 +118,11 @@ impl Plan {
     ) -> Result<Option<Self>> {
         let (spec, n_inputs) = (network.spec(), network.n_inputs());
         let mut draft = Draft::default();
-        let known = (draft.stages(spec, n_inputs), LossFunction::of(loss));
-        let (Some(stages), Some(loss)) = known else {
+        let Some(mut stages) = draft.stages(spec, n_inputs) else {
             return Ok(None);
         };
-        let units = stages.last().map_or(n_inputs, |stage| stage.units);
-        let output = Output {
-            head: HeadFunction::of(spec.head),
-            loss,
-            weight: draft.parameter("head.weight".to_owned(), &[1, units]),
-            bias: draft.parameter("head.bias".to_owned(), &[1]),
-            units,
+        let Some(output) = draft.output(spec.head, loss, n_inputs, &mut stages) else {
+            return Ok(None);
         };
         let (n_parameters, n_statistics) = (draft.n_parameters, draft.n_statistics);
         let mut plan = Self {
@@ -268,21 +262,24 @@ impl Plan {
         mean
     }
 
-    /// The predictions for all rows in their own order, without dropout and by running statistics.
+    /// The predictions for all rows in their own order, row by row, without dropout and by running statistics.
     pub(crate) fn predict(&mut self, rows: &Rows) -> Vec<f64> {
         let _flush = FlushDenormals::begin();
         self.prepare_weights();
         for stage in &mut self.stages {
             stage.prepare_statistics(&self.parameters, &self.statistics);
         }
-        let mut predictions = Vec::with_capacity(rows.len());
+        let mut predictions = Vec::with_capacity(rows.len() * self.output.width());
         for first in (0..rows.len()).step_by(BLOCK_ROWS) {
             let n = BLOCK_ROWS.min(rows.len() - first);
             rows.features.copy(self.stride, first, n, &mut self.features);
             self.forward(n, false);
-            let predicted = &mut self.predicted[..n];
-            self.output.activate(predicted);
-            predictions.extend(predicted.iter().map(|&v| f64::from(v)));
+            let input = match self.stages.last() {
+                Some(last) => (&last.output[..], last.stride),
+                None => (&self.features[..], self.stride),
+            };
+            self.output
+                .predict(&self.predicted[..n], input, &self.parameters, &mut predictions);
         }
         predictions
     }
@@ -315,13 +312,20 @@ impl Plan {
     /// Adds the gradient of `share` times the sum of the losses, weighted or not; returns that sum.
     fn backward(&mut self, n: usize, share: f32, weighted: bool) -> f64 {
         let weights = weighted.then_some(&self.weights[..n]);
-        let total = self
-            .output
-            .loss_gradient(&mut self.predicted[..n], &self.target[..n], weights, share);
         let (input, factors) = match self.stages.last() {
             Some(last) => ((&last.output[..], last.stride), Some(last.factors())),
             None => ((&self.features[..], self.stride), None),
         };
+        let total = self.output.loss_gradient(
+            &mut self.predicted[..n],
+            input,
+            &mut self.behind,
+            &self.target[..n],
+            weights,
+            share,
+            &self.parameters,
+            &mut self.gradient,
+        );
         self.output.backward(
             self.level,
             &self.predicted[..n],
@@ -420,6 +424,61 @@ impl Draft {
         start
     }
 
+    /// What is behind the stages, to which softmax adds the one that gives its logits; `None` if the head or the loss is of a
+    /// kind that plans do not know.
+    fn output(&mut self, head: Head, loss: Loss, n_inputs: usize, stages: &mut Vec<Stage>) -> Option<Output> {
+        let inputs = stages.last().map_or(n_inputs, |stage| stage.units);
+        let (name, bias) = ("head.weight".to_owned(), "head.bias".to_owned());
+        let classes = || Some((ClassFunction::of(head)?, ClassLoss::of(loss)?));
+        if let Head::Softmax { classes: k } = head {
+            let (function, loss) = classes()?;
+            stages.push(self.linear(name, Some(bias), inputs, k, stages.is_empty()));
+            return Some(Output::Softmax(ClassRows::new(function, loss, k, k)));
+        }
+        let weight = self.parameter(name, &[1, inputs]);
+        let (bias, end) = match head {
+            Head::Ordinal { classes: k } => {
+                let (function, loss) = classes()?;
+                let rows = ClassRows::new(function, loss, k - 1, k);
+                let thresholds = self.parameter("head.thresholds".to_owned(), &[k - 1]);
+                (None, End::Ordinal { thresholds, rows })
+            }
+            Head::Binary => {
+                let (function, loss) = classes()?;
+                let rows = ClassRows::new(function, loss, 1, 2);
+                (Some(self.parameter(bias, &[1])), End::Binary(rows))
+            }
+            _ => {
+                let (head, loss) = (HeadFunction::of(head)?, NumberLoss::of(loss)?);
+                (Some(self.parameter(bias, &[1])), End::Number { head, loss })
+            }
+        };
+        Some(Output::Unit(Unit {
+            weight,
+            bias,
+            inputs,
+            end,
+        }))
+    }
+
+    /// A linear layer, the first of all or not.
+    fn linear(
+        &mut self,
+        weight: String,
+        bias: Option<String>,
+        inputs: usize,
+        units: usize,
+        is_first: bool,
+    ) -> Stage {
+        let weight = if is_first {
+            self.transposed(weight, &[units, inputs])
+        } else {
+            self.parameter(weight, &[units, inputs])
+        };
+        let bias = bias.map(|bias| self.parameter(bias, &[units]));
+        Stage::new(units, Some(Linear::new(inputs, units, weight, bias, is_first)))
+    }
+
     /// `None` if a layer is of a kind that plans do not know.
     fn stages(&mut self, spec: &NetworkSpec, n_inputs: usize) -> Option<Vec<Stage>> {
         let mut stages: Vec<Stage> = Vec::new();
@@ -428,18 +487,9 @@ impl Draft {
             let prefix = format!("layers.{index}");
             match *layer {
                 LayerSpec::Linear { units: out, bias } => {
-                    let (name, shape, is_first) =
-                        (format!("{prefix}.weight"), [out, units], stages.is_empty());
-                    let weight = if is_first {
-                        self.transposed(name, &shape)
-                    } else {
-                        self.parameter(name, &shape)
-                    };
-                    let bias = bias.then(|| self.parameter(format!("{prefix}.bias"), &[out]));
-                    stages.push(Stage::new(
-                        out,
-                        Some(Linear::new(units, out, weight, bias, is_first)),
-                    ));
+                    let bias = bias.then(|| format!("{prefix}.bias"));
+                    let stage = self.linear(format!("{prefix}.weight"), bias, units, out, stages.is_empty());
+                    stages.push(stage);
                     units = out;
                 }
                 LayerSpec::BatchNorm { momentum, epsilon } => {

@@ -1,7 +1,7 @@
 //! The plan against automatic differentiation by libtorch in `f64` and `f32`, with the masks that the plan drew.
 
 use hitcast_core::dataset::FeatureColumn;
-use hitcast_core::{Dataset, Features, Seed};
+use hitcast_core::{Dataset, Features, Seed, Task};
 use hitcast_kernels::Level;
 use hitcast_nn::{Activation, Head, LayerSpec, Loss, Network, NetworkSpec};
 use ndarray::Array2;
@@ -36,7 +36,10 @@ fn specs() -> impl Strategy<Value = NetworkSpec> {
     let heads = prop_oneof![
         Just(Head::Linear),
         Just(Head::Bounded { min: -1.0, max: 2.0 }),
-        Just(Head::Positive)
+        Just(Head::Positive),
+        Just(Head::Binary),
+        (2_usize..20).prop_map(|classes| Head::Softmax { classes }),
+        (2_usize..6).prop_map(|classes| Head::Ordinal { classes }),
     ];
     (prop::collection::vec(layers(), 0..9), heads).prop_map(|(layers, head)| NetworkSpec {
         layers,
@@ -45,19 +48,32 @@ fn specs() -> impl Strategy<Value = NetworkSpec> {
     })
 }
 
-fn losses() -> impl Strategy<Value = Loss> {
-    prop_oneof![Just(Loss::Mse), Just(Loss::Mae), Just(Loss::Huber { delta: 0.6 })]
+/// One for numbers, and one for classes.
+fn losses() -> impl Strategy<Value = [Loss; 2]> {
+    let numbers = prop_oneof![Just(Loss::Mse), Just(Loss::Mae), Just(Loss::Huber { delta: 0.6 })];
+    let classes = prop_oneof![
+        Just(Loss::CrossEntropy { label_smoothing: 0.0 }),
+        Just(Loss::CrossEntropy { label_smoothing: 0.2 }),
+        (0.0..3.0).prop_map(|gamma| Loss::Focal { gamma })
+    ];
+    (numbers, classes).prop_map(|(numbers, classes)| [numbers, classes])
 }
 
-fn data(rows: usize, inputs: usize, weighted: bool, seed: u64) -> Dataset {
+fn data(rows: usize, inputs: usize, task: Task, weighted: bool, seed: u64) -> Dataset {
     let mut stream = Seed::new(seed).stream("data");
     #[allow(clippy::cast_possible_truncation)]
     let x = Array2::from_shape_simple_fn((rows, inputs), || stream.normal() as f32);
     let columns = (0..inputs)
         .map(|n| FeatureColumn::plain(format!("x{n}")))
         .collect();
-    let y = (0..rows).map(|_| stream.normal()).collect();
-    let data = Dataset::new(Features::new(x, columns).unwrap(), y).unwrap();
+    let features = Features::new(x, columns).unwrap();
+    let data = match task {
+        Task::Classification { n_classes } => {
+            let classes: Vec<usize> = (0..rows).map(|_| stream.below(n_classes)).collect();
+            Dataset::of_classes(features, &classes, n_classes).unwrap()
+        }
+        _ => Dataset::new(features, (0..rows).map(|_| stream.normal()).collect()).unwrap(),
+    };
     if !weighted {
         return data;
     }
@@ -174,20 +190,27 @@ fn reference(
             _ => units,
         };
     }
-    let (weight, bias) = (leaf("head.weight".to_owned()), leaf("head.bias".to_owned()));
-    let unit = units.linear(&weight, Some(&bias)).squeeze_dim(1);
-    let predicted = match network.spec().head {
-        Head::Bounded { min, max } => unit.sigmoid() * (max - min) + min,
-        Head::Positive => unit.softplus(),
-        _ => unit,
+    let head = network.spec().head;
+    let weight = leaf("head.weight".to_owned());
+    let units = match head {
+        Head::Ordinal { .. } => {
+            let learned = leaf("head.thresholds".to_owned());
+            let steps = learned.slice(0, 1, None, 1).softplus();
+            let thresholds = Tensor::cat(&[learned.slice(0, 0, 1, 1), steps], 0).cumsum(0, kind);
+            thresholds.unsqueeze(0) - units.linear(&weight, None::<&Tensor>)
+        }
+        Head::Softmax { .. } => units.linear(&weight, Some(&leaf("head.bias".to_owned()))),
+        _ => units
+            .linear(&weight, Some(&leaf("head.bias".to_owned())))
+            .squeeze_dim(1),
     };
     let target = Tensor::from_slice(&y).to_kind(kind);
-    near_kink |= matches!(loss, Loss::Mae) && near_zero(&(&predicted - &target));
+    near_kink |= matches!(loss, Loss::Mae) && near_zero(&(head.predict(&units).unwrap() - &target));
     let weights = data.weights().map(|weights| {
         let mean = weights.iter().sum::<f64>() / weights.len() as f64;
         Tensor::from_slice(&index.iter().map(|&row| weights[row] / mean).collect::<Vec<_>>()).to_kind(kind)
     });
-    let loss = loss.mean(&predicted, &target, weights.as_ref()).unwrap();
+    let loss = loss.mean(head, &units, &target, weights.as_ref()).unwrap();
     let gradients = Tensor::run_backward(&[&loss], &leaves.iter().collect::<Vec<_>>(), false, false);
     Reference {
         loss: loss.double_value(&[]),
@@ -216,8 +239,19 @@ fn is_near(what: &str, ours: &[f32], libtorch: &[f64], exact: &[f64]) -> Result<
     Ok(())
 }
 
-fn agree(spec: &NetworkSpec, loss: Loss, rows: usize, inputs: usize, seed: u64) -> Result<(), TestCaseError> {
-    let data = data(rows + 3, inputs, seed.is_multiple_of(2), seed);
+fn agree(
+    spec: &NetworkSpec,
+    [of_numbers, of_classes]: [Loss; 2],
+    rows: usize,
+    inputs: usize,
+    seed: u64,
+) -> Result<(), TestCaseError> {
+    let data = data(rows + 3, inputs, spec.head.task(), seed.is_multiple_of(2), seed);
+    let loss = if spec.head.is_of_classes() {
+        of_classes
+    } else {
+        of_numbers
+    };
     let order: Vec<u32> = Seed::new(seed).stream("order").permutation(rows + 3)[..rows]
         .iter()
         .map(|&row| u32::try_from(row).unwrap())
@@ -269,7 +303,7 @@ proptest! {
 #[test]
 fn batches_of_several_blocks_agree_too() {
     let spec = NetworkSpec::mlp(&[33, 16]);
-    let tries = (0..8).map(|seed| agree(&spec, Loss::Mse, 300, 10, seed));
+    let tries = (0..8).map(|seed| agree(&spec, [Loss::Mse; 2], 300, 10, seed));
     let mut agreed = 0;
     for outcome in tries {
         match outcome {
@@ -283,28 +317,42 @@ fn batches_of_several_blocks_agree_too() {
 
 #[test]
 fn predictions_are_those_of_the_network() {
-    let spec = NetworkSpec::mlp(&[20, 7]).with_batch_norm().with_dropout(0.3);
-    let data = data(290, 10, false, 5);
-    let network = Network::new(&spec, 10, Device::Cpu, Seed::new(1)).unwrap();
-    let rows = Rows::new(&data);
-    for level in Level::available() {
-        let plan = Plan::new(&network, level, Loss::Mse, &mut Seed::new(1).stream("dropout")).unwrap();
-        let mut plan = plan.unwrap();
-        // One step's statistics, so that they are not those at the start.
-        plan.loss_and_gradient(&rows, &(0..290).collect::<Vec<_>>());
-        let mut network = Network::new(&spec, 10, Device::Cpu, Seed::new(2)).unwrap();
-        let settings = network.state().unwrap().settings;
-        network.load_state(&plan.state(settings).unwrap()).unwrap();
-        let x = data.features().matrix();
-        let x = Tensor::from_slice(x.as_slice().unwrap()).reshape([290, 10]);
-        let theirs = tch::no_grad(|| network.forward(&x, hitcast_nn::Mode::Evaluate)).unwrap();
-        let theirs = Vec::<f32>::try_from(theirs).unwrap();
-        for (ours, theirs) in plan.predict(&rows).iter().zip(theirs) {
-            assert!(
-                (ours - f64::from(theirs)).abs() < 1e-5,
-                "{}: {ours} instead of {theirs}",
-                level.name()
-            );
+    let heads = [
+        Head::Linear,
+        Head::Binary,
+        Head::Softmax { classes: 3 },
+        Head::Ordinal { classes: 4 },
+    ];
+    for head in heads {
+        let spec = NetworkSpec::mlp(&[20, 7])
+            .with_batch_norm()
+            .with_dropout(0.3)
+            .with_head(head);
+        let data = data(290, 10, head.task(), false, 5);
+        let network = Network::new(&spec, 10, Device::Cpu, Seed::new(1)).unwrap();
+        let rows = Rows::new(&data);
+        let loss = Loss::of_task(head.task());
+        for level in Level::available() {
+            let plan = Plan::new(&network, level, loss, &mut Seed::new(1).stream("dropout")).unwrap();
+            let mut plan = plan.unwrap();
+            // One step's statistics, so that they are not those at the start.
+            plan.loss_and_gradient(&rows, &(0..290).collect::<Vec<_>>());
+            let mut network = Network::new(&spec, 10, Device::Cpu, Seed::new(2)).unwrap();
+            let settings = network.state().unwrap().settings;
+            network.load_state(&plan.state(settings).unwrap()).unwrap();
+            let x = data.features().matrix();
+            let x = Tensor::from_slice(x.as_slice().unwrap()).reshape([290, 10]);
+            let theirs = tch::no_grad(|| network.forward(&x, hitcast_nn::Mode::Evaluate)).unwrap();
+            let theirs = Vec::<f32>::try_from(theirs.reshape([-1])).unwrap();
+            let ours = plan.predict(&rows);
+            assert_eq!(ours.len(), theirs.len());
+            for (ours, theirs) in ours.iter().zip(theirs) {
+                assert!(
+                    (ours - f64::from(theirs)).abs() < 1e-5,
+                    "{head:?} {}: {ours} instead of {theirs}",
+                    level.name()
+                );
+            }
         }
     }
 }

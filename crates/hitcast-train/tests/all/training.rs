@@ -147,7 +147,7 @@ fn early_stopping_brings_the_best_weights_back() -> Outcome {
 
     let validation = data(200, 2)?;
     let predicted = fit.model.predict_features(validation.features())?;
-    let again = Loss::Mse.mean_of(predicted.values(), validation.target(), None);
+    let again = Loss::Mse.mean_of(&predicted, validation.target(), None);
     approx::assert_relative_eq!(again, loss(&fit.history[best - 1]), max_relative = 1e-6);
     Ok(())
 }
@@ -345,7 +345,7 @@ fn a_cuda_device_that_is_not_there_is_an_error_and_one_that_is_gives_the_same_ne
         on_cpu.model.predict_features(train.features())?,
         on_cuda.model.predict_features(train.features())?,
     );
-    for (cpu, cuda) in on_cpu.values().iter().zip(on_cuda.values()) {
+    for (cpu, cuda) in on_cpu.values().iter().zip(on_cuda.values().iter()) {
         approx::assert_relative_eq!(*cpu, *cuda, max_relative = 1e-3);
     }
     Ok(())
@@ -506,5 +506,106 @@ fn many_fits_at_once_learn_what_each_learns_alone() -> Outcome {
     assert_eq!(states(2)?, alone);
     assert_eq!(states(4)?, alone);
     assert_ne!(alone[0], alone[1]);
+    Ok(())
+}
+
+/// Three classes by rings around the middle, ordered from the inside out, which no line divides.
+fn rings(rows: usize, seed: u64, n_classes: usize) -> Result<Dataset, Box<dyn Error>> {
+    let numbers = data(rows, seed)?;
+    let class = |row: ndarray::ArrayView1<'_, f32>| {
+        let radius = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+        ((radius / 1.2) as usize).min(n_classes - 1)
+    };
+    let matrix = numbers.features().matrix();
+    let classes: Vec<usize> = matrix.rows().into_iter().map(class).collect();
+    Ok(Dataset::of_classes(
+        numbers.features().clone(),
+        &classes,
+        n_classes,
+    )?)
+}
+
+#[test]
+fn every_head_of_classes_learns_with_either_engine() -> Outcome {
+    let stop = StopSignal::new();
+    let context = FitContext::quiet("test", Seed::new(3), &stop);
+    let smooth = Loss::CrossEntropy {
+        label_smoothing: 0.05,
+    };
+    for (head, n_classes, loss) in [
+        (Head::Linear, 2, None),
+        (Head::Linear, 3, None),
+        (Head::Binary, 2, Some(Loss::Focal { gamma: 2.0 })),
+        (Head::Softmax { classes: 0 }, 3, Some(smooth)),
+        (Head::Ordinal { classes: 0 }, 3, None),
+    ] {
+        let (train, validation) = (rings(1500, 1, n_classes)?, rings(600, 2, n_classes)?);
+        let mut of_engines = Vec::new();
+        for engine in [EngineChoice::Plan, EngineChoice::Autograd] {
+            let mut estimator = estimator(25);
+            estimator.network = NetworkSpec::mlp(&[24]).with_head(head);
+            estimator.training.loss = loss;
+            estimator.training.engine = engine;
+            let fit = estimator.fit(&train, Some(&validation), &context)?;
+            let record = &fit.history[fit.history.len() - 1];
+            assert!(
+                record.validation["accuracy"] > 0.85,
+                "{head:?} {engine:?}: {record:?}"
+            );
+            assert!(record.validation_loss < fit.history[0].validation_loss);
+            let predictions = fit.model.predict_features(validation.features())?;
+            let probabilities = predictions.probabilities().ok_or("numbers")?;
+            assert_eq!(probabilities.dim(), (600, n_classes));
+            for row in probabilities.rows() {
+                assert!((row.sum() - 1.0).abs() < 1e-12 && row.iter().all(|p| (0.0..=1.0).contains(p)));
+            }
+            of_engines.push(predictions.into_values());
+        }
+        for (plan, autograd) in of_engines[0].iter().zip(&of_engines[1]) {
+            assert!((plan - autograd).abs() < 1e-3, "{head:?}: {plan} {autograd}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn heads_and_losses_of_something_else_are_refused_in_words() -> Outcome {
+    let stop = StopSignal::new();
+    let context = FitContext::quiet("test", Seed::new(3), &stop);
+    let (numbers, classes) = (data(200, 1)?, rings(200, 1, 3)?);
+    let message = |head: Head, loss: Option<Loss>, train: &Dataset| {
+        let mut estimator = estimator(1);
+        estimator.network = NetworkSpec::mlp(&[4]).with_head(head);
+        estimator.training.loss = loss;
+        let error = estimator.fit(train, None, &context).unwrap_err();
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    };
+    for (head, loss, train, part) in [
+        (Head::Binary, None, &numbers, "for a target of numbers"),
+        (Head::Binary, None, &classes, "as many classes as the target has"),
+        (
+            Head::Softmax { classes: 4 },
+            None,
+            &classes,
+            "as many classes as the target has",
+        ),
+        (Head::Positive, None, &classes, "for a target of classes"),
+        (Head::Linear, Some(Loss::Mse), &classes, "cross_entropy or focal"),
+        (
+            Head::Linear,
+            Some(Loss::Focal { gamma: 1.0 }),
+            &numbers,
+            "mse, mae or huber",
+        ),
+    ] {
+        let message = message(head, loss, train);
+        assert!(message.contains(part), "{message}");
+    }
     Ok(())
 }
