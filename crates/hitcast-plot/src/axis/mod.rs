@@ -13,6 +13,7 @@ pub(crate) use panel::Panel;
 
 use crate::stats::density::widened;
 use crate::stats::{float, range};
+use crate::text::Fonts;
 
 /// How the numbers of an axis are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub(crate) struct Axis {
     pub(crate) tick_size: f64,
     /// Size of the label, in pixels.
     pub(crate) label_size: f64,
+    /// Room for the ticks' labels beside the frame at least, in pixels.
+    pub(crate) reserved: f64,
 }
 
 impl Axis {
@@ -64,6 +67,7 @@ impl Axis {
             ticks: true,
             tick_size: 16.0,
             label_size: 18.0,
+            reserved: 0.0,
         }
     }
 
@@ -139,6 +143,19 @@ impl Axis {
             label_size: 15.0,
             ..self
         }
+    }
+
+    /// Two axes with the same room for their ticks' labels, so that frames above each other begin at the same column.
+    pub(crate) fn aligned(mut self, mut other: Self, fonts: &Fonts<'_>) -> [Self; 2] {
+        let widest = |axis: &Self| {
+            let texts = (1..=10).flat_map(|n| axis.numbers(n));
+            let widths = texts.map(|(_, text)| fonts.width(&text, axis.tick_size));
+            widths.fold(0.0, f64::max)
+        };
+        let reserved = widest(&self).max(widest(&other));
+        self.reserved = reserved;
+        other.reserved = reserved;
+        [self, other]
     }
 
     /// Where a value lies, from 0 to 1 between the ends.

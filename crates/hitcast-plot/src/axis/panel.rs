@@ -40,7 +40,7 @@ impl Panel {
             _ => Vec::new(),
         };
         // The height is known well enough to count ticks before the width of their labels is.
-        let y_numbers = y.numbers(ticks_for(area.height - 60.0, 58.0));
+        let y_numbers = y.numbers(ticks_for(area.height - 60.0, 58.0).max(2));
         let widest = |texts: &mut dyn Iterator<Item = &str>, size: f64| {
             texts.map(|text| canvas.measure(text, size)).fold(0.0, f64::max)
         };
@@ -49,7 +49,7 @@ impl Panel {
             .map(String::as_str)
             .chain(y_numbers.iter().map(|(_, text)| text.as_str()));
         let y_width = if y.ticks {
-            widest(&mut y_texts.into_iter(), y.tick_size) + TICK + GAP
+            widest(&mut y_texts.into_iter(), y.tick_size).max(y.reserved) + TICK + GAP
         } else {
             0.0
         };

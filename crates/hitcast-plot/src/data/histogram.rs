@@ -205,7 +205,7 @@ fn draw_bars(canvas: &mut Canvas<'_>, body: Rect, bins: &Bins, shapes: &[Shape],
             let gap = if several || right - left < 5.0 { 0.0 } else { 1.0 };
             let bar = Rect::new(left + gap / 2.0, top, right - left - gap, bottom - top);
             if *height > 0.0 {
-                canvas.rect(bar, shape.color.alpha(if several { 0.22 } else { 0.75 }));
+                canvas.rect(bar, shape.color.alpha(if several { 0.16 } else { 0.75 }));
             }
         }
         if several && shape.curve.is_empty() {

@@ -192,7 +192,11 @@ impl Scatter {
                 }
                 canvas.clip(panel.frame);
                 for (line, ends, color) in &lines {
-                    draw_line(canvas, &panel, line, *ends, *color, confidence);
+                    draw_band(canvas, &panel, line, *ends, *color, confidence);
+                }
+                for (line, ends, color) in &lines {
+                    let ends = ends.map(|x| panel.at(x, line.at(x)));
+                    canvas.polyline(ends, Stroke::new(*color, 3.0));
                 }
                 canvas.unclip();
             },
@@ -291,7 +295,7 @@ pub(crate) fn dots(n: usize) -> (f64, f32) {
     }
 }
 
-fn draw_line(
+fn draw_band(
     canvas: &mut Canvas<'_>,
     panel: &Panel,
     line: &LeastSquares,
@@ -305,8 +309,7 @@ fn draw_line(
         xs.clone().map(|x| panel.at(x, y(x))).collect()
     };
     canvas.band(&edge(-1.0), &edge(1.0), color.alpha(0.22));
-    // A white rim keeps the line apart from dots of its colour.
+    // A white rim keeps the line, which comes last, apart from dots of its colour.
     let ends = [panel.at(from, line.at(from)), panel.at(to, line.at(to))];
     canvas.polyline(ends, Stroke::new(crate::color::WHITE, 5.0));
-    canvas.polyline(ends, Stroke::new(color, 3.0));
 }

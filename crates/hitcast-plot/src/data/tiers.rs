@@ -145,7 +145,7 @@ fn draw(canvas: &mut crate::draw::Canvas<'_>, area: Rect, feature: &Feature) {
         Axis::from_zero(highest).no_ticks(),
     );
     let all_constant = feature.tiers.iter().all(|(_, curve, _)| curve.is_empty());
-    for (color, curve, median) in &feature.tiers {
+    for (color, curve, _) in &feature.tiers {
         let line: Vec<[f64; 2]> = curve.iter().map(|[x, y]| panel.at(*x, *y)).collect();
         if let (Some(first), Some(last)) = (line.first(), line.last()) {
             let floor = [[first[0], panel.frame.bottom()], [last[0], panel.frame.bottom()]];
@@ -155,8 +155,10 @@ fn draw(canvas: &mut crate::draw::Canvas<'_>, area: Rect, feature: &Feature) {
             );
         }
         canvas.polyline(line, Stroke::new(*color, 2.2));
-        let x = panel.x(*median);
-        let bottom = panel.frame.bottom();
+    }
+    // On top of all areas, so that their colours are those of the legend.
+    for (color, _, median) in &feature.tiers {
+        let (x, bottom) = (panel.x(*median), panel.frame.bottom());
         canvas.line([x, bottom], [x, bottom - 14.0], Stroke::new(*color, 3.0));
     }
     if all_constant {

@@ -127,20 +127,11 @@ impl Timeline {
                 let counts = Axis::from_zero(points.iter().map(|p| float(p.n)))
                     .format(Format::Integer)
                     .label("Rows");
-                // Both panels begin at the same column, whatever their labels are.
-                let room = |axis: &Axis, canvas: &crate::draw::Canvas<'_>, n| {
-                    axis.numbers(n)
-                        .iter()
-                        .map(|(_, text)| canvas.measure(text, axis.tick_size))
-                        .fold(0.0, f64::max)
-                };
-                let (wide, narrow) = (room(&y_axis, canvas, 8), room(&counts, canvas, 2));
-                let shift = |own: f64| (wide.max(narrow) - own).max(0.0);
+                let [y_axis, counts] = y_axis.aligned(counts, canvas.fonts);
                 let top = Rect {
                     height: body.height - strip - 10.0,
                     ..body
-                }
-                .inset(shift(wide), 0.0, 0.0, 0.0);
+                };
                 let panel = Panel::new(canvas, top, x_axis(), y_axis);
                 let edge = |pick: fn(&Year) -> f64| -> Vec<[f64; 2]> {
                     points.iter().map(|p| panel.at(p.year, pick(p))).collect()
@@ -160,12 +151,7 @@ impl Timeline {
                     );
                 }
                 canvas.polyline(line, Stroke::new(BLUE, 3.0));
-                let bottom = Rect::new(body.x, body.bottom() - strip, body.width, strip).inset(
-                    shift(narrow),
-                    0.0,
-                    0.0,
-                    0.0,
-                );
+                let bottom = Rect::new(body.x, body.bottom() - strip, body.width, strip);
                 let below = Panel::new(canvas, bottom, x_axis().label(&x).no_grid(), counts);
                 let width = (below.x(1.0) - below.x(0.0)).abs().min(40.0) * 0.8;
                 for p in &points {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::axis::{Axis, Panel, ticks};
 use crate::classes::{left_out, rows_shown};
-use crate::color::{BLUE, INK};
+use crate::color::{BLUE, INK, WHITE};
 use crate::data::scatter::{dots, draw_hexagons};
 use crate::draw::{Rect, Stroke};
 use crate::error::{PlotError, Result, check_at_least, check_length};
@@ -101,7 +101,10 @@ impl PredictedActual {
                 canvas.clip(panel.frame);
                 let ends = panel.x_range().into_iter().chain(panel.y_range());
                 if let Some([low, high]) = range(ends) {
-                    canvas.line(panel.at(low, low), panel.at(high, high), right);
+                    let (from, to) = (panel.at(low, low), panel.at(high, high));
+                    // Dashes can be seen on dark hexagons, too.
+                    canvas.line(from, to, Stroke::new(WHITE.alpha(0.75), 4.5));
+                    canvas.line(from, to, right);
                 }
                 canvas.unclip();
             },

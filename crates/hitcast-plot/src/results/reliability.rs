@@ -97,19 +97,12 @@ impl ReliabilityDiagram {
                 let axis = || Axis::span(-0.015, 1.015);
                 let most = shown.iter().flatten().map(|(_, n)| float(*n)).fold(1.0, f64::max);
                 let counts = Axis::from_zero([most]).format(Format::Integer).label("Rows");
-                let wide = |axis: &Axis, n| -> f64 {
-                    axis.numbers(n)
-                        .iter()
-                        .map(|(_, text)| canvas.measure(text, axis.tick_size))
-                        .fold(0.0, f64::max)
-                };
-                let (own, below) = (wide(&axis(), 8), wide(&counts, 2));
+                let [shares, counts] = axis().label(&y).aligned(counts, canvas.fonts);
                 let top = Rect {
                     height: area.height - strip - 12.0,
                     ..area
-                }
-                .inset((below - own).max(0.0), 0.0, 0.0, 0.0);
-                let panel = Panel::new(canvas, top, axis(), axis().label(&y));
+                };
+                let panel = Panel::new(canvas, top, axis(), shares);
                 canvas.line(panel.at(0.0, 0.0), panel.at(1.0, 1.0), honest);
                 for (i, curve) in shown.iter().enumerate() {
                     canvas.polyline(
@@ -121,7 +114,6 @@ impl ReliabilityDiagram {
                     }
                 }
                 let bottom = Rect::new(area.x, area.bottom() - strip, area.width, strip);
-                let bottom = bottom.inset((own - below).max(0.0), 0.0, 0.0, 0.0);
                 let panel = Panel::new(canvas, bottom, axis().label(&x).no_grid(), counts);
                 let width = (panel.frame.width / 40.0 / float(shown.len().max(1))).clamp(2.0, 16.0);
                 for (i, curve) in shown.iter().enumerate() {

@@ -63,13 +63,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_and_its_band_are_those_of_statsmodels() {
-        // statsmodels 0.14: OLS(y, add_constant(x)).fit().get_prediction([[1, 2.5]]).conf_int()
+    fn the_line_and_its_band_are_those_of_the_textbook() {
         let (x, y) = ([1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 4.1, 5.9, 8.3, 9.7]);
         let line = LeastSquares::fit(&x, &y).unwrap();
         assert!((line.slope - 1.96).abs() < 1e-12 && (line.intercept - 0.12).abs() < 1e-12);
-        // By hand: the residual variance is 0.124 / 3, t(0.975, 3) = 3.18244631.
-        let expected = 3.182_446_305 * (0.124_f64 / 3.0 * (0.2 + 0.25 / 10.0)).sqrt();
+        // By hand: the squared residuals sum to 0.184, and t(0.975, 3) = 3.182446305.
+        let expected = 3.182_446_305 * (0.184_f64 / 3.0 * (0.2 + 0.25 / 10.0)).sqrt();
         assert!((line.half_width(2.5, 0.95) - expected).abs() < 1e-6);
     }
 

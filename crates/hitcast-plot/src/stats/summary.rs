@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn correlation_passes_over_rows_with_a_missing_value() {
         let (x, y) = ([1.0, 2.0, f64::NAN, 3.0], [2.0, 4.0, 9.0, 6.0]);
-        assert_eq!(correlation(&x, &y), 1.0);
+        assert!((correlation(&x, &y) - 1.0).abs() < 1e-12);
         assert!(correlation(&[1.0, 1.0], &[1.0, 2.0]).is_nan());
         assert!(correlation(&[], &[]).is_nan());
     }

@@ -199,8 +199,7 @@ impl LearningRateFinder {
                         [at, panel.frame.bottom()],
                         Stroke::new(INK, 1.4).dashed(),
                     );
-                    let after = smooth.partition_point(|p| p[0] < rate).min(smooth.len() - 1);
-                    let loss = smooth[after][1].clamp(panel.y_range()[0], panel.y_range()[1]);
+                    let loss = loss_at(&smooth, rate).clamp(panel.y_range()[0], panel.y_range()[1]);
                     canvas.marker([at, panel.y(loss)], 8.0, VERMILION);
                     let text = ticks::short(rate, 2);
                     let room = canvas.measure(&text, 16.0) + 10.0;
@@ -220,6 +219,19 @@ impl LearningRateFinder {
     }
 }
 
+/// The loss at a rate, on the straight line between its neighbours on an axis of powers.
+fn loss_at(curve: &[[f64; 2]], rate: f64) -> f64 {
+    let after = curve.partition_point(|p| p[0] < rate);
+    let (before, next) = (curve.get(after.saturating_sub(1)), curve.get(after));
+    match (before.or(next), next.or(before)) {
+        (Some([from, low]), Some([to, high])) if to > from && rate > *from => {
+            low + (high - low) * (rate / from).ln() / (to / from).ln()
+        }
+        (Some([_, loss]), _) => *loss,
+        _ => 0.0,
+    }
+}
+
 /// An exponential mean whose beginning is not drawn to 0 (as Adam's moments are corrected).
 fn smoothed(curve: &[[f64; 2]], weight: f64) -> Vec<[f64; 2]> {
     let (mut mean, mut total) = (0.0, 0.0);
@@ -234,6 +246,13 @@ fn smoothed(curve: &[[f64; 2]], weight: f64) -> Vec<[f64; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_suggested_rate_lies_on_the_line() {
+        let curve = [[1e-4, 4.0], [1e-2, 2.0]];
+        assert!((loss_at(&curve, 1e-3) - 3.0).abs() < 1e-12);
+        assert_eq!((loss_at(&curve, 1e-9), loss_at(&curve, 1.0)), (4.0, 2.0));
+    }
 
     #[test]
     fn smoothing_a_constant_changes_nothing() {

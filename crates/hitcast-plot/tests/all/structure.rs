@@ -35,7 +35,11 @@ fn stored(name: &str) -> PathBuf {
 
 /// Mean difference of two thumbnails in steps of 16.
 fn difference(a: &str, b: &str) -> f64 {
-    let digits = |text: &str| -> Vec<i32> { text.chars().filter_map(|c| Some(c.to_digit(16)? as i32)).collect() };
+    let digits = |text: &str| -> Vec<i32> {
+        text.chars()
+            .filter_map(|c| Some(c.to_digit(16)? as i32))
+            .collect()
+    };
     let (a, b) = (digits(a), digits(b));
     assert_eq!(a.len(), b.len(), "a thumbnail has 60 x 40 digits");
     f64::from(a.iter().zip(&b).map(|(a, b)| (a - b).abs()).sum::<i32>()) / a.len() as f64
@@ -63,7 +67,10 @@ fn every_figure_looks_as_it_did() {
             wrong.push(format!("{name} ({difference:.2})"));
         }
     }
-    assert!(wrong.is_empty(), "look at {wrong:?} and bless them if they are right");
+    assert!(
+        wrong.is_empty(),
+        "look at {wrong:?} and bless them if they are right"
+    );
 }
 
 #[test]
@@ -87,7 +94,11 @@ fn every_figure_is_complete_as_svg_and_csv_and_the_same_each_time() {
         assert!(lines.len() > 1 && lines[0].contains(','), "{name}");
         assert!(!figure.title().is_empty() && svg.contains("<title"), "{name}");
         assert_eq!(svg, again.to_svg(), "{name}");
-        assert_eq!(figure.to_png(90, 60).unwrap(), again.to_png(90, 60).unwrap(), "{name}");
+        assert_eq!(
+            figure.to_png(90, 60).unwrap(),
+            again.to_png(90, 60).unwrap(),
+            "{name}"
+        );
     }
 }
 
@@ -110,17 +121,28 @@ fn nothing_touches_the_edge_in_any_shape() {
 
 #[test]
 fn a_figure_is_saved_as_three_files_with_its_numbers() {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("figure-files-{}", std::process::id()));
-    let figure = Histogram::default().figure(&[1.0, 2.0, 2.0, 3.0]).unwrap().with_size(300, 200).unwrap();
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("figure-files-{}", std::process::id()));
+    let figure = Histogram::default()
+        .figure(&[1.0, 2.0, 2.0, 3.0])
+        .unwrap()
+        .with_size(300, 200)
+        .unwrap();
     let saved = figure.save(folder.join("new"), "popularity").unwrap();
     assert_eq!(std::fs::read_to_string(&saved.csv).unwrap(), figure.data());
     assert_eq!(std::fs::read_to_string(&saved.svg).unwrap(), figure.to_svg());
     let png = std::fs::read(&saved.png).unwrap();
     assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
-    assert_eq!((&png[16..20], &png[20..24]), (&300_u32.to_be_bytes()[..], &200_u32.to_be_bytes()[..]));
+    assert_eq!(
+        (&png[16..20], &png[20..24]),
+        (&300_u32.to_be_bytes()[..], &200_u32.to_be_bytes()[..])
+    );
     assert_eq!(std::fs::read_dir(folder.join("new")).unwrap().count(), 3);
     for name in ["", "a/b", "..", ".hidden", "a\\b", "c:", "new\nline"] {
-        assert!(matches!(figure.save(&folder, name), Err(PlotError::FileName { .. })), "{name:?}");
+        assert!(
+            matches!(figure.save(&folder, name), Err(PlotError::FileName { .. })),
+            "{name:?}"
+        );
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
@@ -145,7 +167,9 @@ fn a_png_unpacks_to_the_pixels_that_were_drawn() {
         at += 12 + length;
     }
     let mut rows = Vec::new();
-    flate2::read::ZlibDecoder::new(packed.as_slice()).read_to_end(&mut rows).unwrap();
+    flate2::read::ZlibDecoder::new(packed.as_slice())
+        .read_to_end(&mut rows)
+        .unwrap();
     assert_eq!(rows.len(), height * (1 + width * 3));
     // Undoing the filters as the standard defines them.
     let mut pixels = vec![0_u8; width * 3];
