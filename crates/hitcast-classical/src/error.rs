@@ -16,6 +16,48 @@ pub enum ClassicalError {
         /// What it may be.
         allowed: &'static str,
     },
+    /// A setting is one of several choices, but not one that fits the task.
+    #[error("{setting} is {value:?}, but must be {allowed}")]
+    Choice {
+        /// Name of the setting.
+        setting: &'static str,
+        /// The choice it got.
+        value: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// Nodes, or trees, that do not make a model.
+    #[error("these are no trees that predict: {what}")]
+    Tree {
+        /// What is wrong.
+        what: String,
+    },
+    /// Fewer rows than the model needs, or more than it can number.
+    #[error("{rows} training rows, but there must be {needed}")]
+    Rows {
+        /// Rows there are; of those with a weight above 0.
+        rows: usize,
+        /// How many there must be, in words.
+        needed: String,
+    },
+    /// All training rows are of one class.
+    #[error("all training rows are of class {class}: there must be rows of two classes or more")]
+    OneClass {
+        /// The class.
+        class: usize,
+    },
+    /// The numbers still move after the last pass.
+    #[error(
+        "not converged after {setting} = {value}, with {left:.1e} left of 1: allow more, scale the features, or ask for less"
+    )]
+    NotConverged {
+        /// The setting that ended it.
+        setting: &'static str,
+        /// Its value.
+        value: usize,
+        /// How far it was from done, as a share.
+        left: f64,
+    },
     /// What was learned is no finite number.
     #[error("{what} came out as {value}: the targets or features are too large; scale them first")]
     NotFinite {

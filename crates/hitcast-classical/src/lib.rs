@@ -1,5 +1,6 @@
-//! Models without a network behind the same [`Estimator`](hitcast_core::Estimator) as the networks: linear regression,
-//! and the mean as a model. What they learned is public, and saved and loaded as a [`ModelState`](hitcast_core::ModelState).
+//! Models without a network behind the same [`Estimator`](hitcast_core::Estimator) as the networks: linear models,
+//! neighbours, forests and boosting. What they learned is public, and saved and loaded as a
+//! [`ModelState`](hitcast_core::ModelState).
 //!
 //! ```
 //! use hitcast_classical::LinearRegression;
@@ -16,18 +17,52 @@
 //! ```
 //!
 //! - [`linear`]: ordinary least squares
-//! - [`mean`]: the mean of the training targets
+//! - [`penalized`]: ridge, lasso and elastic net
+//! - [`logistic`]: logistic regression
+//! - [`neighbors`]: the nearest training rows
+//! - [`forest`]: random forests and extra trees
+//! - [`gradient_boosting`]: trees that each correct those before them
+//! - [`ada_boost`]: trees on the rows that those before them predict worst
+//! - [`mean`], [`prior`]: the mean or the class shares of the training rows, for others to beat
+//! - [`ensemble`]: trees that predict together, what all fits of trees become
+//! - [`tree_model`]: the fitted model of forests and boosting
+//! - [`max_features`]: how many features a tree looks at
 //! - [`least_squares`]: the solver, for matrices of any rank
 
 #![forbid(unsafe_code)]
 
+pub mod ada_boost;
+mod draws;
+pub mod ensemble;
 mod error;
+pub mod forest;
+pub mod gradient_boosting;
+mod grow;
+mod kd_tree;
 pub mod least_squares;
 pub mod linear;
+pub mod logistic;
+pub mod max_features;
 pub mod mean;
+pub mod neighbors;
+mod parallel;
+pub mod penalized;
+pub mod prior;
+mod probability;
 mod saved;
+pub mod tree_model;
 
+pub use ada_boost::{AdaBoost, AdaBoostLoss, AdaBoostModel};
+pub use ensemble::{Combination, Link, Tree, TreeEnsemble, TreeNode};
 pub use error::ClassicalError;
+pub use forest::{ExtraTrees, ForestSettings, RandomForest, SplitCriterion};
+pub use gradient_boosting::GradientBoosting;
 pub use least_squares::{LeastSquares, Solution};
 pub use linear::{LinearRegression, LinearRegressionModel};
+pub use logistic::{LogisticModel, LogisticRegression};
+pub use max_features::MaxFeatures;
 pub use mean::{MeanModel, MeanRegressor};
+pub use neighbors::{NeighborWeights, Neighbors, NeighborsModel};
+pub use penalized::{ElasticNet, Lasso, PenalizedModel, Penalty, Ridge};
+pub use prior::{PriorClassifier, PriorModel};
+pub use tree_model::{TreeKind, TreeModel};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ClassicalError;
 use crate::least_squares::LeastSquares;
-use crate::saved::{finite, from_settings, reported, to_settings};
+use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
 
 /// Linear regression by least squares.
 ///
@@ -121,9 +121,13 @@ impl LinearRegression {
 
 impl Estimator for LinearRegression {
     fn fit(&self, train: &Dataset, _validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit> {
-        reported(context, train.n_rows(), train.n_features() + 1, || {
-            self.fit_model(train)
-        })
+        let (rows, d) = (train.n_rows(), train.n_features());
+        let size = Size {
+            rows,
+            parameters: d + 1,
+            bytes: 4 * rows * d + 8 * (d + 257) * (d + 1),
+        };
+        reported(context, size, 0, || self.fit_model(train).map(Outcome::completed))
     }
 }
 
@@ -166,25 +170,7 @@ impl Model for LinearRegressionModel {
     }
 
     fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Predictions> {
-        check_features(self.coefficients.len(), features)?;
-        let predict = |row: ArrayView1<'_, f32>| {
-            let weighted = row
-                .iter()
-                .zip(&self.coefficients)
-                .map(|(value, weight)| f64::from(*value) * weight);
-            self.intercept + weighted.sum::<f64>()
-        };
-        let values: Vec<f64> = features.rows().into_iter().map(predict).collect();
-        if let Some(row) = values.iter().position(|value| !value.is_finite()) {
-            let (column, value) = ("prediction".to_owned(), values[row]);
-            return Err(CoreError::NotFinite {
-                what: "the linear model's output",
-                row,
-                column,
-                value,
-            });
-        }
-        Ok(Predictions::Regression(values))
+        along(&self.coefficients, self.intercept, features).map(Predictions::Regression)
     }
 
     fn state(&self) -> Result<ModelState> {
@@ -206,4 +192,30 @@ impl Model for LinearRegressionModel {
             ]),
         })
     }
+}
+
+/// The values along a line for rows of features (`n × d`).
+///
+/// # Errors
+/// [`CoreError::WrongFeatures`] if there are not as many columns as weights, [`CoreError::NotFinite`] if a value is not finite.
+pub(crate) fn along(weights: &[f64], intercept: f64, features: ArrayView2<'_, f32>) -> Result<Vec<f64>> {
+    check_features(weights.len(), features)?;
+    let predict = |row: ArrayView1<'_, f32>| {
+        let weighted = row
+            .iter()
+            .zip(weights)
+            .map(|(value, weight)| f64::from(*value) * weight);
+        intercept + weighted.sum::<f64>()
+    };
+    let values: Vec<f64> = features.rows().into_iter().map(predict).collect();
+    if let Some(row) = values.iter().position(|value| !value.is_finite()) {
+        let (column, value) = ("prediction".to_owned(), values[row]);
+        return Err(CoreError::NotFinite {
+            what: "the linear model's output",
+            row,
+            column,
+            value,
+        });
+    }
+    Ok(values)
 }

@@ -11,7 +11,7 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClassicalError;
-use crate::saved::{finite, from_settings, reported, to_settings};
+use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
 
 /// Predicts the mean of the training targets, weighted if they have weights, for every row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,12 @@ struct Facts {
 
 impl Estimator for MeanRegressor {
     fn fit(&self, train: &Dataset, _validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit> {
-        reported(context, train.n_rows(), 1, || {
+        let size = Size {
+            rows: train.n_rows(),
+            parameters: 1,
+            bytes: 0,
+        };
+        reported(context, size, 0, || {
             train.expect_task(Task::Regression)?;
             let value = weighted_mean(train.target().iter().copied(), train.weights());
             if !value.is_finite() {
@@ -45,10 +50,10 @@ impl Estimator for MeanRegressor {
                 };
                 return Err(CoreError::model(MeanModel::KIND, error));
             }
-            Ok(MeanModel {
+            Ok(Outcome::completed(MeanModel {
                 mean: value,
                 n_features: train.n_features(),
-            })
+            }))
         })
     }
 }

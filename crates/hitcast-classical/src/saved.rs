@@ -2,39 +2,80 @@
 
 use std::time::Instant;
 
-use hitcast_core::{CoreError, Event, Fit, FitContext, Model, ModelState, Result, StopReason};
+use hitcast_core::{CoreError, EpochRecord, Event, Fit, FitContext, Model, ModelState, Result, StopReason};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Runs a fit without epochs between its two events.
+/// What a fit will take, as far as it is known beforehand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    /// Rows to learn from.
+    pub(crate) rows: usize,
+    /// Numbers that will be learned.
+    pub(crate) parameters: usize,
+    /// Bytes of memory.
+    pub(crate) bytes: usize,
+}
+
+/// What a fit made.
+pub(crate) struct Outcome<M> {
+    pub(crate) model: M,
+    pub(crate) history: Vec<EpochRecord>,
+    pub(crate) stopped: StopReason,
+}
+
+impl<M> Outcome<M> {
+    /// Of a fit without epochs that did all that it was to do.
+    pub(crate) fn completed(model: M) -> Self {
+        Self {
+            model,
+            history: Vec::new(),
+            stopped: StopReason::Completed,
+        }
+    }
+}
+
+/// Runs a fit between its two events.
 pub(crate) fn reported<M: Model + 'static>(
     context: &FitContext<'_>,
-    rows: usize,
-    parameters: usize,
-    fit: impl FnOnce() -> Result<M>,
+    size: Size,
+    epochs: usize,
+    fit: impl FnOnce() -> Result<Outcome<M>>,
 ) -> Result<Fit> {
     let started = Instant::now();
     let model = context.name;
     context.progress.report(&Event::FitStarted {
         model,
-        epochs: 0,
-        parameters,
-        rows,
-        bytes: 0,
+        epochs,
+        parameters: size.parameters,
+        rows: size.rows,
+        bytes: size.bytes,
     });
-    let fitted = fit()?;
+    let outcome = fit()?;
     let elapsed_seconds = started.elapsed().as_secs_f64();
+    let seen = size.rows.saturating_mul(outcome.history.len());
+    #[allow(clippy::cast_precision_loss)]
+    let rows_per_second = if elapsed_seconds > 0.0 {
+        seen as f64 / elapsed_seconds
+    } else {
+        0.0
+    };
+    let reason = match outcome.stopped {
+        StopReason::Requested => "stop requested",
+        StopReason::EarlyStopping => "early stopping",
+        _ => "completed",
+    };
     context.progress.report(&Event::FitEnded {
         model,
-        reason: "completed",
+        reason,
         elapsed_seconds,
-        rows_per_second: 0.0,
+        rows_per_second,
     });
     Ok(Fit {
-        model: Box::new(fitted),
-        history: Vec::new(),
+        model: Box::new(outcome.model),
+        history: outcome.history,
         best_epoch: None,
-        stopped: StopReason::Completed,
+        stopped: outcome.stopped,
     })
 }
 

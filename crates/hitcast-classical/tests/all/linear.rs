@@ -1,13 +1,5 @@
 //! Linear regression against scikit-learn, against what least squares must fulfil, and through its saved form.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-// The numbers of these tests are small.
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss
-)]
-
 use hitcast_classical::{
     ClassicalError, LeastSquares, LinearRegression, LinearRegressionModel, MeanModel, MeanRegressor,
 };
@@ -52,7 +44,7 @@ fn dataset(x: Array2<f32>, y: Vec<f64>) -> Dataset {
 
 #[test]
 fn coefficients_and_predictions_agree_with_scikit_learn() {
-    let golden: Golden = serde_json::from_str(include_str!("golden/linear.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../golden/linear.json")).unwrap();
     assert!(golden.cases.len() > 18);
     for case in golden.cases {
         let settings = LinearRegression {

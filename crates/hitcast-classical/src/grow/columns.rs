@@ -1,0 +1,73 @@
+//! The training rows as trees are grown from them: column by column, with the order of each column's values. All trees share
+//! them.
+
+use hitcast_core::Features;
+
+use crate::parallel::{map_numbers, threads_for};
+
+/// Columns of `n` values.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    n: usize,
+    columns: Vec<Column>,
+}
+
+#[derive(Debug)]
+pub(super) struct Column {
+    /// The value of each row.
+    pub(super) values: Vec<f32>,
+    /// The rows in rising order of their values; empty if no order was asked for.
+    pub(super) order: Vec<u32>,
+}
+
+impl Columns {
+    /// Reads the columns; there are fewer than 2³² rows.
+    pub(crate) fn new(features: &Features, sorted: bool, threads: usize) -> Self {
+        let matrix = features.matrix();
+        let n = features.n_rows();
+        let d = features.n_features();
+        let read = |_: &mut (), column: usize| {
+            // A negative zero is a zero: they are equal, but would be sorted apart.
+            let values: Vec<f32> = matrix.column(column).iter().map(|value| value + 0.0).collect();
+            let order = if sorted { order(&values) } else { Vec::new() };
+            Some(Column { values, order })
+        };
+        Self {
+            n,
+            columns: map_numbers(d, threads_for(threads, d), || (), read),
+        }
+    }
+
+    pub(crate) fn n_rows(&self) -> usize {
+        self.n
+    }
+
+    pub(crate) fn n_features(&self) -> usize {
+        self.columns.len()
+    }
+
+    pub(super) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Bytes that they take, with the written-out rows that they are read from.
+    pub(crate) fn bytes(n: usize, d: usize, sorted: bool) -> usize {
+        n.saturating_mul(d).saturating_mul(if sorted { 12 } else { 8 })
+    }
+}
+
+/// Row numbers in rising order of their values.
+fn order(values: &[f32]) -> Vec<u32> {
+    // Bits of floats rise with them once the negative ones are turned round.
+    let rising = |value: f32| {
+        let bits = value.to_bits();
+        bits ^ if bits >> 31 == 1 { u32::MAX } else { 1 << 31 }
+    };
+    let mut keys: Vec<u64> = (0_u64..)
+        .zip(values)
+        .map(|(row, value)| u64::from(rising(*value)) << 32 | row)
+        .collect();
+    keys.sort_unstable();
+    #[allow(clippy::cast_possible_truncation)]
+    keys.into_iter().map(|key| key as u32).collect()
+}

@@ -1,0 +1,130 @@
+//! What every fit of trees returns: the trees, and how much each feature mattered to them.
+
+use hitcast_core::{CoreError, Model, ModelState, Predictions, Result, TensorData};
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+
+use crate::ensemble::{EnsembleFacts, TreeEnsemble};
+use crate::error::ClassicalError;
+use crate::saved::{finite, from_settings, to_settings};
+
+/// Where the trees of a [`TreeModel`] come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TreeKind {
+    /// [`RandomForest`](crate::RandomForest).
+    RandomForest,
+    /// [`ExtraTrees`](crate::ExtraTrees).
+    ExtraTrees,
+    /// [`GradientBoosting`](crate::GradientBoosting).
+    GradientBoosting,
+}
+
+impl TreeKind {
+    /// The kind under which the model is saved.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RandomForest => "random_forest",
+            Self::ExtraTrees => "extra_trees",
+            Self::GradientBoosting => "gradient_boosting",
+        }
+    }
+}
+
+/// Trees after their fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TreeModel {
+    kind: TreeKind,
+    ensemble: TreeEnsemble,
+    importances: Vec<f64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    kind: TreeKind,
+    ensemble: EnsembleFacts,
+}
+
+impl TreeModel {
+    /// Trees of some kind, and the importance of each feature, length `d`.
+    ///
+    /// # Errors
+    /// [`ClassicalError::Tree`] if there are not `d` importances, or if one is no finite number of at least 0.
+    pub fn new(
+        kind: TreeKind,
+        ensemble: TreeEnsemble,
+        importances: Vec<f64>,
+    ) -> Result<Self, ClassicalError> {
+        let possible = |value: &f64| value.is_finite() && *value >= 0.0;
+        if importances.len() != ensemble.n_features() || !importances.iter().all(possible) {
+            let what = format!(
+                "{} features need as many importances, each finite and at least 0",
+                ensemble.n_features()
+            );
+            return Err(ClassicalError::Tree { what });
+        }
+        Ok(Self {
+            kind,
+            ensemble,
+            importances,
+        })
+    }
+
+    /// Where the trees come from.
+    pub fn tree_kind(&self) -> TreeKind {
+        self.kind
+    }
+
+    /// The trees.
+    pub fn ensemble(&self) -> &TreeEnsemble {
+        &self.ensemble
+    }
+
+    /// How much of what the trees explain each feature explains, length `d`: the mean decrease of impurity (Breiman et al.
+    /// 1984), which sums to 1, or 0 if no tree splits. It favours features with many different values.
+    pub fn importances(&self) -> &[f64] {
+        &self.importances
+    }
+
+    /// Loads a saved model of any [`TreeKind`].
+    ///
+    /// # Errors
+    /// [`CoreError::State`] if something is missing, of another shape or type, not finite, or no tree.
+    pub fn from_state(state: &ModelState) -> Result<Self> {
+        let Facts { kind, ensemble } = from_settings("tree", state)?;
+        let ensemble = TreeEnsemble::load(ensemble, state)?;
+        let importances = finite(state, "importances", ensemble.n_features())?;
+        Self::new(kind, ensemble, importances).map_err(|error| CoreError::State(error.to_string()))
+    }
+}
+
+impl Model for TreeModel {
+    fn kind(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    fn n_features(&self) -> usize {
+        self.ensemble.n_features()
+    }
+
+    fn n_parameters(&self) -> usize {
+        self.ensemble.n_parameters()
+    }
+
+    fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Predictions> {
+        self.ensemble.predict(features)
+    }
+
+    fn state(&self) -> Result<ModelState> {
+        let (ensemble, mut tensors) = self.ensemble.save()?;
+        let importances = TensorData::f64_vector(self.importances.clone());
+        tensors.insert("importances".to_owned(), importances);
+        let kind = self.kind;
+        Ok(ModelState {
+            settings: to_settings(kind.name(), &Facts { kind, ensemble })?,
+            tensors,
+        })
+    }
+}
