@@ -90,7 +90,11 @@ fn average(split: &str, experiment: &Experiment, seeds: u64) -> Result<Vec<Row>,
         let test = &report.metrics.test;
         println!(
             "{split} split, seed {seed}: best {}, test RMSE {:.2}, MAE {:.2}, R² {:.3}; the mean has RMSE {:.2}",
-            report.best, test.rmse, test.mae, test.r2, report.baseline.test.rmse
+            report.best,
+            of(test, RegressionMetric::Rmse),
+            of(test, RegressionMetric::Mae),
+            of(test, RegressionMetric::R2),
+            of(&report.baseline.test, RegressionMetric::Rmse)
         );
         run.save(format!("out/code_pudding/{split}-{seed}"), Existing::Replace)?;
 
@@ -105,11 +109,15 @@ fn average(split: &str, experiment: &Experiment, seeds: u64) -> Result<Vec<Row>,
         let share = 1.0 / seeds as f64;
         for (row, (name, metrics)) in rows.iter_mut().zip(named) {
             name.clone_into(&mut row.name);
-            row.validation_mse += share * metrics.validation.mse;
-            row.test_mse += share * metrics.test.mse;
-            row.test_mae += share * metrics.test.mae;
-            row.test_r2 += share * metrics.test.r2;
+            row.validation_mse += share * of(&metrics.validation, RegressionMetric::Mse);
+            row.test_mse += share * of(&metrics.test, RegressionMetric::Mse);
+            row.test_mae += share * of(&metrics.test, RegressionMetric::Mae);
+            row.test_r2 += share * of(&metrics.test, RegressionMetric::R2);
         }
     }
     Ok(rows)
+}
+
+fn of(metrics: &Metrics, metric: RegressionMetric) -> f64 {
+    metrics.get(metric).unwrap_or(f64::NAN)
 }

@@ -58,7 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let prediction = bundle.predict_row(&track)?;
     println!(
         "\nA loud, danceable track of 200 seconds: {} {:.1}",
-        prediction.target, prediction.value
+        prediction.target,
+        prediction.value.number().unwrap_or(f64::NAN)
     );
     println!("Saved {OUT}");
     Ok(())
@@ -73,6 +74,8 @@ fn default_file() -> PathBuf {
     }
 }
 
-fn figures(metrics: &RegressionMetrics) -> String {
-    format!("{:.2} / {:.2} / {:.3}", metrics.rmse, metrics.mae, metrics.r2)
+fn figures(metrics: &Metrics) -> String {
+    let of = |metric| metrics.get(metric).unwrap_or(f64::NAN);
+    let (rmse, mae) = (of(RegressionMetric::Rmse), of(RegressionMetric::Mae));
+    format!("{rmse:.2} / {mae:.2} / {:.3}", of(RegressionMetric::R2))
 }

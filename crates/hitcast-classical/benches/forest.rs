@@ -58,7 +58,8 @@ fn main() {
         max_features: Some(hitcast_classical::MaxFeatures::Sqrt),
         ..settings.clone()
     };
-    let fits: [(&str, &Dataset, &dyn Fn(&Dataset, Seed) -> TreeModel); 5] = [
+    type Fit<'f> = &'f dyn Fn(&Dataset, Seed) -> TreeModel;
+    let fits: [(&str, &Dataset, Fit<'_>); 5] = [
         ("random forest", &numbers, &|data, seed| {
             RandomForest(settings.clone()).fit_model(data, seed).unwrap()
         }),

@@ -61,24 +61,29 @@ impl Console {
     }
 
     fn epoch(&self, model: &str, record: &EpochRecord, epochs: usize) {
-        let metric = |name: &str| {
-            record
-                .validation
-                .get(name)
-                .map(|value| format!("{value:.3}"))
-                .unwrap_or_default()
+        let shown = [
+            ("rmse", "RMSE"),
+            ("mae", "MAE"),
+            ("r2", "R²"),
+            ("accuracy", "accuracy"),
+            ("balanced_accuracy", "balanced accuracy"),
+        ];
+        let metric = |(key, name): &(&str, &str)| {
+            let value = record.validation.get(*key)?;
+            Some(format!("{name} {value:.3}"))
         };
-        let (rmse, mae, r2) = (metric("rmse"), metric("mae"), metric("r2"));
-        let validation = if rmse.is_empty() {
+        let metrics: Vec<String> = shown.iter().filter_map(metric).collect();
+        let validation = if metrics.is_empty() {
             String::new()
         } else {
-            format!(", validation RMSE {rmse}, MAE {mae}, R² {r2}")
+            format!(", validation {}", metrics.join(", "))
         };
         if self.detail == Detail::Epochs {
             let (epoch, loss, seconds) = (record.epoch, record.train_loss, record.elapsed_seconds);
             let width = epochs.to_string().len();
             self.say(&format!(
-                "  {model} epoch {epoch:>width$}/{epochs}: loss {loss:.2}{validation} ({seconds:.1} s)"
+                "  {model} epoch {epoch:>width$}/{epochs}: loss {}{validation} ({seconds:.1} s)",
+                significant(loss)
             ));
         }
         if let Some(running) = self.running().get(model) {
@@ -92,11 +97,9 @@ impl Console {
             let message = format!(
                 "{} rows/s{}",
                 rounded(speed),
-                if rmse.is_empty() {
-                    String::new()
-                } else {
-                    format!(", RMSE {rmse}")
-                }
+                metrics
+                    .first()
+                    .map_or_else(String::new, |metric| format!(", {metric}"))
             );
             running.bar.set_message(message);
         }
@@ -137,6 +140,15 @@ fn size(epochs: usize, parameters: usize, bytes: usize) -> String {
         format!(", about {} MB", grouped(bytes.div_ceil(1_000_000)))
     };
     format!(", {} weights{memory}", grouped(parameters))
+}
+
+/// Losses of classes are small.
+fn significant(loss: f64) -> String {
+    if loss.abs() >= 10.0 {
+        format!("{loss:.2}")
+    } else {
+        format!("{loss:.4}")
+    }
 }
 
 /// To three digits, with separators.

@@ -6,7 +6,8 @@
 //! use hitcast_classical::{LinearRegression, LinearRegressionModel};
 //! use hitcast_core::{BoxError, DeviceChoice, Estimator, Model, ModelState, StopSignal};
 //! use hitcast_data::{Column, Table};
-//! use hitcast_pipeline::{Experiment, ModelKind, Registry, RunContext, parse_settings};
+//! use hitcast_metrics::RegressionMetric;
+//! use hitcast_pipeline::{Experiment, ModelKind, Registry, RunContext, SplitMetrics, parse_settings};
 //!
 //! struct Linear;
 //!
@@ -47,13 +48,17 @@
 //! let table = Table::new([("x", Column::Number(x)), ("y", Column::Number(y))])?;
 //! let stop = StopSignal::new();
 //! let run = experiment.run_on(table, None, &Registry::new().with(Linear), &RunContext::quiet(&stop))?;
-//! assert!(run.report.metrics.test.rmse < 0.01 && run.report.baseline.test.rmse > 10.0);
+//! let rmse = |metrics: &SplitMetrics| metrics.test.get(RegressionMetric::Rmse);
+//! assert!(rmse(&run.report.metrics) < Some(0.01) && rmse(&run.report.baseline) > Some(10.0));
 //! let row = [("x".to_owned(), 200.0.into())].into();
-//! assert!((run.bundle().predict_row(&row)?.value - 601.0).abs() < 0.01);
+//! let predicted = run.bundle().predict_row(&row)?.value.number();
+//! assert!(predicted.is_some_and(|value| (value - 601.0).abs() < 0.01));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! - [`experiment`]: what to read, how to clean it, what to fit and how to judge it
+//! - [`imbalance`], [`decision`]: rare classes, and how classes are decided on
+//! - [`score`]: the metrics of numbers and of classes behind one form
 //! - [`registry`]: the kinds of model that an experiment may name
 //! - [`execute`]: from an experiment to its run
 //! - [`run`], [`report`]: what a run found out, and its form as JSON
@@ -66,26 +71,36 @@
 
 pub mod bundle;
 mod checkpoints;
+pub mod decision;
 pub mod environment;
 mod error;
 pub mod execute;
 pub mod experiment;
 mod explain;
 pub mod folder;
+mod goal;
+pub mod imbalance;
 mod prepare;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod score;
 mod text;
 
-pub use bundle::{Bundle, BundleError, BundleProblem, Evaluation, RowPrediction, RowValue, TablePredictions};
+pub use bundle::{
+    Bundle, BundleError, BundleProblem, ClassPredictions, ClassProbability, Evaluation, PredictedValue,
+    RowPrediction, RowValue, TablePredictions,
+};
 pub use checkpoints::{Unfinished, prepare_checkpoints, remove_checkpoints, remove_empty_checkpoints};
+pub use decision::{Decision, DecisionSettings};
 pub use environment::Environment;
 pub use error::{PipelineError, Result};
 pub use execute::RunContext;
 pub use experiment::{DataSettings, Experiment, MetricsSettings, ModelSpec};
 pub use folder::Existing;
+pub use imbalance::ClassWeights;
 pub use registry::{ModelKind, Registry, parse_settings};
-pub use report::{GroupReport, ModelReport, RunReport, SplitMetrics, SplitSizes};
+pub use report::{ClassesReport, GroupReport, ModelReport, RunReport, SplitMetrics, SplitSizes};
 pub use run::{Part, PredictedRow, Run};
+pub use score::{MetricIntervals, MetricName, Metrics};
 pub use text::grouped;

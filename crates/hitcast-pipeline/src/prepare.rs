@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use hitcast_core::{CoreError, Features, Model};
+use hitcast_core::{CoreError, Features, Model, Predictions, Task};
 use hitcast_data::{Column, FittedOutliers, RowWiseCleaning, Schema, Table};
-use hitcast_metrics::{MeanBaseline, by_group};
 use hitcast_preprocess::Preprocessor;
 
 use crate::error::{PipelineError, Result};
 use crate::report::GroupReport;
+use crate::score::{Baseline, Metrics, Predicted};
 
 /// What happens to a row before the model sees it, as it was learned from the training rows.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,23 +81,34 @@ impl Preparation {
     }
 }
 
-/// Predictions that are one finite number a row.
-pub(crate) fn predict(name: &str, model: &dyn Model, features: &Features) -> Result<Vec<f64>> {
-    let values = model.predict_features(features)?.into_values();
-    if values.len() != features.n_rows() {
-        let message = format!("predicts {} values for {} rows", values.len(), features.n_rows());
-        return Err(PipelineError::model(name)(message.into()));
+/// Predictions of the task for every row, all of them finite.
+pub(crate) fn predict(name: &str, model: &dyn Model, task: Task, features: &Features) -> Result<Predictions> {
+    let predictions = model.predict_features(features)?;
+    let wrong = |message: String| Err(PipelineError::model(name)(message.into()));
+    if predictions.task() != task {
+        let error = CoreError::WrongTask {
+            expected: task,
+            got: predictions.task(),
+        };
+        return wrong(format!("its predictions are of another kind: {error}"));
     }
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(row) => {
-            let message = format!(
-                "predicts {} for row {row}; its training has diverged",
-                values[row]
-            );
-            Err(PipelineError::model(name)(message.into()))
-        }
-        None => Ok(values),
+    if predictions.n_rows() != features.n_rows() {
+        return wrong(format!(
+            "predicts {} values for {} rows",
+            predictions.n_rows(),
+            features.n_rows()
+        ));
     }
+    let values = predictions.values();
+    if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+        let row = place / task.width();
+        return wrong(format!(
+            "predicts {} for row {row}; its training has diverged",
+            values[place]
+        ));
+    }
+    drop(values);
+    Ok(predictions)
 }
 
 /// The metrics of each group of rows, beside those of the baseline.
@@ -105,21 +116,21 @@ pub(crate) fn group_metrics(
     table: &Table,
     column: &str,
     actual: &[f64],
-    predicted: &[f64],
-    baseline: MeanBaseline,
+    predicted: &Predicted,
+    baseline: &Baseline,
 ) -> Result<Vec<GroupReport>> {
     let column = table.column(column)?;
     let names: Vec<Option<String>> = (0..column.len())
         .map(|row| (!column.is_missing(row)).then(|| column.display(row)))
         .collect();
     let groups: Vec<Option<&str>> = names.iter().map(Option::as_deref).collect();
-    let ours = by_group(actual, predicted, &groups)?;
-    let theirs = by_group(actual, &baseline.predict(actual.len()), &groups)?;
+    let ours = Metrics::by_group(actual, predicted, &groups)?;
+    let theirs = Metrics::by_group(actual, &baseline.predict(actual.len()), &groups)?;
     let mut baselines: BTreeMap<_, _> = theirs
         .into_iter()
         .map(|group| (group.group, group.metrics))
         .collect();
-    let report = |group: hitcast_metrics::GroupMetrics| {
+    let report = |group: hitcast_metrics::GroupMetrics<Metrics>| {
         let baseline = baselines.remove(&group.group)?;
         Some(GroupReport {
             group: group.group,

@@ -28,12 +28,14 @@ use std::fmt;
 use hitcast_core::{EpochRecord, StopReason};
 use hitcast_data::clean::StepReport;
 use hitcast_data::{CleaningReport, ReadReport};
-use hitcast_metrics::{RegressionIntervals, RegressionMetric, RegressionMetrics};
-use hitcast_preprocess::SplitStrategy;
+use hitcast_metrics::ConfusionMatrix;
+use hitcast_preprocess::{ClassReport, SplitStrategy};
 use serde::{Deserialize, Serialize};
 
+use crate::decision::Decision;
 use crate::environment::Environment;
 use crate::experiment::Experiment;
+use crate::score::{Baseline, MetricIntervals, MetricName, Metrics};
 use crate::text::{TextTable, grouped, short};
 
 /// Version of the form of [`RunReport`].
@@ -52,9 +54,12 @@ pub struct RunReport {
     #[serde(flatten)]
     pub metrics: SplitMetrics,
     /// Confidence intervals of the chosen model's test metrics.
-    pub intervals: RegressionIntervals,
-    /// Metrics of predicting the training rows' mean everywhere.
+    pub intervals: MetricIntervals,
+    /// Metrics of predicting the training rows' mean everywhere, of classes their shares and the most frequent one.
     pub baseline: SplitMetrics,
+    /// What was found out about the classes; left out where the target is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassesReport>,
     /// Every model, in the experiment's order.
     pub models: Vec<ModelReport>,
     /// Every reference, in the experiment's order.
@@ -79,11 +84,11 @@ pub struct RunReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SplitMetrics {
     /// Of the rows learned from.
-    pub train: RegressionMetrics,
+    pub train: Metrics,
     /// Of the rows chosen by.
-    pub validation: RegressionMetrics,
+    pub validation: Metrics,
     /// Of the rows that nothing was learned from or chosen by.
-    pub test: RegressionMetrics,
+    pub test: Metrics,
 }
 
 /// Rows of the three parts.
@@ -106,6 +111,8 @@ pub struct ModelReport {
     pub kind: String,
     /// Number of learned numbers.
     pub n_parameters: usize,
+    /// Rows that it learned from, those included that a sampler made.
+    pub training_rows: usize,
     /// The epoch whose weights it has, from 1; `None` for a model without epochs.
     pub best_epoch: Option<usize>,
     /// Why the fit ended.
@@ -128,9 +135,22 @@ pub struct GroupReport {
     pub group: Option<String>,
     /// The model's metrics on its rows.
     #[serde(flatten)]
-    pub metrics: RegressionMetrics,
-    /// Metrics of predicting the training rows' mean on its rows.
-    pub baseline: RegressionMetrics,
+    pub metrics: Metrics,
+    /// Metrics of the baseline on its rows.
+    pub baseline: Metrics,
+}
+
+/// What was found out about the classes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassesReport {
+    /// Their names, in the order of their numbers.
+    pub names: Vec<String>,
+    /// The rows of each class in the cleaned table, and those that have none.
+    pub rows: ClassReport,
+    /// What the chosen model takes test rows for.
+    pub confusion: ConfusionMatrix,
+    /// How the chosen model's classes are decided on.
+    pub decision: Decision,
 }
 
 /// Where the rows came from.
@@ -196,7 +216,10 @@ impl fmt::Display for RunReport {
         writeln!(f)?;
         write!(f, "{}", self.model_table())?;
         writeln!(f)?;
-        let selection = self.experiment.metrics.selection;
+        if let Some(classes) = &self.classes {
+            writeln!(f, "{classes}")?;
+        }
+        let selection = self.experiment.selection();
         writeln!(f, "Best by validation {selection}: {}.", self.best)?;
         self.fmt_intervals(f)?;
         for (column, groups) in &self.by {
@@ -211,23 +234,28 @@ impl fmt::Display for RunReport {
 }
 
 impl RunReport {
+    fn is_of_classes(&self) -> bool {
+        self.classes.is_some()
+    }
+
     fn model_table(&self) -> TextTable {
-        let mut table = TextTable::new([
-            "model",
-            "parameters",
-            "epoch",
-            "seconds",
-            "validation RMSE",
-            "MAE",
-            "R²",
-            "test RMSE",
-            "MAE",
-            "R²",
-        ]);
+        let shown = MetricName::shown(self.is_of_classes());
+        let mut header: Vec<String> = ["model", "parameters", "epoch", "seconds"]
+            .map(str::to_owned)
+            .to_vec();
+        for part in ["validation", "test"] {
+            for (place, (_, name)) in shown.iter().enumerate() {
+                header.push(if place == 0 {
+                    format!("{part} {name}")
+                } else {
+                    (*name).to_owned()
+                });
+            }
+        }
+        let mut table = TextTable::new(header);
         let metrics = |metrics: &SplitMetrics| {
-            [&metrics.validation, &metrics.test]
-                .map(|m| [m.rmse, m.mae, m.r2].map(short))
-                .concat()
+            let of = |metrics: &Metrics| cells(metrics, shown);
+            [of(&metrics.validation), of(&metrics.test)].concat()
         };
         for model in self.models.iter().chain(&self.references) {
             let best = if model.name == self.best { " *" } else { "" };
@@ -243,8 +271,8 @@ impl RunReport {
             table.row(facts.into_iter().chain(metrics(&model.metrics)));
         }
         let facts = [
-            "predict the mean".to_owned(),
-            "1".to_owned(),
+            Baseline::name(self.is_of_classes()).to_owned(),
+            String::new(),
             String::new(),
             String::new(),
         ];
@@ -253,14 +281,11 @@ impl RunReport {
     }
 
     fn fmt_intervals(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let percent = self.intervals.confidence * 100.0;
-        for metric in [
-            RegressionMetric::Rmse,
-            RegressionMetric::Mae,
-            RegressionMetric::R2,
-        ] {
-            if let Some(interval) = self.intervals.intervals.get(&metric) {
-                let [estimate, low, high] = [interval.estimate, interval.low, interval.high].map(short);
+        let percent = self.intervals.confidence() * 100.0;
+        for (metric, _) in MetricName::shown(self.is_of_classes()) {
+            if let Some(interval) = self.intervals.get(*metric) {
+                let [estimate, low, high] =
+                    [interval.estimate, interval.low, interval.high].map(|v| rounded(*metric, v));
                 writeln!(
                     f,
                     "  test {metric} {estimate} ({percent:.0} % between {low} and {high})"
@@ -268,6 +293,55 @@ impl RunReport {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for ClassesReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.rows)?;
+        let header = std::iter::once("actual".to_owned())
+            .chain(self.names.iter().map(|name| format!("as {name}")))
+            .chain(["precision", "recall", "F1"].map(str::to_owned));
+        let mut table = TextTable::new(header);
+        for (class, name) in self.names.iter().enumerate() {
+            let counts = (0..self.names.len()).map(|other| grouped(count(&self.confusion, class, other)));
+            let metrics = self.confusion.class(class);
+            let numbers = [metrics.precision, metrics.recall, metrics.f1].map(|v| format!("{v:.3}"));
+            table.row(std::iter::once(name.clone()).chain(counts).chain(numbers));
+        }
+        write!(f, "Test rows, by what they are taken for:\n{table}")?;
+        if let Some(threshold) = &self.decision.threshold {
+            let yes = self.names.get(1).map_or("1", String::as_str);
+            write!(
+                f,
+                "Decided for {yes} from a probability of {} on.",
+                short(threshold.value)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn count(confusion: &ConfusionMatrix, actual: usize, predicted: usize) -> usize {
+    confusion.count(actual, predicted) as usize
+}
+
+/// The shown metrics as text; one that is not defined is a dash.
+fn cells(metrics: &Metrics, shown: &[(MetricName, &str)]) -> Vec<String> {
+    let cell = |(metric, _): &(MetricName, &str)| match metrics.get(*metric) {
+        Some(value) => rounded(*metric, value),
+        None => "-".to_owned(),
+    };
+    shown.iter().map(cell).collect()
+}
+
+/// A metric of numbers by its size, one of classes to three places, as they lie between 0 and 1.
+fn rounded(metric: MetricName, value: f64) -> String {
+    if metric.is_of_classes() {
+        format!("{value:.3}")
+    } else {
+        short(value)
     }
 }
 
@@ -286,16 +360,49 @@ fn strategy(strategy: &SplitStrategy) -> String {
 
 /// Groups as a table, the largest first.
 pub(crate) fn group_table(column: &str, groups: &[GroupReport]) -> TextTable {
-    let mut table = TextTable::new([column, "rows", "RMSE", "MAE", "R²", "RMSE of the mean"]);
+    let is_of_classes = groups
+        .first()
+        .is_some_and(|group| group.metrics.classification().is_some());
+    let shown = MetricName::shown(is_of_classes);
+    let (first, name) = shown[0];
+    let header = [column.to_owned(), "rows".to_owned()]
+        .into_iter()
+        .chain(shown.iter().map(|(_, name)| (*name).to_owned()))
+        .chain([format!(
+            "{name} of {}",
+            if is_of_classes { "the majority" } else { "the mean" }
+        )]);
+    let mut table = TextTable::new(header);
     let mut order: Vec<&GroupReport> = groups.iter().collect();
-    order.sort_by_key(|group| std::cmp::Reverse(group.metrics.n));
+    order.sort_by_key(|group| std::cmp::Reverse(group.metrics.n()));
     for group in order {
         let name = group.group.clone().unwrap_or_else(|| "(none)".to_owned());
-        let GroupReport {
-            metrics, baseline, ..
-        } = group;
-        let numbers = [metrics.rmse, metrics.mae, metrics.r2, baseline.rmse].map(short);
-        table.row([name, grouped(metrics.n)].into_iter().chain(numbers));
+        let numbers = cells(&group.metrics, shown);
+        let baseline = cells(&group.baseline, &[(first, "")]);
+        let facts = [name, grouped(group.metrics.n())];
+        table.row(facts.into_iter().chain(numbers).chain(baseline));
     }
     table
+}
+
+/// Metrics beside those of the baseline.
+pub(crate) fn metrics_table(name: &str, metrics: &Metrics, baseline: &Metrics) -> TextTable {
+    let is_of_classes = metrics.classification().is_some();
+    let shown = MetricName::shown(is_of_classes);
+    let header = std::iter::once("model").chain(shown.iter().map(|(_, name)| *name));
+    let mut table = TextTable::new(header);
+    for (name, metrics) in [(name, metrics), (Baseline::name(is_of_classes), baseline)] {
+        table.row(std::iter::once(name.to_owned()).chain(cells(metrics, shown)));
+    }
+    table
+}
+
+/// Metrics in a sentence.
+pub(crate) fn metrics_sentence(metrics: &Metrics) -> String {
+    let shown = MetricName::shown(metrics.classification().is_some());
+    let named = shown.iter().zip(cells(metrics, shown));
+    let all: Vec<String> = named
+        .map(|((_, name), value)| format!("{name} {value}"))
+        .collect();
+    all.join(", ")
 }

@@ -25,6 +25,8 @@ pub struct Run {
     pub report: RunReport,
     /// The chosen model's predictions for every row of the three parts, in the table's order.
     pub predictions: Vec<PredictedRow>,
+    /// Names of the classes; `None` where the target is a number.
+    pub class_names: Option<Vec<String>>,
     pub(crate) bundle: Bundle,
 }
 
@@ -52,18 +54,21 @@ impl Part {
 }
 
 /// The prediction for one row.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PredictedRow {
     /// Number of the data row in the file, from 0.
     pub source_row: u32,
     /// Part that it belongs to.
     pub part: Part,
-    /// The target.
+    /// The target; of classes its number.
     pub actual: f64,
-    /// What the chosen model predicts.
+    /// What the chosen model predicts; of classes the number of the one that was decided on.
     pub predicted: f64,
     /// What the baseline predicts.
     pub baseline: f64,
+    /// The probability of each class; empty for numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probabilities: Vec<f64>,
 }
 
 impl PredictedRow {
@@ -102,7 +107,8 @@ impl Run {
     }
 
     /// Writes the run as a folder, whole or not at all: `run.json` (the report), `experiment.toml`, `predictions.csv`
-    /// (`source_row`, `split`, `actual`, `predicted`, `residual`, `baseline`) and the folder `bundle`.
+    /// (`source_row`, `split`, `actual`, `predicted`, `residual`, `baseline`; of classes the names of `actual`, `predicted` and
+    /// `baseline`, and a column `p_NAME` for each) and the folder `bundle`.
     ///
     /// # Errors
     /// [`PipelineError::Exists`] if something is in the way: a former run is replaced on request, anything else never;
@@ -133,6 +139,9 @@ impl Run {
     pub fn prediction_table(&self) -> Result<Table> {
         let rows = &self.predictions;
         let numbers = |of: fn(&PredictedRow) -> f64| Column::Number(rows.iter().map(of).collect());
+        if let Some(names) = &self.class_names {
+            return self.class_table(names);
+        }
         Ok(Table::new([
             ("source_row", numbers(|row| f64::from(row.source_row))),
             (
@@ -144,6 +153,39 @@ impl Run {
             ("residual", numbers(PredictedRow::residual)),
             ("baseline", numbers(|row| row.baseline)),
         ])?)
+    }
+}
+
+impl Run {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn class_table(&self, names: &[String]) -> Result<Table> {
+        let rows = &self.predictions;
+        let named = |of: fn(&PredictedRow) -> f64| {
+            let name = |row: &PredictedRow| names.get(of(row) as usize).map(String::as_str);
+            Column::text(rows.iter().map(name))
+        };
+        let number = |row: &PredictedRow| f64::from(row.source_row);
+        let mut columns = vec![
+            (
+                "source_row".to_owned(),
+                Column::Number(rows.iter().map(number).collect()),
+            ),
+            (
+                "split".to_owned(),
+                Column::text(rows.iter().map(|row| Some(row.part.name()))),
+            ),
+            ("actual".to_owned(), named(|row| row.actual)),
+            ("predicted".to_owned(), named(|row| row.predicted)),
+            ("baseline".to_owned(), named(|row| row.baseline)),
+        ];
+        for (class, name) in names.iter().enumerate() {
+            let probability = |row: &PredictedRow| row.probabilities.get(class).copied().unwrap_or(f64::NAN);
+            columns.push((
+                format!("p_{name}"),
+                Column::Number(rows.iter().map(probability).collect()),
+            ));
+        }
+        Ok(Table::new(columns)?)
     }
 }
 

@@ -274,6 +274,60 @@ pub enum PreprocessError {
         /// Row of the table, counted from 0.
         row: usize,
     },
+    /// A row has no value to make a class of.
+    #[error(
+        "column {column:?}, which the classes are made of, has no value in row {row} (counted from 0): drop such rows while \
+         cleaning, or leave them out by `missing = \"drop\"`"
+    )]
+    NoTarget {
+        /// Name of the column.
+        column: String,
+        /// Row, counted from 0.
+        row: usize,
+    },
+    /// A number lies in none of the bins of the classes.
+    #[error(
+        "column {column:?} is {value} in row {row} (counted from 0), but its classes go from {low} to {high}: correct it, move \
+         the outer `edges`, or leave such rows out by `outside = \"drop\"`"
+    )]
+    OutsideBins {
+        /// Name of the column.
+        column: String,
+        /// Row, counted from 0.
+        row: usize,
+        /// The value.
+        value: f64,
+        /// The first edge.
+        low: f64,
+        /// The last edge.
+        high: f64,
+    },
+    /// Classes are to be made of a column of another type.
+    #[error(
+        "column {column:?} holds {got} values, but a threshold or bins need {expected} values: take the rule `labels`, which \
+         makes each value a class"
+    )]
+    TargetKind {
+        /// Name of the column.
+        column: String,
+        /// What it must hold.
+        expected: hitcast_data::ColumnKind,
+        /// What it holds.
+        got: hitcast_data::ColumnKind,
+    },
+    /// Fewer than two classes have rows enough.
+    #[error(
+        "fewer than two classes of column {column:?} have {needed} rows or more ({counts}): move the threshold or the edges, \
+         lower `min_members`, or take more rows"
+    )]
+    TooFewClasses {
+        /// Name of the column.
+        column: String,
+        /// The rows of each class.
+        counts: String,
+        /// Rows that a class must have.
+        needed: usize,
+    },
     /// Bins were asked for of a column that is no number.
     #[error(
         "column {column:?} holds {kind} values, which have no bins: leave out `bins`, each value is a class"

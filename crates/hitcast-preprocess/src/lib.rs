@@ -27,6 +27,7 @@
 //! - [`recipe`]: which columns become features, and how
 //! - [`preprocessor`]: a fitted recipe
 //! - [`resample`]: more rows of rare classes, fewer of common ones, or weights
+//! - [`target`]: classes from a column: by a threshold, by bins, or its values
 //! - [`split`]: training, validation and test rows, and folds
 
 #![forbid(unsafe_code)]
@@ -40,6 +41,7 @@ pub mod recipe;
 pub mod resample;
 pub mod scale;
 pub mod split;
+pub mod target;
 
 pub use encode::category::Category;
 pub use encode::cyclic::CyclicEncoder;
@@ -64,3 +66,6 @@ pub use scale::{
     Scaler, StandardScaler,
 };
 pub use split::{Fold, Fractions, KFold, Split, SplitSettings, SplitStrategy};
+pub use target::fitted::{FittedClass, FittedClasses};
+pub use target::report::ClassReport;
+pub use target::{BinClasses, ClassRule, LabelClasses, ThresholdClasses, Unclassed};

@@ -26,7 +26,8 @@
 //! )?;
 //! let stop = StopSignal::new();
 //! let run = experiment.run_on(table, None, &hitcast::registry(), &hitcast::run_context(&stop))?;
-//! assert!(run.report.metrics.test.rmse < run.report.baseline.test.rmse);
+//! let rmse = |metrics: &Metrics| metrics.get(RegressionMetric::Rmse);
+//! assert!(rmse(&run.report.metrics.test) < rmse(&run.report.baseline.test));
 //! # Ok(())
 //! # }
 //! ```

@@ -4,8 +4,8 @@ pub use hitcast_core::{
     Dataset, DeviceChoice, Estimator, Event, Features, FitContext, Model, Progress, Seed, StopSignal,
 };
 pub use hitcast_data::{CsvReader, Table};
-pub use hitcast_metrics::RegressionMetrics;
-pub use hitcast_pipeline::{Bundle, Existing, Experiment, Registry, Run, RunContext};
+pub use hitcast_metrics::{ClassificationMetric, ClassificationMetrics, RegressionMetric, RegressionMetrics};
+pub use hitcast_pipeline::{Bundle, Existing, Experiment, Metrics, Registry, Run, RunContext};
 pub use hitcast_preprocess::{Recipe, SplitStrategy};
 
 #[cfg(feature = "torch")]

@@ -36,7 +36,13 @@ fn row(set: &[String]) -> Result<BTreeMap<String, RowValue>> {
 
 fn one_row(bundle: &Bundle, row: &BTreeMap<String, RowValue>) -> Result<Output> {
     let prediction = bundle.predict_row(row)?;
-    let mut text = format!("{} {:.1}", prediction.target, prediction.value);
+    let mut text = match prediction.value.number() {
+        Some(value) => format!("{} {value:.1}", prediction.target),
+        None => format!("{} {}", prediction.target, prediction.value),
+    };
+    for class in prediction.probabilities.iter().flatten() {
+        text.push_str(&format!("\n  {:.3} {}", class.probability, class.class));
+    }
     for note in &prediction.notes {
         text.push_str(&format!("\nNote: {note}"));
     }
@@ -56,7 +62,8 @@ fn file(bundle: &Bundle, data: &Path, out: Option<&Path>) -> Result<Output> {
     write_csv(&with_predictions, &mut csv)?;
     let json = json!({
         "target": target,
-        "predictions": predictions.values,
+        "predictions": named(&predictions),
+        "classes": predictions.classes,
         "source_rows": table.source_rows(),
         "incomplete": predictions.incomplete,
         "beyond_training": predictions.beyond_training,
@@ -79,16 +86,43 @@ fn file(bundle: &Bundle, data: &Path, out: Option<&Path>) -> Result<Output> {
     Ok(Output { text, json })
 }
 
-/// The rows as they were read, with one more column: `predicted_` and the name of the target.
+/// What is predicted for each row: numbers, or names of classes.
+fn named(predictions: &TablePredictions) -> Vec<serde_json::Value> {
+    let value = |value: &Option<f64>| match (value, &predictions.classes) {
+        (Some(class), Some(classes)) => json!(class_name(&classes.names, *class)),
+        (value, _) => json!(value),
+    };
+    predictions.values.iter().map(value).collect()
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn class_name(names: &[String], class: f64) -> Option<&str> {
+    names.get(class as usize).map(String::as_str)
+}
+
+/// The rows as they were read, with one more column: `predicted_` and the name of the target; of classes also one `p_` with
+/// the probability of each.
 fn with_predictions(table: &Table, target: &str, predictions: &TablePredictions) -> Result<Table> {
-    let values = predictions
-        .values
-        .iter()
-        .map(|value| value.unwrap_or(f64::NAN))
-        .collect();
-    Ok(table
+    let column = format!("predicted_{target}");
+    let Some(classes) = &predictions.classes else {
+        let values = predictions.values.iter().map(|value| value.unwrap_or(f64::NAN));
+        return Ok(table
+            .clone()
+            .set_column(column, Column::Number(values.collect()))?);
+    };
+    let name = |value: &Option<f64>| value.and_then(|class| class_name(&classes.names, class));
+    let mut table = table
         .clone()
-        .set_column(format!("predicted_{target}"), Column::Number(values))?)
+        .set_column(column, Column::text(predictions.values.iter().map(name)))?;
+    for (class, name) in classes.names.iter().enumerate() {
+        let probability = |row: &Option<Vec<f64>>| {
+            let row = row.as_ref();
+            row.and_then(|row| row.get(class)).copied().unwrap_or(f64::NAN)
+        };
+        let values = classes.probabilities.iter().map(probability).collect();
+        table = table.set_column(format!("p_{name}"), Column::Number(values))?;
+    }
+    Ok(table)
 }
 
 fn notes(predictions: &TablePredictions) -> String {

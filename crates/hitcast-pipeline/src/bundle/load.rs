@@ -12,7 +12,7 @@ use super::error::{BundleError, BundleProblem};
 use super::manifest::{CHECK_ROWS, InputInfo, MAX_MANIFEST_BYTES, Manifest, WeightsInfo, sha256};
 use super::{Bundle, MANIFEST, WEIGHTS, weights};
 use crate::error::{PipelineError, Result};
-use crate::prepare::Preparation;
+use crate::prepare::{Preparation, predict};
 use crate::registry::Registry;
 
 /// How far a loaded model's predictions for the check rows may lie from the saved ones: relative to their magnitude, or to 1.
@@ -100,7 +100,9 @@ fn load(path: &Path, registry: &Registry, device: DeviceChoice) -> Result<Bundle
     }
     let predictions = check_predictions(&manifest, &preparation, &*model)
         .map_err(|e| BundleProblem::Inconsistent(format!("the check rows cannot be predicted: {e}")))?;
-    for (row, (&got, &expected)) in predictions.iter().zip(&manifest.check).enumerate() {
+    let width = manifest.goal().task().width();
+    for (place, (&got, &expected)) in predictions.iter().zip(&manifest.check).enumerate() {
+        let row = place / width;
         if (got - expected).abs() > CHECK_TOLERANCE * expected.abs().max(1.0) {
             return Err(BundleProblem::Drift { row, expected, got });
         }
@@ -197,8 +199,10 @@ fn check_predictions(manifest: &Manifest, preparation: &Preparation, model: &dyn
         (manifest.inputs.iter()).map(|input| (input.column.as_str(), check_column(manifest, input)));
     let table = Table::new(columns)?;
     let features = preparation.features(&table)?;
-    let predictions = model.predict_features(&features)?.into_values();
-    if predictions.len() != CHECK_ROWS || predictions.iter().any(|value| !value.is_finite()) {
+    let predictions = predict(&manifest.model.name, model, manifest.goal().task(), &features)?.into_values();
+    if predictions.len() != CHECK_ROWS * manifest.goal().task().width()
+        || predictions.iter().any(|value| !value.is_finite())
+    {
         let message = "predicts numbers that are not finite at the ends of its training ranges";
         return Err(PipelineError::model(&manifest.model.name)(message.into()));
     }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hitcast_core::Task;
 use hitcast_data::{ColumnKind, FittedOutliers, RowWiseCleaning, Schema, ValidRange};
-use hitcast_preprocess::Preprocessor;
+use hitcast_metrics::{MeanBaseline, PriorBaseline};
+use hitcast_preprocess::{FittedClasses, Preprocessor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -11,8 +13,11 @@ use sha2::{Digest, Sha256};
 use super::error::BundleProblem;
 use super::learned::LearnedRows;
 use super::weights::{MAX_AXES, MAX_TENSORS, TensorInfo};
+use crate::decision::Decision;
+use crate::goal::Goal;
 use crate::prepare::Preparation;
 use crate::report::SplitMetrics;
+use crate::score::Baseline;
 
 /// What every manifest says that it is.
 pub const FORMAT: &str = "hitcast-bundle";
@@ -62,7 +67,7 @@ pub struct Manifest {
     /// The weights' file.
     pub weights: WeightsInfo,
     /// Predictions for rows at the lower end, the middle and the upper end of every input's training range: what the
-    /// loaded model has to predict too.
+    /// loaded model has to predict too, of classes the probability of each, before it is calibrated.
     pub check: Vec<f64>,
 }
 
@@ -74,8 +79,25 @@ pub struct TargetInfo {
     pub column: String,
     /// Unit, if it has one.
     pub unit: Option<String>,
-    /// Mean over the training rows: the baseline's prediction.
-    pub training_mean: f64,
+    /// Mean over the training rows: the baseline's prediction; `None` for classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training_mean: Option<f64>,
+    /// The classes; `None` for numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassesInfo>,
+}
+
+/// The classes that are predicted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassesInfo {
+    /// How the column becomes classes.
+    pub rule: FittedClasses,
+    /// The share of each class in the training rows: the baseline's prediction.
+    pub shares: Vec<f64>,
+    /// How the model's classes are decided on.
+    #[serde(default)]
+    pub decision: Decision,
 }
 
 /// A column that predictions are made from.
@@ -183,6 +205,14 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// What is predicted.
+    pub(super) fn goal(&self) -> Goal {
+        Goal {
+            column: self.target.column.clone(),
+            classes: self.target.classes.as_ref().map(|classes| classes.rule.clone()),
+        }
+    }
+
     /// What happens to a row before the model sees it.
     pub(super) fn preparation(&self) -> Preparation {
         Preparation {
@@ -232,13 +262,51 @@ impl Manifest {
                 return unfit(format!("the bounds of {:?} cannot be applied", bound.column));
             }
         }
-        if !self.target.training_mean.is_finite() || self.check.iter().any(|value| !value.is_finite()) {
+        self.target.check().or_else(unfit)?;
+        if self.check.iter().any(|value| !value.is_finite()) {
             return unfit("a number that must be finite is not".to_owned());
         }
-        if self.check.len() != CHECK_ROWS {
-            return unfit(format!("{} check rows, expected {CHECK_ROWS}", self.check.len()));
+        let expected = CHECK_ROWS * self.goal().task().width();
+        if self.check.len() != expected {
+            return unfit(format!("{} check numbers, expected {expected}", self.check.len()));
         }
         self.weights.check()
+    }
+}
+
+impl TargetInfo {
+    /// What the parts must be to one another, or what is wrong.
+    fn check(&self) -> Result<(), String> {
+        match (self.training_mean, &self.classes) {
+            (Some(mean), None) if mean.is_finite() => Ok(()),
+            (None, Some(classes)) => {
+                let n_classes = classes.rule.names().len();
+                let shares = &classes.shares;
+                let sum: f64 = shares.iter().sum();
+                let are_shares =
+                    shares.iter().all(|share| (0.0..=1.0).contains(share)) && (sum - 1.0).abs() < 1e-6;
+                if shares.len() != n_classes || !are_shares {
+                    return Err("the shares of the classes are none".to_owned());
+                }
+                match classes.decision.misfit(Task::Classification { n_classes }) {
+                    Some(misfit) => Err(format!("there is {misfit}")),
+                    None => Ok(()),
+                }
+            }
+            _ => Err("the target has neither a finite mean nor classes".to_owned()),
+        }
+    }
+
+    /// What a prediction without features is.
+    pub(crate) fn baseline(&self) -> Baseline {
+        match &self.classes {
+            Some(classes) => Baseline::Prior(PriorBaseline {
+                priors: classes.shares.clone(),
+            }),
+            None => Baseline::Mean(MeanBaseline {
+                mean: self.training_mean.unwrap_or(f64::NAN),
+            }),
+        }
     }
 }
 

@@ -33,11 +33,11 @@ use crate::prepare::Preparation;
 pub use error::{BundleError, BundleProblem};
 pub use learned::LearnedRows;
 pub use manifest::{
-    FORMAT, FORMAT_VERSION, InputInfo, MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, Manifest, ModelInfo,
-    TargetInfo, WeightsInfo,
+    ClassesInfo, FORMAT, FORMAT_VERSION, InputInfo, MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, Manifest,
+    ModelInfo, TargetInfo, WeightsInfo,
 };
-pub use predict::{Evaluation, TablePredictions};
-pub use row::{RowPrediction, RowValue};
+pub use predict::{ClassPredictions, Evaluation, TablePredictions};
+pub use row::{ClassProbability, PredictedValue, RowPrediction, RowValue};
 pub use weights::{MAX_AXES, MAX_HEADER_BYTES, MAX_TENSORS, TensorInfo, TensorType};
 
 pub(crate) use load::BundleParts;

@@ -4,25 +4,48 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use hitcast_core::Features;
 use hitcast_data::{CsvReader, DataError, Loaded, SchemaChoice, Table};
-use hitcast_metrics::{MeanBaseline, RegressionMetrics};
 use serde::{Deserialize, Serialize};
 
 use super::Bundle;
 use crate::error::{PipelineError, Result};
 use crate::prepare::{self, group_metrics};
-use crate::report::{GroupReport, group_table};
-use crate::text::{TextTable, grouped, short};
+use crate::report::{GroupReport, group_table, metrics_sentence, metrics_table};
+use crate::score::{Metrics, Predicted};
+use crate::text::grouped;
 
 /// Predictions for the rows of a table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TablePredictions {
-    /// One value a row, in the target's unit; `None` where an input is missing that the recipe does not fill.
+    /// One value a row, in the target's unit, of classes the number of the one that is decided on; `None` where an input is
+    /// missing that the recipe does not fill.
     pub values: Vec<Option<f64>>,
+    /// The classes and their probabilities; `None` where the target is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassPredictions>,
     /// Rows without a prediction, by the first input that they lack.
     pub incomplete: BTreeMap<String, usize>,
     /// Rows beyond the training rows' range, or of a category that they do not have, by input: there the model extrapolates.
     pub beyond_training: BTreeMap<String, usize>,
+}
+
+/// The predicted classes of rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassPredictions {
+    /// Names of the classes, in the order of their numbers.
+    pub names: Vec<String>,
+    /// The probability of each class for each row; `None` for a row without a prediction.
+    pub probabilities: Vec<Option<Vec<f64>>>,
+}
+
+/// Complete rows of a table, and what is predicted for them.
+struct Complete {
+    rows: Vec<usize>,
+    /// `None` without rows.
+    predicted: Option<Predicted>,
+    incomplete: BTreeMap<String, usize>,
+    beyond_training: BTreeMap<String, usize>,
 }
 
 /// How good a bundle is on the rows of a table.
@@ -32,9 +55,9 @@ pub struct Evaluation {
     pub model: String,
     /// Its metrics.
     #[serde(flatten)]
-    pub metrics: RegressionMetrics,
-    /// Metrics of predicting the training rows' mean.
-    pub baseline: RegressionMetrics,
+    pub metrics: Metrics,
+    /// Metrics of predicting the training rows' mean, of classes their shares and the most frequent one.
+    pub baseline: Metrics,
     /// Rows left out because they lack the target or an input, by column.
     pub incomplete: BTreeMap<String, usize>,
     /// About the share of these rows that the model learned from, in [0, 1]: the figures of such rows are too good. `None`
@@ -82,6 +105,46 @@ impl Bundle {
     /// # Errors
     /// [`PipelineError::Data`] if a column is missing or of another type, [`PipelineError::Core`] if the model fails.
     pub fn predict_table(&self, table: &Table) -> Result<TablePredictions> {
+        let Complete {
+            rows,
+            predicted,
+            incomplete,
+            beyond_training,
+        } = self.predict_complete(table)?;
+        let mut values = vec![None; table.n_rows()];
+        let mut probabilities = vec![None; table.n_rows()];
+        if let Some(predicted) = &predicted {
+            for (place, (row, value)) in rows.into_iter().zip(predicted.decided()).enumerate() {
+                values[row] = Some(value);
+                probabilities[row] = Some(predicted.probabilities_of(place));
+            }
+        }
+        let classes = self.manifest.target.classes.as_ref();
+        Ok(TablePredictions {
+            values,
+            classes: classes.map(|classes| ClassPredictions {
+                names: classes.rule.names().to_vec(),
+                probabilities,
+            }),
+            incomplete,
+            beyond_training,
+        })
+    }
+
+    /// Calibrated predictions and decisions for features.
+    pub(super) fn predict_features(&self, features: &Features) -> Result<Predicted> {
+        let task = self.manifest.goal().task();
+        let predictions = prepare::predict(&self.manifest.model.name, &*self.model, task, features)?;
+        match &self.manifest.target.classes {
+            Some(classes) => classes.decision.apply(predictions),
+            None => Ok(Predicted {
+                predictions,
+                classes: None,
+            }),
+        }
+    }
+
+    fn predict_complete(&self, table: &Table) -> Result<Complete> {
         let inputs = self.preparation.inputs(table)?;
         let mut incomplete = BTreeMap::new();
         let mut complete = Vec::with_capacity(inputs.n_rows());
@@ -102,16 +165,14 @@ impl Bundle {
             }
         }
         let rows = inputs.take(&complete);
-        let mut values = vec![None; inputs.n_rows()];
-        if !complete.is_empty() {
-            let features = self.preparation.features(&rows)?;
-            let predictions = prepare::predict(&self.manifest.model.name, &*self.model, &features)?;
-            for (&row, value) in complete.iter().zip(predictions) {
-                values[row] = Some(value);
-            }
-        }
-        Ok(TablePredictions {
-            values,
+        let predicted = if complete.is_empty() {
+            None
+        } else {
+            Some(self.predict_features(&self.preparation.features(&rows)?)?)
+        };
+        Ok(Complete {
+            rows: complete,
+            predicted,
             incomplete,
             beyond_training: self.beyond_training(&rows)?,
         })
@@ -139,8 +200,8 @@ impl Bundle {
     }
 
     fn warning_of(&self, learned_share: Option<f64>) -> Option<String> {
-        let RegressionMetrics { rmse, mae, r2, n, .. } = self.manifest.metrics.test;
-        let [rmse, mae, r2] = [rmse, mae, r2].map(short);
+        let test = &self.manifest.metrics.test;
+        let metrics = metrics_sentence(test);
         match learned_share {
             None => Some(
                 "these rows are too few to tell whether the model learned from them; if it did, the figures are too good"
@@ -150,8 +211,8 @@ impl Bundle {
                 let percent = (100.0 * share).max(1.0);
                 Some(format!(
                     "about {percent:.0} % of these rows were learned from, so the figures are too good for new rows; on \
-                     the {} test rows of its own run the model has RMSE {rmse}, MAE {mae} and R² {r2}",
-                    grouped(n)
+                     the {} test rows of its own run the model has {metrics}",
+                    grouped(test.n())
                 ))
             }
             Some(_) => None,
@@ -165,30 +226,28 @@ impl Bundle {
     /// `by`, [`PipelineError::TooFewRows`] if no row is complete.
     pub fn evaluate<S: AsRef<str>>(&self, table: &Table, by: &[S]) -> Result<Evaluation> {
         let target = &self.manifest.target;
-        let actual = table.numbers(&target.column)?;
+        let actual = self.manifest.goal().actual(table)?;
         let by_columns: Vec<&str> = by.iter().map(AsRef::as_ref).collect();
         for column in &by_columns {
             table.column(column)?;
         }
-        let TablePredictions {
-            values,
+        let Complete {
+            rows: complete,
+            predicted,
             mut incomplete,
             beyond_training,
-        } = self.predict_table(table)?;
-        let mut rows = Vec::new();
-        let (mut known, mut predicted) = (Vec::new(), Vec::new());
-        for (row, (value, &actual)) in values.iter().zip(actual).enumerate() {
-            match value {
-                Some(_) if actual.is_nan() => *incomplete.entry(target.column.clone()).or_insert(0) += 1,
-                Some(value) => {
-                    rows.push(row);
-                    known.push(actual);
-                    predicted.push(*value);
-                }
-                None => {}
+        } = self.predict_complete(table)?;
+        let (mut places, mut rows, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, row) in complete.into_iter().enumerate() {
+            if actual[row].is_nan() {
+                *incomplete.entry(target.column.clone()).or_insert(0) += 1;
+            } else {
+                places.push(place);
+                rows.push(row);
+                known.push(actual[row]);
             }
         }
-        if rows.is_empty() {
+        let Some(predicted) = predicted.filter(|_| !rows.is_empty()) else {
             let advice = "give rows that have the target and every input".to_owned();
             return Err(PipelineError::TooFewRows {
                 rows: 0,
@@ -196,10 +255,9 @@ impl Bundle {
                 needed: 1,
                 advice,
             });
-        }
-        let baseline = MeanBaseline {
-            mean: target.training_mean,
         };
+        let predicted = predicted.select(&places);
+        let baseline = target.baseline();
         let evaluated = table.take(&rows);
         let inputs = self.preparation.inputs(&evaluated)?;
         let learned = &self.manifest.learned_rows;
@@ -208,14 +266,14 @@ impl Bundle {
             .map(|column| {
                 Ok((
                     column.to_owned(),
-                    group_metrics(&evaluated, column, &known, &predicted, baseline)?,
+                    group_metrics(&evaluated, column, &known, &predicted, &baseline)?,
                 ))
             })
             .collect::<Result<_>>()?;
         Ok(Evaluation {
             model: self.manifest.model.name.clone(),
-            metrics: RegressionMetrics::compute(&known, &predicted)?,
-            baseline: baseline.evaluate(&known)?,
+            metrics: Metrics::compute(&known, &predicted)?,
+            baseline: Metrics::compute(&known, &baseline.predict(known.len()))?,
             incomplete,
             learned_share,
             by,
@@ -230,26 +288,11 @@ impl Bundle {
 
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} rows", grouped(self.metrics.n))?;
+        writeln!(f, "{} rows", grouped(self.metrics.n()))?;
         for (column, rows) in &self.incomplete {
             writeln!(f, "  {} left out: {column} is missing", grouped(*rows))?;
         }
-        let mut table = TextTable::new(["model", "RMSE", "MAE", "R²", "median error", "largest error"]);
-        for (name, metrics) in [
-            (self.model.as_str(), &self.metrics),
-            ("predict the mean", &self.baseline),
-        ] {
-            let RegressionMetrics {
-                rmse,
-                mae,
-                r2,
-                median_absolute_error,
-                max_error,
-                ..
-            } = *metrics;
-            let numbers = [rmse, mae, r2, median_absolute_error, max_error].map(short);
-            table.row(std::iter::once(name.to_owned()).chain(numbers));
-        }
+        let table = metrics_table(&self.model, &self.metrics, &self.baseline);
         write!(f, "\n{table}")?;
         for (column, groups) in &self.by {
             write!(f, "\nBy {column}:\n{}", group_table(column, groups))?;

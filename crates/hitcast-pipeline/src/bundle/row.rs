@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bundle, InputInfo};
 use crate::error::{PipelineError, Result};
-use crate::prepare::{as_numbers, predict};
+use crate::prepare::as_numbers;
+use crate::score::Predicted;
 
 /// A value given by hand, in the unit of the column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,15 +56,64 @@ impl From<&str> for RowValue {
     }
 }
 
+/// What is predicted for a row: a number in the target's unit, or the name of a class. As JSON a number or a text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PredictedValue {
+    /// A number.
+    Number(f64),
+    /// The class that is decided on.
+    Class(String),
+}
+
+impl PredictedValue {
+    /// The number; `None` for a class.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(value) => Some(*value),
+            Self::Class(_) => None,
+        }
+    }
+
+    /// The name of the class; `None` for a number.
+    pub fn class(&self) -> Option<&str> {
+        match self {
+            Self::Number(_) => None,
+            Self::Class(name) => Some(name),
+        }
+    }
+}
+
+impl fmt::Display for PredictedValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(value) => value.fmt(f),
+            Self::Class(name) => f.pad(name),
+        }
+    }
+}
+
 /// The prediction for one row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RowPrediction {
     /// Name of the target.
     pub target: String,
-    /// The predicted value, in the target's unit.
-    pub value: f64,
+    /// The predicted value.
+    pub value: PredictedValue,
+    /// The probability of each class, in their order; left out where the target is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probabilities: Option<Vec<ClassProbability>>,
     /// Where the row is unlike the training rows, in words.
     pub notes: Vec<String>,
+}
+
+/// How likely a class is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassProbability {
+    /// Name of the class.
+    pub class: String,
+    /// Its probability, from 0 to 1.
+    pub probability: f64,
 }
 
 impl Bundle {
@@ -109,13 +159,37 @@ impl Bundle {
                 ));
             }
         }
-        let value = self.predict_table(&table)?.values.first().copied().flatten();
-        let value = value.ok_or_else(|| PipelineError::Row("the row lacks an input".to_owned()))?;
+        let predicted = self.predict_features(&self.preparation.features(&inputs)?)?;
+        let (value, probabilities) = self.in_words(&predicted)?;
         Ok(RowPrediction {
             target: self.manifest.target.column.clone(),
             value,
+            probabilities,
             notes,
         })
+    }
+
+    /// The prediction for the only row.
+    fn in_words(&self, predicted: &Predicted) -> Result<(PredictedValue, Option<Vec<ClassProbability>>)> {
+        let nothing = || PipelineError::Row("the row lacks an input".to_owned());
+        let Some(classes) = &self.manifest.target.classes else {
+            let value = predicted
+                .predictions
+                .values()
+                .first()
+                .copied()
+                .ok_or_else(nothing)?;
+            return Ok((PredictedValue::Number(value), None));
+        };
+        let names = classes.rule.names();
+        let decided = predicted.classes.as_ref().and_then(|decided| decided.first());
+        let name = decided.and_then(|&class| names.get(class)).ok_or_else(nothing)?;
+        let probabilities = names.iter().zip(predicted.probabilities_of(0));
+        let named = probabilities.map(|(class, probability)| ClassProbability {
+            class: class.clone(),
+            probability,
+        });
+        Ok((PredictedValue::Class(name.clone()), Some(named.collect())))
     }
 
     /// Predicts one row given as numbers, in raw units and in the order of the manifest's inputs: NaN for a missing one, 0
@@ -123,8 +197,31 @@ impl Bundle {
     ///
     /// # Errors
     /// [`PipelineError::Row`] if there are not as many numbers as inputs, one is infinite, or one is missing that is not
-    /// filled in.
+    /// filled in, or if classes are predicted: see [`probabilities_of`](Self::probabilities_of).
     pub fn predict_numbers(&self, numbers: &[f64]) -> Result<f64> {
+        if self.manifest.target.classes.is_some() {
+            let message = "the target is a class, which has no number; ask for its probabilities";
+            return Err(PipelineError::Row(message.to_owned()));
+        }
+        let predicted = self.predict_one(numbers)?;
+        Ok(predicted
+            .predictions
+            .values()
+            .first()
+            .copied()
+            .unwrap_or(f64::NAN))
+    }
+
+    /// The probability of each class for one row given as numbers, as [`predict_numbers`](Self::predict_numbers) takes them;
+    /// empty where the target is a number.
+    ///
+    /// # Errors
+    /// As [`predict_numbers`](Self::predict_numbers).
+    pub fn probabilities_of(&self, numbers: &[f64]) -> Result<Vec<f64>> {
+        Ok(self.predict_one(numbers)?.probabilities_of(0))
+    }
+
+    fn predict_one(&self, numbers: &[f64]) -> Result<Predicted> {
         let inputs = &self.manifest.inputs;
         if numbers.len() != inputs.len() {
             let (n, expected) = (numbers.len(), inputs.len());
@@ -159,8 +256,7 @@ impl Bundle {
         });
         let inputs = self.preparation.inputs(&Table::new(columns)?)?;
         let features = self.preparation.features(&inputs)?;
-        let value = predict(&self.manifest.model.name, &*self.model, &features)?;
-        Ok(value[0])
+        self.predict_features(&features)
     }
 
     /// The columns that a row may give: inputs, and what they are derived from.

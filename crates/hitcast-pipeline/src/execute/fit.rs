@@ -1,24 +1,29 @@
 //! Fitting every model on the training rows and choosing by the validation rows.
 
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use hitcast_core::{
-    Checkpoints, CoreError, DeviceChoice, Estimator, Event, Fit, FitContext, Job, Model, Trained, train_many,
+    Checkpoints, CoreError, Dataset, DeviceChoice, Estimator, Event, Fit, FitContext, Job, Model, Trained,
+    train_many,
 };
 
 use super::RunContext;
 use super::rows::{PartRows, Prepared};
+use crate::decision::Decision;
 use crate::error::{PipelineError, Result};
 use crate::experiment::{Experiment, ModelSpec};
+use crate::imbalance::training_rows;
 use crate::prepare::predict;
 use crate::registry::Registry;
 use crate::report::ModelReport;
+use crate::score::Predicted;
 
 /// A model to fit.
 pub(super) struct Candidate<'a> {
-    spec: &'a ModelSpec,
+    spec: Cow<'a, ModelSpec>,
     estimator: Box<dyn Estimator>,
     /// Whether it may be chosen.
     eligible: bool,
@@ -29,7 +34,8 @@ pub(super) struct Fitted {
     pub(super) report: ModelReport,
     pub(super) model: Box<dyn Model>,
     /// Of the training, validation and test rows.
-    pub(super) predictions: [Vec<f64>; 3],
+    pub(super) predictions: [Predicted; 3],
+    pub(super) decision: Decision,
     pub(super) eligible: bool,
     /// Place in the order of the experiment, references last.
     pub(super) place: usize,
@@ -38,10 +44,13 @@ pub(super) struct Fitted {
 /// The experiment's models and references, with everything checked that can be before rows are read.
 pub(super) fn candidates<'a>(experiment: &'a Experiment, registry: &Registry) -> Result<Vec<Candidate<'a>>> {
     experiment.check()?;
-    let models = experiment.models.iter().map(|spec| (spec, true));
-    let references = experiment.references.iter().map(|spec| (spec, false));
+    let models = experiment.models.iter().map(|spec| (Cow::Borrowed(spec), true));
+    let references: Vec<Cow<'_, ModelSpec>> = match experiment.reference_models() {
+        Cow::Borrowed(references) => references.iter().map(Cow::Borrowed).collect(),
+        Cow::Owned(references) => references.into_iter().map(Cow::Owned).collect(),
+    };
     models
-        .chain(references)
+        .chain(references.into_iter().map(|spec| (spec, false)))
         .map(|(spec, eligible)| {
             let kind = registry.get(&spec.kind, &spec.name)?;
             let estimator = kind
@@ -93,14 +102,20 @@ pub(super) fn fit_all(
     } else {
         context.threads
     };
+    let rows = candidates.iter().map(|candidate| {
+        let seed = experiment.seed.child("imbalance").child(&candidate.spec.name);
+        training_rows(&candidate.spec, &train.dataset, seed)
+    });
+    let rows: Vec<Cow<'_, Dataset>> = rows.collect::<Result<_>>()?;
     let jobs: Vec<Job<'_>> = candidates
         .iter()
         .zip(&folders)
-        .map(|(candidate, folder)| {
+        .zip(&rows)
+        .map(|((candidate, folder), rows)| {
             let name = &candidate.spec.name;
             Job {
                 estimator: &*candidate.estimator,
-                train: &train.dataset,
+                train: rows,
                 validation: Some(&validation.dataset),
                 context: FitContext {
                     name,
@@ -120,7 +135,10 @@ pub(super) fn fit_all(
     let (mut all, mut failures) = (Vec::new(), Vec::new());
     for (place, (candidate, result)) in candidates.iter().zip(train_many(&jobs, threads)).enumerate() {
         match result {
-            Ok(trained) => all.push(judge(candidate, place, prepared, trained)?),
+            Ok(trained) => {
+                let n_rows = rows[place].n_rows();
+                all.push(judge(experiment, candidate, place, prepared, trained, n_rows)?);
+            }
             Err(CoreError::NotBegun(name)) => {
                 warnings.push(format!("a stop was requested before {name} was fitted"));
             }
@@ -140,11 +158,10 @@ pub(super) fn fit_all(
             .iter()
             .map(|error| format!("{error}; the other models do not depend on it")),
     );
-    let selection = experiment.metrics.selection;
+    let selection = experiment.selection();
     let score = |fitted: &Fitted| {
-        selection
-            .of(&fitted.report.metrics.validation)
-            .unwrap_or(f64::NAN)
+        let validation = &fitted.report.metrics.validation;
+        validation.get(selection).unwrap_or(f64::NAN)
     };
     let eligible = all.iter().enumerate().filter(|(_, fitted)| fitted.eligible);
     let better = |best: (usize, f64), new: (usize, f64)| {
@@ -175,8 +192,15 @@ fn folder_name(place: usize, name: &str) -> String {
 }
 
 /// Predicts all rows by a model that was fitted, and measures it.
-fn judge(candidate: &Candidate<'_>, place: usize, prepared: &Prepared, trained: Trained) -> Result<Fitted> {
-    let ModelSpec { name, kind, .. } = candidate.spec;
+fn judge(
+    experiment: &Experiment,
+    candidate: &Candidate<'_>,
+    place: usize,
+    prepared: &Prepared,
+    trained: Trained,
+    training_rows: usize,
+) -> Result<Fitted> {
+    let ModelSpec { name, kind, .. } = &*candidate.spec;
     let [train, validation, test] = &prepared.parts;
     let Trained {
         fit:
@@ -193,14 +217,21 @@ fn judge(candidate: &Candidate<'_>, place: usize, prepared: &Prepared, trained: 
         return Err(PipelineError::model(name)(message.into()));
     }
     let started = Instant::now();
-    let of = |part: &PartRows| predict(name, &*model, part.dataset.features());
+    let of = |part: &PartRows| predict(name, &*model, prepared.goal.task(), part.dataset.features());
     let predictions = [of(train)?, of(validation)?, of(test)?];
     let predict_seconds = started.elapsed().as_secs_f64();
-    let metrics = prepared.metrics(predictions.each_ref().map(Vec::as_slice))?;
+    let decision = experiment
+        .decision
+        .fit(&predictions[1], validation.dataset.target())
+        .map_err(|error| PipelineError::model(name)(error.into()))?;
+    let [on_train, on_validation, on_test] = predictions.map(|predictions| decision.apply(predictions));
+    let predictions = [on_train?, on_validation?, on_test?];
+    let metrics = prepared.metrics(predictions.each_ref())?;
     let report = ModelReport {
         name: name.clone(),
         kind: kind.clone(),
         n_parameters: model.n_parameters(),
+        training_rows,
         best_epoch,
         stopped,
         fit_seconds,
@@ -212,6 +243,7 @@ fn judge(candidate: &Candidate<'_>, place: usize, prepared: &Prepared, trained: 
         report,
         model,
         predictions,
+        decision,
         eligible: candidate.eligible,
         place,
     })

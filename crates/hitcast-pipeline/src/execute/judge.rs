@@ -3,20 +3,24 @@
 use std::collections::BTreeMap;
 
 use hitcast_core::StopReason;
-use hitcast_metrics::RegressionMetrics;
+use hitcast_metrics::ConfusionMatrix;
 
 use super::RunContext;
 use super::fit::Fitted;
 use super::rows::Prepared;
 use crate::bundle::{
-    Bundle, BundleParts, FORMAT, FORMAT_VERSION, LearnedRows, Manifest, ModelInfo, TargetInfo, WeightsInfo,
+    Bundle, BundleParts, ClassesInfo, FORMAT, FORMAT_VERSION, LearnedRows, Manifest, ModelInfo, TargetInfo,
+    WeightsInfo,
 };
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::experiment::Experiment;
 use crate::prepare::group_metrics;
-use crate::report::{DataReport, GroupReport, ModelReport, REPORT_VERSION, RunReport, Seconds, SplitMetrics};
+use crate::report::{
+    ClassesReport, DataReport, GroupReport, ModelReport, REPORT_VERSION, RunReport, Seconds, SplitMetrics,
+};
 use crate::run::{Part, PredictedRow, Run};
+use crate::score::{Baseline, MetricIntervals, Metrics};
 
 /// What was found out before the models are judged.
 pub(super) struct Findings {
@@ -52,19 +56,18 @@ pub(super) fn judge(experiment: &Experiment, findings: Findings, context: &RunCo
     let [_, _, test] = &prepared.parts;
     let [_, _, predicted] = &chosen.predictions;
     let actual = test.dataset.target();
-    let means = prepared
+    let simple = prepared
         .parts
         .each_ref()
         .map(|part| prepared.baseline.predict(part.dataset.n_rows()));
-    let baseline = prepared.metrics(means.each_ref().map(Vec::as_slice))?;
-    let intervals = experiment
-        .metrics
-        .bootstrap
-        .intervals(actual, predicted, experiment.seed)?;
+    let baseline = prepared.metrics(simple.each_ref())?;
+    let bootstrap = &experiment.metrics.bootstrap;
+    let intervals = MetricIntervals::compute(bootstrap, actual, predicted, experiment.seed)?;
+    let classes = classes_report(&prepared, &chosen)?;
     let mut by: BTreeMap<String, Vec<GroupReport>> = BTreeMap::new();
     for column in &experiment.data.by {
         if test.table.contains(column) {
-            let groups = group_metrics(&test.table, column, actual, predicted, prepared.baseline)?;
+            let groups = group_metrics(&test.table, column, actual, predicted, &prepared.baseline)?;
             by.insert(column.clone(), groups);
         } else {
             warnings.push(format!(
@@ -89,6 +92,7 @@ pub(super) fn judge(experiment: &Experiment, findings: Findings, context: &RunCo
         metrics: chosen.report.metrics,
         intervals,
         baseline,
+        classes,
         models,
         references,
         by,
@@ -100,6 +104,7 @@ pub(super) fn judge(experiment: &Experiment, findings: Findings, context: &RunCo
         experiment: experiment.clone(),
     };
     Ok(Run {
+        class_names: report.classes.as_ref().map(|classes| classes.names.clone()),
         report,
         predictions,
         bundle,
@@ -114,13 +119,18 @@ fn warn(
     experiment: &Experiment,
     warnings: &mut Vec<String>,
 ) {
-    let selection = experiment.metrics.selection;
-    let of = |metrics: &RegressionMetrics| selection.of(metrics).unwrap_or(f64::NAN);
+    let selection = experiment.selection();
+    let of = |metrics: &Metrics| metrics.get(selection).unwrap_or(f64::NAN);
     let direction = selection.direction();
     let name = &chosen.name;
     if !direction.is_better(of(&chosen.metrics.test), of(&baseline.test)) {
         warnings.push(format!(
-            "{name} does no better on the test rows than predicting the mean"
+            "{name} does no better on the test rows than predicting {}",
+            if selection.is_of_classes() {
+                "the shares of the classes"
+            } else {
+                "the mean"
+            }
         ));
     }
     for reference in references {
@@ -136,6 +146,23 @@ fn warn(
     }
 }
 
+/// What was found out about the classes, if the target is one.
+fn classes_report(prepared: &Prepared, chosen: &Fitted) -> Result<Option<ClassesReport>> {
+    let (Some(fitted), Some(rows)) = (&prepared.goal.classes, &prepared.classes) else {
+        return Ok(None);
+    };
+    let [_, _, test] = &prepared.parts;
+    let [_, _, predicted] = &chosen.predictions;
+    let actual = test.dataset.classes().unwrap_or_default();
+    let decided = predicted.classes.as_deref().unwrap_or_default();
+    Ok(Some(ClassesReport {
+        names: fitted.names().to_vec(),
+        rows: rows.clone(),
+        confusion: ConfusionMatrix::compute(&actual, decided, fitted.names().len())?,
+        decision: chosen.decision.clone(),
+    }))
+}
+
 /// Every row of the three parts in the order of the file.
 fn predicted_rows(prepared: &Prepared, chosen: &Fitted) -> Vec<PredictedRow> {
     let mut rows = Vec::new();
@@ -145,19 +172,25 @@ fn predicted_rows(prepared: &Prepared, chosen: &Fitted) -> Vec<PredictedRow> {
         .zip([Part::Train, Part::Validation, Part::Test])
         .zip(&chosen.predictions);
     for ((part, name), predictions) in parts {
+        let decided = predictions.decided();
+        let baseline = prepared.baseline.predict(1).decided();
         let values = part
             .table
             .source_rows()
             .iter()
             .zip(part.dataset.target())
-            .zip(predictions);
-        rows.extend(values.map(|((&source_row, &actual), &predicted)| PredictedRow {
-            source_row,
-            part: name,
-            actual,
-            predicted,
-            baseline: prepared.baseline.mean,
-        }));
+            .zip(decided)
+            .enumerate();
+        rows.extend(
+            values.map(|(row, ((&source_row, &actual), predicted))| PredictedRow {
+                source_row,
+                part: name,
+                actual,
+                predicted,
+                baseline: baseline[0],
+                probabilities: predictions.probabilities_of(row),
+            }),
+        );
     }
     rows.sort_by_key(|row| row.source_row);
     rows
@@ -186,7 +219,18 @@ fn manifest(
         target: TargetInfo {
             column: target.clone(),
             unit: known.and_then(|column| column.unit.clone()),
-            training_mean: prepared.baseline.mean,
+            training_mean: match &prepared.baseline {
+                Baseline::Mean(baseline) => Some(baseline.mean),
+                Baseline::Prior(_) => None,
+            },
+            classes: match (&prepared.goal.classes, &prepared.baseline) {
+                (Some(classes), Baseline::Prior(baseline)) => Some(ClassesInfo {
+                    rule: classes.clone(),
+                    shares: baseline.priors.clone(),
+                    decision: chosen.decision.clone(),
+                }),
+                _ => None,
+            },
         },
         inputs: prepared.inputs.clone(),
         schema: preparation.schema.clone(),

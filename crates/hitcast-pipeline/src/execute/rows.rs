@@ -1,19 +1,23 @@
 //! The cleaned table in three parts, and everything that is learned from the first of them before any model.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use hitcast_core::{Dataset, Features};
+use hitcast_core::{Dataset, Features, Task};
 use hitcast_data::clean::StepReport;
 use hitcast_data::{Column, FittedOutliers, Schema, Table, ValidRange, vocabulary};
-use hitcast_metrics::{MeanBaseline, RegressionMetrics};
 use hitcast_preprocess::split::Codes;
-use hitcast_preprocess::{ColumnRecipe, FittedEncoder, Preprocessor, Recipe, Target, TargetValues};
+use hitcast_preprocess::{
+    ClassReport, ColumnRecipe, FittedEncoder, Preprocessor, Recipe, Target, TargetValues,
+};
 
 use crate::bundle::InputInfo;
 use crate::error::{PipelineError, Result};
 use crate::experiment::Experiment;
+use crate::goal::{Classed, Goal};
 use crate::prepare::{Preparation, as_numbers};
 use crate::report::{SplitMetrics, SplitSizes};
+use crate::score::{Baseline, Metrics, Predicted, class_numbers};
 
 /// The fewest rows that a metric of a part can be computed on.
 const FEWEST_ROWS: usize = 1;
@@ -30,7 +34,10 @@ pub(super) struct Prepared {
     pub(super) parts: [PartRows; 3],
     pub(super) preparation: Preparation,
     pub(super) inputs: Vec<InputInfo>,
-    pub(super) baseline: MeanBaseline,
+    pub(super) goal: Goal,
+    /// Which rows have which class; `None` for numbers.
+    pub(super) classes: Option<ClassReport>,
+    pub(super) baseline: Baseline,
     /// What was done about outliers in the training rows.
     pub(super) outliers: Vec<StepReport>,
 }
@@ -46,10 +53,9 @@ impl Prepared {
     }
 
     /// Metrics of predictions for training, validation and test rows.
-    pub(super) fn metrics(&self, [train, validation, test]: [&[f64]; 3]) -> Result<SplitMetrics> {
+    pub(super) fn metrics(&self, [train, validation, test]: [&Predicted; 3]) -> Result<SplitMetrics> {
         let [on_train, on_validation, on_test] = &self.parts;
-        let compute =
-            |part: &PartRows, predicted| RegressionMetrics::compute(part.dataset.target(), predicted);
+        let compute = |part: &PartRows, predicted| Metrics::compute(part.dataset.target(), predicted);
         Ok(SplitMetrics {
             train: compute(on_train, train)?,
             validation: compute(on_validation, validation)?,
@@ -66,7 +72,18 @@ pub(super) fn prepare(
     warnings: &mut Vec<String>,
 ) -> Result<Prepared> {
     check_target(experiment, table)?;
-    let split = experiment.split.split(table, experiment.seed)?;
+    let (goal, classes) = Goal::find(experiment, table)?;
+    let (table, classes) = match classes {
+        Some(Classed { kept, report }) => (Cow::Owned(table.take(&kept)), Some(report)),
+        None => (Cow::Borrowed(table), None),
+    };
+    if let Task::Classification { n_classes } = goal.task() {
+        experiment.decision.check_for(n_classes)?;
+    }
+    check_rows(&table)?;
+    let split = experiment
+        .split
+        .split(&*goal.split_by(&table)?, experiment.seed)?;
     for (rows, stage) in [(&split.validation, "to choose by"), (&split.test, "to test on")] {
         if rows.len() < FEWEST_ROWS {
             let advice = "give split.fractions a part for them, or more rows".to_owned();
@@ -109,7 +126,8 @@ pub(super) fn prepare(
     for bounds in &fitted {
         (bounded, _) = bounds.apply_to_held_out(bounded)?;
     }
-    let target = bounded.numbers(&experiment.data.target)?;
+    let target = goal.actual(&bounded)?;
+    let target_classes = class_numbers(&target);
     let groups = experiment
         .data
         .group
@@ -118,7 +136,13 @@ pub(super) fn prepare(
         .map(|name| Codes::groups_or_alone(&bounded, name))
         .transpose()?;
     let learned_from = Target {
-        values: TargetValues::Numbers(target),
+        values: match goal.task() {
+            Task::Classification { n_classes } => TargetValues::Classes {
+                classes: &target_classes,
+                n_classes,
+            },
+            _ => TargetValues::Numbers(&target),
+        },
         groups: groups.as_ref(),
     };
     let seed = experiment.seed.child("recipe");
@@ -138,8 +162,7 @@ pub(super) fn prepare(
         .map(|name| input_info(name, &train, &recipe, &preparation.preprocessor, schema));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let part = |table: Table, features: Features| -> Result<PartRows> {
-        let target = table.numbers(&experiment.data.target)?.to_vec();
-        let dataset = Dataset::new(features, target)?;
+        let dataset = goal.dataset(features, &table)?;
         Ok(PartRows { table, dataset })
     };
     let mut train = part(train, features)?;
@@ -154,8 +177,13 @@ pub(super) fn prepare(
         part(table, features)
     });
     let parts = [train, validation?, test?];
-    let baseline = MeanBaseline::fit(parts[0].dataset.target())?;
+    if let Some(report) = &classes {
+        warn_of_absent_classes(&parts, report, warnings);
+    }
+    let baseline = Baseline::fit(parts[0].dataset.target(), goal.task())?;
     Ok(Prepared {
+        goal,
+        classes,
         parts,
         preparation,
         inputs,
@@ -164,9 +192,12 @@ pub(super) fn prepare(
     })
 }
 
-/// The target has to be a number in every row.
+/// A target that is a number has to be there in every row.
 fn check_target(experiment: &Experiment, table: &Table) -> Result<()> {
     check_weight(experiment, table)?;
+    if experiment.data.classes.is_some() {
+        return Ok(());
+    }
     let target = &experiment.data.target;
     let missing = table
         .numbers(target)?
@@ -180,6 +211,10 @@ fn check_target(experiment: &Experiment, table: &Table) -> Result<()> {
         );
         return Err(PipelineError::setting("data.target", message));
     }
+    Ok(())
+}
+
+fn check_rows(table: &Table) -> Result<()> {
     let needed = 3;
     if table.n_rows() < needed {
         let advice = "see what the cleaning steps dropped, and loosen them".to_owned();
@@ -191,6 +226,23 @@ fn check_target(experiment: &Experiment, table: &Table) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// Says which classes have no rows in a part: they cannot be learned, or not be judged.
+fn warn_of_absent_classes(parts: &[PartRows; 3], report: &ClassReport, warnings: &mut Vec<String>) {
+    for (part, rows) in parts.iter().zip(["training", "validation", "test"]) {
+        let present: BTreeSet<usize> = part.dataset.classes().unwrap_or_default().into_iter().collect();
+        let absent: Vec<&str> = (report.classes.iter().enumerate())
+            .filter(|(class, _)| !present.contains(class))
+            .map(|(_, count)| count.name.as_str())
+            .collect();
+        if !absent.is_empty() {
+            warnings.push(format!(
+                "no {rows} row is of class {}; split stratified by the target, or leave rare classes out",
+                absent.join(", ")
+            ));
+        }
+    }
 }
 
 /// A weight has to be a number that is not negative in every row.

@@ -24,7 +24,8 @@ impl Experiment {
                 "is empty; list at least one [[models]]",
             ));
         }
-        check_models(&self.models, &self.references)?;
+        check_models(&self.models, &self.reference_models())?;
+        self.check_task()?;
         let features: BTreeSet<&str> = self.data.features.iter().map(String::as_str).collect();
         for (index, outliers) in self.outliers.iter().enumerate() {
             check_features(
@@ -35,6 +36,43 @@ impl Experiment {
         }
         for (index, part) in self.recipe.columns.iter().enumerate() {
             check_features(&part.names, &features, &format!("recipe.columns[{index}].names"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Experiment {
+    /// What is only for numbers, or only for classes.
+    fn check_task(&self) -> Result<()> {
+        let is_of_classes = self.data.classes.is_some();
+        self.decision.check(is_of_classes)?;
+        if let Some(selection) = self
+            .metrics
+            .selection
+            .filter(|s| s.is_of_classes() != is_of_classes)
+        {
+            let (measured, target) = if is_of_classes {
+                ("numbers", "a class")
+            } else {
+                ("classes", "a number (data.classes makes one of it)")
+            };
+            let message = format!("{selection} is a metric of {measured}, but the target is {target}");
+            return Err(PipelineError::setting("metrics.selection", message));
+        }
+        for model in self.models.iter().chain(self.reference_models().iter()) {
+            let place = |setting: &str| format!("model {:?}: {setting}", model.name);
+            let set = [
+                ("class_weights", model.class_weights.is_some()),
+                ("sampler", model.sampler.is_some()),
+            ];
+            if let Some((setting, _)) = set.iter().find(|(_, is_set)| *is_set && !is_of_classes) {
+                let message = "is about classes, but the target is a number";
+                return Err(PipelineError::setting(place(setting), message));
+            }
+            if model.sampler.is_some() && self.data.weight.is_some() {
+                let message = "makes rows that would have no weight; use data.weight or a sampler, not both";
+                return Err(PipelineError::setting(place("sampler"), message));
+            }
         }
         Ok(())
     }

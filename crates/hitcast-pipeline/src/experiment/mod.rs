@@ -6,18 +6,22 @@
 mod check;
 mod preset;
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hitcast_core::{DeviceChoice, Seed};
+use hitcast_core::{DeviceChoice, Seed, Task};
 use hitcast_data::{Cleaning, OutlierRule};
-use hitcast_metrics::{Bootstrap, RegressionMetric};
-use hitcast_preprocess::{Recipe, SplitSettings, SplitStrategy};
+use hitcast_metrics::Bootstrap;
+use hitcast_preprocess::{ClassRule, Recipe, Sampler, SplitSettings, SplitStrategy};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::decision::DecisionSettings;
 use crate::error::{PipelineError, Result};
 use crate::explain::explain;
+use crate::imbalance::ClassWeights;
+use crate::score::MetricName;
 
 /// Everything that decides a [`Run`](crate::Run): the same experiment on the same file gives the same numbers on the same
 /// machine.
@@ -50,15 +54,19 @@ pub struct Experiment {
     /// as they are.
     #[serde(default)]
     pub recipe: Recipe,
+    /// How classes are decided on, where the target is one.
+    #[serde(default, skip_serializing_if = "DecisionSettings::is_default")]
+    pub decision: DecisionSettings,
     /// The models among which the best is chosen by its validation rows.
     pub models: Vec<ModelSpec>,
-    /// Models that are fitted and shown beside the others, but never chosen. Default: one of kind `linear`.
-    #[serde(default = "default_references")]
-    pub references: Vec<ModelSpec>,
+    /// Models that are fitted and shown beside the others, but never chosen. Default: one of kind `linear` where the target is
+    /// a number, none where it is a class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub references: Option<Vec<ModelSpec>>,
 }
 
 /// What is read, predicted and learned from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSettings {
     /// The file, CSV as it is or in `.gz` or `.zip`. A preset has none: give it with [`Experiment::with_data`].
@@ -73,6 +81,10 @@ pub struct DataSettings {
     pub skip_bad_rows: bool,
     /// Column that is predicted.
     pub target: String,
+    /// How the target becomes classes: by a threshold, by bins, or by its own values. A split that is stratified by the target
+    /// then keeps the shares of the classes. Default: none, it is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<ClassRule>,
     /// Columns that are learned from.
     pub features: Vec<String>,
     /// Column that says how much a row counts while it is learned from, at least 0; only the ratios matter. What is judged
@@ -90,22 +102,14 @@ pub struct DataSettings {
 }
 
 /// How models are judged and the best is chosen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MetricsSettings {
-    /// The metric of the validation rows that chooses the best model. Default `rmse`.
-    pub selection: RegressionMetric,
+    /// The metric of the validation rows that chooses the best model. Default `rmse`, of classes `log_loss`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection: Option<MetricName>,
     /// The confidence intervals of the chosen model's test metrics.
     pub bootstrap: Bootstrap,
-}
-
-impl Default for MetricsSettings {
-    fn default() -> Self {
-        Self {
-            selection: RegressionMetric::Rmse,
-            bootstrap: Bootstrap::default(),
-        }
-    }
 }
 
 /// A model to fit.
@@ -119,6 +123,12 @@ pub struct ModelSpec {
     /// What the kind calls its settings. Default: none, for the kind's defaults.
     #[serde(default = "no_settings", skip_serializing_if = "is_empty")]
     pub settings: Value,
+    /// How much each class counts while it learns, where the target is a class. Default: each row counts the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
+    /// What is done about rare classes in its training rows. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampler: Option<Sampler>,
 }
 
 impl ModelSpec {
@@ -128,16 +138,14 @@ impl ModelSpec {
             name: name.into(),
             kind: kind.into(),
             settings: no_settings(),
+            class_weights: None,
+            sampler: None,
         }
     }
 }
 
 fn default_seed() -> Seed {
     Seed::new(42)
-}
-
-fn default_references() -> Vec<ModelSpec> {
-    vec![ModelSpec::new("linear", "linear")]
 }
 
 fn no_settings() -> Value {
@@ -149,6 +157,23 @@ fn is_empty(settings: &Value) -> bool {
 }
 
 impl Experiment {
+    /// The models that are shown beside the others: those listed, or the default ones.
+    pub fn reference_models(&self) -> Cow<'_, [ModelSpec]> {
+        match &self.references {
+            Some(references) => Cow::Borrowed(references),
+            None if self.data.classes.is_some() => Cow::Borrowed(&[]),
+            None => Cow::Owned(vec![ModelSpec::new("linear", "linear")]),
+        }
+    }
+
+    /// The metric of the validation rows that chooses the best model: the one that is set, or the default one.
+    pub fn selection(&self) -> MetricName {
+        self.metrics.selection.unwrap_or_else(|| match self.data.classes {
+            Some(_) => MetricName::default_of(Task::Classification { n_classes: 2 }),
+            None => MetricName::default_of(Task::Regression),
+        })
+    }
+
     /// Reads an experiment from TOML.
     ///
     /// # Errors

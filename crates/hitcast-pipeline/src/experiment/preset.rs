@@ -6,11 +6,16 @@ use super::Experiment;
 use crate::error::{PipelineError, Result};
 
 /// Name and TOML of each preset.
-const PRESETS: [(&str, &str); 2] = [
+const PRESETS: [(&str, &str); 4] = [
     ("code-pudding", include_str!("../../presets/code-pudding.toml")),
+    ("hit-or-not", include_str!("../../presets/hit-or-not.toml")),
     (
         "popularity-regressor",
         include_str!("../../presets/popularity-regressor.toml"),
+    ),
+    (
+        "song-temperature",
+        include_str!("../../presets/song-temperature.toml"),
     ),
 ];
 

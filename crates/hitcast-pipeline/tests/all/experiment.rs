@@ -10,10 +10,17 @@ fn every_preset_reads_and_comes_back_the_same() {
         let preset = Experiment::preset(name).unwrap();
         assert_eq!(preset.name, name);
         assert_eq!(Experiment::from_toml(&preset.to_toml().unwrap()).unwrap(), preset);
-        assert_eq!(preset.data.features.len(), 10);
         assert_eq!(preset.data.path, None);
     }
-    assert_eq!(Experiment::preset("code-pudding").unwrap().models.len(), 4);
+    for (name, features, models) in [
+        ("code-pudding", 10, 4),
+        ("popularity-regressor", 10, 1),
+        ("hit-or-not", 15, 1),
+        ("song-temperature", 11, 11),
+    ] {
+        let preset = Experiment::preset(name).unwrap();
+        assert_eq!((preset.data.features.len(), preset.models.len()), (features, models));
+    }
 }
 
 #[test]

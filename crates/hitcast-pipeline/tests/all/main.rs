@@ -2,6 +2,7 @@
 
 mod bundle;
 mod categories;
+mod classes;
 mod common;
 mod experiment;
 mod predict;

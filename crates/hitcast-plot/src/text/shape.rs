@@ -20,7 +20,7 @@ pub(crate) fn visual(text: &str) -> Vec<char> {
             let Some(part) = joined.get(run.clone()) else {
                 continue;
             };
-            if levels.get(run.start).is_some_and(|level| level.is_rtl()) {
+            if levels.get(run.start).is_some_and(unicode_bidi::Level::is_rtl) {
                 seen.extend(part.chars().rev().map(mirrored));
             } else {
                 seen.extend(part.chars());

@@ -5,3 +5,4 @@ mod recipe;
 mod resample;
 mod scale;
 mod split;
+mod target;

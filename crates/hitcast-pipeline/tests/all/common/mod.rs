@@ -11,7 +11,8 @@ use hitcast_core::{
     BoxError, CoreError, Dataset, DeviceChoice, EpochRecord, Estimator, Fit, FitContext, Model, ModelState,
     Predictions, Seed, StopReason, StopSignal, TensorData,
 };
-use hitcast_pipeline::{Experiment, ModelKind, Registry, Run, RunContext, parse_settings};
+use hitcast_metrics::RegressionMetric;
+use hitcast_pipeline::{Experiment, Metrics, ModelKind, Registry, Run, RunContext, parse_settings};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -227,4 +228,8 @@ pub fn experiment(path: impl Into<PathBuf>) -> Experiment {
 pub fn run(experiment: &Experiment) -> Run {
     let stop = StopSignal::new();
     experiment.run(&registry(), &RunContext::quiet(&stop)).unwrap()
+}
+
+pub fn rmse(metrics: &Metrics) -> f64 {
+    metrics.get(RegressionMetric::Rmse).unwrap()
 }
