@@ -1,7 +1,18 @@
 //! The kinds of model that experiments and bundles name, and what a run should know about this machine.
 
+#[cfg(feature = "classical")]
+use std::marker::PhantomData;
+
+#[cfg(feature = "classical")]
+use hitcast_classical::{
+    AdaBoost, AdaBoostModel, ElasticNet, ExtraTrees, GradientBoosting, Lasso, LinearRegression,
+    LinearRegressionModel, LogisticModel, LogisticRegression, MeanModel, MeanRegressor, Neighbors,
+    NeighborsModel, PenalizedModel, PriorClassifier, PriorModel, RandomForest, Ridge, TreeModel,
+};
 use hitcast_core::StopSignal;
 use hitcast_pipeline::{Environment, Registry, RunContext};
+#[cfg(feature = "classical")]
+use serde::de::DeserializeOwned;
 
 #[cfg(any(feature = "torch", feature = "classical"))]
 use {
@@ -10,13 +21,14 @@ use {
     serde_json::Value,
 };
 
-/// Every kind of model that this build has: `network` (feature `torch`), `linear` and `mean` (feature `classical`).
+/// Every kind of model that this build has: `network` (feature `torch`); `linear`, `ridge`, `lasso`, `elastic_net`, `logistic`,
+/// `neighbors`, `random_forest`, `extra_trees`, `gradient_boosting`, `ada_boost`, `mean` and `prior` (feature `classical`).
 pub fn registry() -> Registry {
     let registry = Registry::new();
     #[cfg(feature = "torch")]
     let registry = registry.with(Network);
     #[cfg(feature = "classical")]
-    let registry = registry.with(Linear).with(Mean);
+    let registry = with_classical(registry);
     registry
 }
 
@@ -65,48 +77,86 @@ impl ModelKind for Network {
     }
 }
 
-/// Ordinary least squares, without settings.
+/// A kind of `hitcast-classical`: its estimator, with that one's settings, and how what it learned is loaded.
 #[cfg(feature = "classical")]
-#[derive(Debug, Clone, Copy)]
-pub struct Linear;
-
-/// The mean of the training rows, without settings.
-#[cfg(feature = "classical")]
-#[derive(Debug, Clone, Copy)]
-pub struct Mean;
+pub struct Classical<E> {
+    name: &'static str,
+    load: LoadModel,
+    estimator: PhantomData<fn() -> E>,
+}
 
 #[cfg(feature = "classical")]
-impl ModelKind for Linear {
-    fn name(&self) -> &'static str {
-        hitcast_classical::LinearRegressionModel::KIND
-    }
+type LoadModel = fn(&ModelState) -> hitcast_core::Result<Box<dyn Model>>;
 
-    fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {
-        Ok(Box::new(parse_settings::<hitcast_classical::LinearRegression>(
-            settings,
-        )?))
-    }
-
-    fn load(&self, state: &ModelState, _device: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {
-        Ok(Box::new(hitcast_classical::LinearRegressionModel::from_state(
-            state,
-        )?))
+#[cfg(feature = "classical")]
+impl<E> Classical<E> {
+    /// A kind of this name.
+    pub const fn new(name: &'static str, load: LoadModel) -> Self {
+        Self {
+            name,
+            load,
+            estimator: PhantomData,
+        }
     }
 }
 
 #[cfg(feature = "classical")]
-impl ModelKind for Mean {
+impl<E> std::fmt::Debug for Classical<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Classical").field(&self.name).finish()
+    }
+}
+
+#[cfg(feature = "classical")]
+impl<E: Estimator + DeserializeOwned + 'static> ModelKind for Classical<E> {
     fn name(&self) -> &'static str {
-        hitcast_classical::MeanModel::KIND
+        self.name
     }
 
     fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {
-        Ok(Box::new(parse_settings::<hitcast_classical::MeanRegressor>(
-            settings,
-        )?))
+        Ok(Box::new(parse_settings::<E>(settings)?))
     }
 
     fn load(&self, state: &ModelState, _device: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {
-        Ok(Box::new(hitcast_classical::MeanModel::from_state(state)?))
+        Ok((self.load)(state)?)
     }
+}
+
+/// A model behind its trait.
+#[cfg(feature = "classical")]
+fn boxed<M: Model + 'static>(model: hitcast_core::Result<M>) -> hitcast_core::Result<Box<dyn Model>> {
+    model.map(|model| Box::new(model) as Box<dyn Model>)
+}
+
+#[cfg(feature = "classical")]
+fn with_classical(registry: Registry) -> Registry {
+    let penalized: LoadModel = |state| boxed(PenalizedModel::from_state(state));
+    let trees: LoadModel = |state| boxed(TreeModel::from_state(state));
+    registry
+        .with(Classical::<LinearRegression>::new(
+            LinearRegressionModel::KIND,
+            |state| boxed(LinearRegressionModel::from_state(state)),
+        ))
+        .with(Classical::<MeanRegressor>::new(MeanModel::KIND, |state| {
+            boxed(MeanModel::from_state(state))
+        }))
+        .with(Classical::<PriorClassifier>::new(PriorModel::KIND, |state| {
+            boxed(PriorModel::from_state(state))
+        }))
+        .with(Classical::<Ridge>::new(Ridge::KIND, penalized))
+        .with(Classical::<Lasso>::new(Lasso::KIND, penalized))
+        .with(Classical::<ElasticNet>::new(ElasticNet::KIND, penalized))
+        .with(Classical::<LogisticRegression>::new(
+            LogisticModel::KIND,
+            |state| boxed(LogisticModel::from_state(state)),
+        ))
+        .with(Classical::<Neighbors>::new(NeighborsModel::KIND, |state| {
+            boxed(NeighborsModel::from_state(state))
+        }))
+        .with(Classical::<RandomForest>::new(RandomForest::KIND, trees))
+        .with(Classical::<ExtraTrees>::new(ExtraTrees::KIND, trees))
+        .with(Classical::<GradientBoosting>::new(GradientBoosting::KIND, trees))
+        .with(Classical::<AdaBoost>::new(AdaBoostModel::KIND, |state| {
+            boxed(AdaBoostModel::from_state(state))
+        }))
 }

@@ -341,6 +341,11 @@ impl<'a> Problem<'a> {
             intercepts.push(own[self.d] - offset);
             coefficients.extend(weights);
         }
+        // A number that is added to all scores changes no probability: of all such intercepts those around 0.
+        if self.intercept && self.scores > 1 {
+            let mean = sum(intercepts.iter().copied()) / f64::from(u32::try_from(self.scores).unwrap_or(1));
+            intercepts.iter_mut().for_each(|intercept| *intercept -= mean);
+        }
         (coefficients, intercepts)
     }
 }

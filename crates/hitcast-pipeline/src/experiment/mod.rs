@@ -59,8 +59,8 @@ pub struct Experiment {
     pub decision: DecisionSettings,
     /// The models among which the best is chosen by its validation rows.
     pub models: Vec<ModelSpec>,
-    /// Models that are fitted and shown beside the others, but never chosen. Default: one of kind `linear` where the target is
-    /// a number, none where it is a class.
+    /// Models that are fitted and shown beside the others, but never chosen. Default: one of kind `linear`, or `logistic` where
+    /// the target is a class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub references: Option<Vec<ModelSpec>>,
 }
@@ -161,8 +161,14 @@ impl Experiment {
     pub fn reference_models(&self) -> Cow<'_, [ModelSpec]> {
         match &self.references {
             Some(references) => Cow::Borrowed(references),
-            None if self.data.classes.is_some() => Cow::Borrowed(&[]),
-            None => Cow::Owned(vec![ModelSpec::new("linear", "linear")]),
+            None => {
+                let kind = if self.data.classes.is_some() {
+                    "logistic"
+                } else {
+                    "linear"
+                };
+                Cow::Owned(vec![ModelSpec::new(kind, kind)])
+            }
         }
     }
 

@@ -164,6 +164,7 @@ fn toml(classes: &str, model: &str, more: &str) -> String {
     format!(
         r#"
         name = "classes"
+        references = []
         data = {{ target = "popularity", features = ["energy", "noise"], classes = {classes} }}
         recipe.columns = [{{ names = ["energy", "noise"], scale = {{ kind = "standard" }} }}]
         metrics.bootstrap.resamples = 20

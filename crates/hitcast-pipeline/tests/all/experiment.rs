@@ -19,7 +19,10 @@ fn every_preset_reads_and_comes_back_the_same() {
         ("song-temperature", 11, 11),
     ] {
         let preset = Experiment::preset(name).unwrap();
-        assert_eq!((preset.data.features.len(), preset.models.len()), (features, models));
+        assert_eq!(
+            (preset.data.features.len(), preset.models.len()),
+            (features, models)
+        );
     }
 }
 
