@@ -141,6 +141,13 @@ impl Network {
     /// [`NnError::Setting`] if a setting or `n_inputs` is out of range, [`NnError::Torch`] if the device cannot hold it.
     pub fn new(spec: &NetworkSpec, n_inputs: usize, device: Device, seed: Seed) -> Result<Self> {
         spec.check()?;
+        if spec.head.task().width() == 0 {
+            return Err(NnError::setting(
+                "head.classes",
+                0,
+                "given; only an estimator sees it in its rows",
+            ));
+        }
         if n_inputs == 0 {
             return Err(NnError::setting("number of features", n_inputs, "at least 1"));
         }

@@ -256,11 +256,11 @@ impl Head {
 
     fn check(&self) -> Result<()> {
         match *self {
-            Self::Softmax { classes } | Self::Ordinal { classes } if !(2..=1 << 20).contains(&classes) => {
+            Self::Softmax { classes } | Self::Ordinal { classes } if classes == 1 || classes > 1 << 20 => {
                 Err(NnError::setting(
                     "head.classes",
                     classes,
-                    "from 2 to 1048576; 0 only where rows say how many",
+                    "0 or from 2 to 1048576",
                 ))
             }
             Self::Bounded { min, max } if !(min.is_finite() && max.is_finite() && min < max) => {
@@ -472,12 +472,24 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_classes_may_be_left_to_the_rows() {
+        let spec = read(r#"{"hidden": [4], "head": {"kind": "ordinal"}}"#).unwrap();
+        assert_eq!(spec.head, Head::Ordinal { classes: 0 });
+        let task = Task::Classification { n_classes: 5 };
+        assert_eq!(spec.head.for_task(task).unwrap(), Head::Ordinal { classes: 5 });
+    }
+
+    #[test]
     fn bad_settings_are_named() {
         let error = |json: &str| read(json).unwrap_err().to_string();
         assert!(error(r#"{"hidden": [4], "dropout": 1.0}"#).contains("layers[2].rate is 1"));
         assert!(error(r#"{"hidden": [0]}"#).contains("layers[0].units is 0"));
         assert!(error(r#"{"hidden": [4], "layers": []}"#).contains("not by both"));
         assert!(error(r#"{"head": {"kind": "bounded", "min": 5.0, "max": 5.0}}"#).contains("min below max"));
+        assert!(
+            error(r#"{"hidden": [4], "head": {"kind": "softmax", "classes": 1}}"#)
+                .contains("head.classes is 1")
+        );
         assert!(error(r#"{"hiden": [4]}"#).contains("hiden"));
         assert!(error(r#"{"dropout": NaN}"#).contains("expected"));
     }

@@ -1,5 +1,6 @@
 //! What people see, on made-up data.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
