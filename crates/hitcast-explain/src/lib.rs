@@ -38,7 +38,7 @@
 //! - [`grid`]: the values that a column takes for the next ones
 //! - [`dependence`]: how predictions move with one or two columns
 //! - [`effects`]: the same without leaving the data, by accumulated local effects
-//! - [`sensitivity`]: how one prediction moves with each column
+//! - [`mod@sensitivity`]: how one prediction moves with each column
 //! - [`agreement`]: whether two methods rank the columns alike
 
 #![forbid(unsafe_code)]
