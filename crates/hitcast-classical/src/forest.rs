@@ -1,5 +1,6 @@
 //! Random forests (Breiman 2001) and extremely randomised trees (Geurts, Ernst and Wehenkel 2006).
 
+use hitcast_core::parallel::{map_with, threads_for};
 use hitcast_core::stats::sum;
 use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Result, Seed, StopReason, Task};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,6 @@ use crate::grow::{
     Classes, Columns, Criterion, Entropy, Gini, Grower, Grown, Limits, Random, Sorted, Splitter, Squares,
 };
 use crate::max_features::MaxFeatures;
-use crate::parallel::{map_numbers, threads_for};
 use crate::saved::{Outcome, Size, reported};
 use crate::tree_model::{TreeKind, TreeModel};
 
@@ -331,7 +331,7 @@ impl Forest<'_> {
         let state = || (Grower::<S>::default(), C::default(), Vec::new());
         let trees = self.settings.n_estimators;
         let threads = threads_for(self.settings.threads, trees);
-        let grown = map_numbers(trees, threads, state, |(grower, criterion, weights), number| {
+        let grown = map_with(trees, threads, state, |(grower, criterion, weights), number| {
             if number > 0 && self.context.stop.is_requested() {
                 return None;
             }
@@ -341,6 +341,6 @@ impl Forest<'_> {
             let random = &mut seed.stream("splits");
             Some(grower.grow(self.columns, weights, criterion, &self.limits, random))
         });
-        grown.into_iter().collect()
+        grown.into_iter().flatten().collect()
     }
 }

@@ -45,7 +45,6 @@ pub mod logistic;
 pub mod max_features;
 pub mod mean;
 pub mod neighbors;
-mod parallel;
 pub mod penalized;
 pub mod prior;
 mod probability;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hitcast_core::estimator::check_features;
+use hitcast_core::parallel::{for_chunks, threads_for};
 use hitcast_core::{
     CoreError, Dataset, Estimator, Event, Fit, FitContext, Model, ModelState, Predictions, Result, Task,
     TensorData, TensorValues,
@@ -13,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::error::ClassicalError;
 use crate::forest::{at_least, numbered};
 use crate::kd_tree::{Found, KdTree, Metric, Search};
-use crate::parallel::{for_chunks, threads_for};
 use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
 
 /// Rows that a thread takes at a time.

@@ -69,6 +69,21 @@ impl Predictions {
         }
     }
 
+    /// As [`from_values`](Self::from_values) for a model that computes in 32 bits: the probabilities of each row are divided by
+    /// their sum, so that only the rounding of 64 bits is left of the difference to 1.
+    ///
+    /// # Errors
+    /// As [`from_values`](Self::from_values).
+    pub fn from_rounded_values(task: Task, mut values: Vec<f64>) -> Result<Self> {
+        if let Task::Classification { n_classes } = task {
+            for row in values.chunks_exact_mut(n_classes.max(1)) {
+                let sum: f64 = row.iter().sum();
+                row.iter_mut().for_each(|probability| *probability /= sum);
+            }
+        }
+        Self::from_values(task, values)
+    }
+
     /// What is predicted.
     pub fn task(&self) -> Task {
         match self {

@@ -14,6 +14,7 @@
 //! - [`dataset`]: a feature matrix with the names of its columns, and a target
 //! - [`estimator`]: what can be fitted and what a fit returns
 //! - [`many`]: many fits at once, each on one thread
+//! - [`parallel`]: work on several threads, whose results do not depend on how many
 //! - [`state`]: the saved form of a fitted model
 //! - [`seed`]: reproducible random streams
 //! - [`progress`]: what a fit tells while it runs, and how it is asked to stop
@@ -28,6 +29,7 @@ mod error;
 pub mod estimator;
 pub mod file;
 pub mod many;
+pub mod parallel;
 pub mod progress;
 pub mod seed;
 pub mod state;

@@ -1,13 +1,12 @@
 //! Fitting many models at once: folds, seeds, trials, or the models of an experiment.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::dataset::Dataset;
 use crate::error::{CoreError, Result};
 use crate::estimator::{Estimator, Fit, FitContext};
+use crate::parallel;
 
 /// One of many fits.
 #[derive(Clone, Copy)]
@@ -40,11 +39,6 @@ pub struct Trained {
     pub seconds: f64,
 }
 
-/// The cores that this process may use.
-pub fn available_threads() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
 /// Fits all jobs, each on one thread, as many at a time as there are threads. Results stand in the order of the jobs and do
 /// not depend on the number of threads: each fit draws from its own seed and shares nothing with the others.
 ///
@@ -55,32 +49,7 @@ pub fn available_threads() -> NonZeroUsize {
 /// # Panics
 /// If a job panics.
 pub fn train_many(jobs: &[Job<'_>], threads: NonZeroUsize) -> Vec<Result<Trained>> {
-    let next = AtomicUsize::new(0);
-    let results: Vec<Mutex<Option<Result<Trained>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
-    let work = || {
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(job), Some(result)) = (jobs.get(place), results.get(place)) else {
-                return;
-            };
-            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(train(job));
-        }
-    };
-    let workers = threads.get().min(jobs.len());
-    if workers < 2 {
-        work();
-    } else {
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(work);
-            }
-        });
-    }
-    let results = jobs.iter().zip(results).map(|(job, result)| {
-        let result = result.into_inner().unwrap_or_else(PoisonError::into_inner);
-        result.unwrap_or_else(|| Err(not_begun(job)))
-    });
-    results.collect()
+    parallel::map(jobs.len(), threads.get(), |place| train(&jobs[place]))
 }
 
 fn train(job: &Job<'_>) -> Result<Trained> {

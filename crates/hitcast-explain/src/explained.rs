@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use hitcast_core::parallel::{map, threads_for};
 use hitcast_core::{Features, Model, Predictions, Seed};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ExplainError, Result};
-use crate::parallel;
 
 /// Rows that are predicted at once.
 pub(crate) const BATCH: usize = 4096;
@@ -104,7 +104,8 @@ impl<'a> Explained<'a> {
         width: usize,
         fill: impl Fn(usize, &mut [f32]) + Sync,
     ) -> Result<Vec<f64>> {
-        let batches = parallel::map(n.div_ceil(BATCH), self.threads, |batch| {
+        let n_batches = n.div_ceil(BATCH);
+        let batches = map(n_batches, threads_for(self.threads, n_batches), |batch| {
             let rows = batch * BATCH..n.min((batch + 1) * BATCH);
             let mut matrix = Array2::zeros((rows.len(), width));
             for (row, mut to) in rows.zip(matrix.rows_mut()) {
@@ -128,7 +129,8 @@ impl<'a> Explained<'a> {
                 }),
                 None => Ok(values),
             }
-        })?;
+        });
+        let batches = batches.into_iter().collect::<Result<Vec<_>>>()?;
         Ok(batches.concat())
     }
 

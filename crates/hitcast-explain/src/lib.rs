@@ -49,7 +49,6 @@ pub mod effects;
 mod error;
 pub mod explained;
 pub mod grid;
-mod parallel;
 pub mod permutation;
 pub mod sensitivity;
 pub mod shapley;

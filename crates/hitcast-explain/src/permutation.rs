@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hitcast_core::parallel::{map, threads_for};
 use hitcast_core::stats::{mean, quantile};
 use hitcast_core::{BoxError, Features, Model, Predictions, Seed};
 use hitcast_metrics::{
@@ -12,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ExplainError, Result};
 use crate::explained::{BATCH, row_of};
-use crate::parallel;
 use crate::source::{Source, Sources};
 
 /// Permutation importance (Breiman 2001): the values of a column are put into random order among the rows, and how much worse
@@ -178,7 +178,8 @@ impl PermutationImportance {
             .collect();
         let groups: Vec<(&Source, &Array2<f32>)> = sources.iter().zip(&columns).collect();
         let seed = seed.child("permutation importance");
-        let drops = parallel::map(groups.len() * self.repeats, self.threads, |job| {
+        let n_jobs = groups.len() * self.repeats;
+        let drops = map(n_jobs, threads_for(self.threads, n_jobs), |job| {
             let (source, values) = groups[job / self.repeats];
             let seed = seed.child(&source.name).nth((job % self.repeats) as u64);
             let order = seed.stream("rows").permutation(features.n_rows());
@@ -192,7 +193,8 @@ impl PermutationImportance {
                 Direction::Maximize => baseline - worse,
                 Direction::Minimize => worse - baseline,
             })
-        })?;
+        });
+        let drops = drops.into_iter().collect::<Result<Vec<f64>>>()?;
         let importances = sources.iter().zip(drops.chunks(self.repeats));
         Ok(PermutationImportances {
             baseline,

@@ -1,9 +1,9 @@
 //! Confidence intervals by resampling the rows (percentile bootstrap, Efron 1979).
 
 use std::collections::BTreeMap;
-use std::thread;
 
 use hitcast_core::Seed;
+use hitcast_core::parallel::{map_with, threads_for};
 use hitcast_core::stats::{mean, median, quantile};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
@@ -194,35 +194,17 @@ impl Bootstrap {
 
     /// One result a resample. Each resample has a stream of its own, so that the threads do not matter; memory is used
     /// again by the resamples of a thread.
-    fn resample<W, T: Clone + Send>(
+    fn resample<W, T: Send>(
         &self,
         seed: Seed,
         memory: impl Fn() -> W + Sync,
         resampled: impl Fn(&mut W, Seed) -> T + Sync,
     ) -> Vec<T> {
         let seed = seed.child("bootstrap");
-        let available = thread::available_parallelism().map_or(1, usize::from);
-        let threads = if self.threads == 0 {
-            available
-        } else {
-            self.threads
-        }
-        .min(self.resamples);
-        let mut results: Vec<Option<T>> = vec![None; self.resamples];
-        let share = self.resamples.div_ceil(threads);
-        let (memory, resampled) = (&memory, &resampled);
-        thread::scope(|scope| {
-            for (part, results) in results.chunks_mut(share).enumerate() {
-                scope.spawn(move || {
-                    let mut memory = memory();
-                    for (index, result) in results.iter_mut().enumerate() {
-                        let seed = seed.nth((part * share + index) as u64);
-                        *result = Some(resampled(&mut memory, seed));
-                    }
-                });
-            }
-        });
-        results.into_iter().flatten().collect()
+        let threads = threads_for(self.threads, self.resamples);
+        map_with(self.resamples, threads, memory, |memory, index| {
+            resampled(memory, seed.nth(index as u64))
+        })
     }
 }
 

@@ -163,7 +163,8 @@ impl Inference {
         }
     }
 
-    /// Predicts the rows of `features` (`n × d`): [`width`](Self::width) numbers for each, row by row.
+    /// Predicts the rows of `features` (`n × d`): [`width`](Self::width) numbers for each, row by row. Probabilities sum to 1 but
+    /// for the rounding of 32 bits.
     ///
     /// # Panics
     /// If `d` is another than [`n_inputs`](Self::n_inputs).
@@ -280,15 +281,8 @@ impl Inference {
     }
 }
 
-/// Adds a row of probabilities, made to sum to 1 but for the rounding of 64 bits.
 fn add_probabilities(logs: &[f32], to: &mut Vec<f64>) {
-    let start = to.len();
     to.extend(logs.iter().map(|log| f64::from(*log).exp()));
-    let row = &mut to[start..];
-    let sum: f64 = row.iter().sum();
-    for probability in row {
-        *probability /= sum;
-    }
 }
 
 fn linear(level: Level, weight: &[f32], bias: Vec<f32>, inputs: usize, units: usize) -> Pass {

@@ -130,7 +130,7 @@ impl Model for NetworkModel {
         let values = self
             .predict_values(features)
             .map_err(|error| CoreError::model(KIND, error))?;
-        Predictions::from_values(self.task, values)
+        Predictions::from_rounded_values(self.task, values)
     }
 
     fn state(&self) -> hitcast_core::Result<ModelState> {

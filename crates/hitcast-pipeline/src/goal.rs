@@ -86,8 +86,7 @@ impl Goal {
     }
 
     /// Rows to learn from or to be judged on, which all have a target.
-    pub(crate) fn dataset(&self, features: Features, table: &Table) -> Result<Dataset> {
-        let actual = self.actual(table)?;
+    pub(crate) fn dataset(&self, features: Features, actual: Vec<f64>) -> Result<Dataset> {
         Ok(match self.task() {
             Task::Classification { n_classes } => {
                 Dataset::of_classes(features, &crate::score::class_numbers(&actual), n_classes)?

@@ -11,6 +11,7 @@ use crate::bundle::Bundle;
 use crate::error::{PipelineError, Result};
 use crate::folder::{Existing, FolderKind, check_existing, write_file, write_folder};
 use crate::report::RunReport;
+use crate::score::class_name;
 
 const FOLDER: FolderKind = FolderKind {
     what: "run",
@@ -157,13 +158,10 @@ impl Run {
 }
 
 impl Run {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn class_table(&self, names: &[String]) -> Result<Table> {
         let rows = &self.predictions;
-        let named = |of: fn(&PredictedRow) -> f64| {
-            let name = |row: &PredictedRow| names.get(of(row) as usize).map(String::as_str);
-            Column::text(rows.iter().map(name))
-        };
+        let named =
+            |of: fn(&PredictedRow) -> f64| Column::text(rows.iter().map(|row| class_name(names, of(row))));
         let number = |row: &PredictedRow| f64::from(row.source_row);
         let mut columns = vec![
             (

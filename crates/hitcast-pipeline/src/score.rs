@@ -338,6 +338,12 @@ impl Predicted {
     }
 }
 
+/// The name of the class with this number.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+pub(crate) fn class_name(names: &[String], class: f64) -> Option<&str> {
+    names.get(class as usize).map(String::as_str)
+}
+
 /// Classes that a data set has as numbers.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(crate) fn class_numbers(target: &[f64]) -> Vec<usize> {

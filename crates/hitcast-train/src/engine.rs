@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Stream, Task, TensorData};
+use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Stream, TensorData};
 use hitcast_nn::network::Snapshot;
 use hitcast_nn::{Loss, Mode, Network, NnError};
 use ndarray::ArrayView2;
@@ -302,19 +302,9 @@ impl AutogradEngine {
             let output = output.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
             predictions.extend(Vec::<f64>::try_from(output.f_reshape([-1])?)?);
         }
-        predictions_of(self.network.spec().head.task(), predictions)
+        let task = self.network.spec().head.task();
+        Ok(Predictions::from_rounded_values(task, predictions).map_err(NnError::from)?)
     }
-}
-
-/// A network's predictions in 64 bits, those of classes made to sum to 1 but for their rounding.
-pub(crate) fn predictions_of(task: Task, mut values: Vec<f64>) -> Result<Predictions> {
-    if let Task::Classification { n_classes } = task {
-        for row in values.chunks_exact_mut(n_classes) {
-            let sum: f64 = row.iter().sum();
-            row.iter_mut().for_each(|probability| *probability /= sum);
-        }
-    }
-    Ok(Predictions::from_values(task, values).map_err(NnError::from)?)
 }
 
 /// One where weight decay applies, and zero elsewhere, as long as the parameters.

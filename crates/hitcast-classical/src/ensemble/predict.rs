@@ -1,11 +1,11 @@
 //! Predicting with trees: tree after tree over blocks of rows, eight rows in step, on all cores.
 
 use hitcast_core::estimator::check_features;
+use hitcast_core::parallel::{for_chunks, threads_for};
 use hitcast_core::{CoreError, Predictions, Result};
 use ndarray::ArrayView2;
 
 use super::{Combination, Link, Tree, TreeEnsemble};
-use crate::parallel::{for_chunks, threads_for};
 use crate::probability::{logistic, softmax};
 
 /// Rows that stay in the cache while all trees see them.

@@ -2,8 +2,7 @@
 //! them.
 
 use hitcast_core::Features;
-
-use crate::parallel::{map_numbers, threads_for};
+use hitcast_core::parallel::{map, threads_for};
 
 /// Columns of `n` values.
 #[derive(Debug)]
@@ -26,15 +25,15 @@ impl Columns {
         let matrix = features.matrix();
         let n = features.n_rows();
         let d = features.n_features();
-        let read = |_: &mut (), column: usize| {
+        let read = |column: usize| {
             // A negative zero is a zero: they are equal, but would be sorted apart.
             let values: Vec<f32> = matrix.column(column).iter().map(|value| value + 0.0).collect();
             let order = if sorted { order(&values) } else { Vec::new() };
-            Some(Column { values, order })
+            Column { values, order }
         };
         Self {
             n,
-            columns: map_numbers(d, threads_for(threads, d), || (), read),
+            columns: map(d, threads_for(threads, d), read),
         }
     }
 

@@ -62,7 +62,7 @@ fn file(bundle: &Bundle, data: &Path, out: Option<&Path>) -> Result<Output> {
     write_csv(&with_predictions, &mut csv)?;
     let json = json!({
         "target": target,
-        "predictions": named(&predictions),
+        "predictions": predictions.named().collect::<Vec<_>>(),
         "classes": predictions.classes,
         "source_rows": table.source_rows(),
         "incomplete": predictions.incomplete,
@@ -86,20 +86,6 @@ fn file(bundle: &Bundle, data: &Path, out: Option<&Path>) -> Result<Output> {
     Ok(Output { text, json })
 }
 
-/// What is predicted for each row: numbers, or names of classes.
-fn named(predictions: &TablePredictions) -> Vec<serde_json::Value> {
-    let value = |value: &Option<f64>| match (value, &predictions.classes) {
-        (Some(class), Some(classes)) => json!(class_name(&classes.names, *class)),
-        (value, _) => json!(value),
-    };
-    predictions.values.iter().map(value).collect()
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn class_name(names: &[String], class: f64) -> Option<&str> {
-    names.get(class as usize).map(String::as_str)
-}
-
 /// The rows as they were read, with one more column: `predicted_` and the name of the target; of classes also one `p_` with
 /// the probability of each.
 fn with_predictions(table: &Table, target: &str, predictions: &TablePredictions) -> Result<Table> {
@@ -110,10 +96,10 @@ fn with_predictions(table: &Table, target: &str, predictions: &TablePredictions)
             .clone()
             .set_column(column, Column::Number(values.collect()))?);
     };
-    let name = |value: &Option<f64>| value.and_then(|class| class_name(&classes.names, class));
-    let mut table = table
-        .clone()
-        .set_column(column, Column::text(predictions.values.iter().map(name)))?;
+    let names = predictions
+        .named()
+        .map(|value| value.map(|value| value.to_string()));
+    let mut table = table.clone().set_column(column, Column::text(names))?;
     for (class, name) in classes.names.iter().enumerate() {
         let probability = |row: &Option<Vec<f64>>| {
             let row = row.as_ref();

@@ -100,7 +100,7 @@ fn load(path: &Path, registry: &Registry, device: DeviceChoice) -> Result<Bundle
     }
     let predictions = check_predictions(&manifest, &preparation, &*model)
         .map_err(|e| BundleProblem::Inconsistent(format!("the check rows cannot be predicted: {e}")))?;
-    let width = manifest.goal().task().width();
+    let width = manifest.target.task().width();
     for (place, (&got, &expected)) in predictions.iter().zip(&manifest.check).enumerate() {
         let row = place / width;
         if (got - expected).abs() > CHECK_TOLERANCE * expected.abs().max(1.0) {
@@ -199,8 +199,8 @@ fn check_predictions(manifest: &Manifest, preparation: &Preparation, model: &dyn
         (manifest.inputs.iter()).map(|input| (input.column.as_str(), check_column(manifest, input)));
     let table = Table::new(columns)?;
     let features = preparation.features(&table)?;
-    let predictions = predict(&manifest.model.name, model, manifest.goal().task(), &features)?.into_values();
-    if predictions.len() != CHECK_ROWS * manifest.goal().task().width()
+    let predictions = predict(&manifest.model.name, model, manifest.target.task(), &features)?.into_values();
+    if predictions.len() != CHECK_ROWS * manifest.target.task().width()
         || predictions.iter().any(|value| !value.is_finite())
     {
         let message = "predicts numbers that are not finite at the ends of its training ranges";

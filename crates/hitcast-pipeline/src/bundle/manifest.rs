@@ -266,7 +266,7 @@ impl Manifest {
         if self.check.iter().any(|value| !value.is_finite()) {
             return unfit("a number that must be finite is not".to_owned());
         }
-        let expected = CHECK_ROWS * self.goal().task().width();
+        let expected = CHECK_ROWS * self.target.task().width();
         if self.check.len() != expected {
             return unfit(format!("{} check numbers, expected {expected}", self.check.len()));
         }
@@ -275,6 +275,16 @@ impl Manifest {
 }
 
 impl TargetInfo {
+    /// What is predicted.
+    pub fn task(&self) -> Task {
+        match &self.classes {
+            Some(classes) => Task::Classification {
+                n_classes: classes.rule.names().len(),
+            },
+            None => Task::Regression,
+        }
+    }
+
     /// What the parts must be to one another, or what is wrong.
     fn check(&self) -> Result<(), String> {
         match (self.training_mean, &self.classes) {

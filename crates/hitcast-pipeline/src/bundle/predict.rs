@@ -9,10 +9,11 @@ use hitcast_data::{CsvReader, DataError, Loaded, SchemaChoice, Table};
 use serde::{Deserialize, Serialize};
 
 use super::Bundle;
+use super::row::PredictedValue;
 use crate::error::{PipelineError, Result};
 use crate::prepare::{self, group_metrics};
 use crate::report::{GroupReport, group_table, metrics_sentence, metrics_table};
-use crate::score::{Metrics, Predicted};
+use crate::score::{Metrics, Predicted, class_name};
 use crate::text::grouped;
 
 /// Predictions for the rows of a table.
@@ -69,6 +70,19 @@ pub struct Evaluation {
     pub warnings: Vec<String>,
 }
 
+impl TablePredictions {
+    /// What is predicted for each row, numbers or names of classes.
+    pub fn named(&self) -> impl Iterator<Item = Option<PredictedValue>> + '_ {
+        let names = self.classes.as_ref().map(|classes| classes.names.as_slice());
+        self.values.iter().map(move |value| match (value, names) {
+            (Some(value), Some(names)) => {
+                class_name(names, *value).map(|name| PredictedValue::Class(name.to_owned()))
+            }
+            (value, _) => value.map(PredictedValue::Number),
+        })
+    }
+}
+
 impl Bundle {
     /// Reads a CSV file for this bundle: the target and everything else that is no input may be missing from it. A file that
     /// is recognised by its header is read as what it is; else with the schema of the file learned from.
@@ -112,20 +126,24 @@ impl Bundle {
             beyond_training,
         } = self.predict_complete(table)?;
         let mut values = vec![None; table.n_rows()];
-        let mut probabilities = vec![None; table.n_rows()];
-        if let Some(predicted) = &predicted {
-            for (place, (row, value)) in rows.into_iter().zip(predicted.decided()).enumerate() {
-                values[row] = Some(value);
-                probabilities[row] = Some(predicted.probabilities_of(place));
-            }
+        for (&row, value) in rows.iter().zip(predicted.iter().flat_map(Predicted::decided)) {
+            values[row] = Some(value);
         }
-        let classes = self.manifest.target.classes.as_ref();
-        Ok(TablePredictions {
-            values,
-            classes: classes.map(|classes| ClassPredictions {
+        let classes = self.manifest.target.classes.as_ref().map(|classes| {
+            let mut probabilities = vec![None; table.n_rows()];
+            if let Some(predicted) = &predicted {
+                for (place, row) in rows.into_iter().enumerate() {
+                    probabilities[row] = Some(predicted.probabilities_of(place));
+                }
+            }
+            ClassPredictions {
                 names: classes.rule.names().to_vec(),
                 probabilities,
-            }),
+            }
+        });
+        Ok(TablePredictions {
+            values,
+            classes,
             incomplete,
             beyond_training,
         })
@@ -133,7 +151,7 @@ impl Bundle {
 
     /// Calibrated predictions and decisions for features.
     pub(super) fn predict_features(&self, features: &Features) -> Result<Predicted> {
-        let task = self.manifest.goal().task();
+        let task = self.manifest.target.task();
         let predictions = prepare::predict(&self.manifest.model.name, &*self.model, task, features)?;
         match &self.manifest.target.classes {
             Some(classes) => classes.decision.apply(predictions),

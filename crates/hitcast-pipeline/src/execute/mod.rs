@@ -51,7 +51,7 @@ impl<'a> RunContext<'a> {
             device: None,
             environment: Environment::detect(),
             checkpoints: None,
-            threads: hitcast_core::many::available_threads(),
+            threads: hitcast_core::parallel::available_threads(),
         }
     }
 }

@@ -126,8 +126,11 @@ pub(super) fn prepare(
     for bounds in &fitted {
         (bounded, _) = bounds.apply_to_held_out(bounded)?;
     }
-    let target = goal.actual(&bounded)?;
-    let target_classes = class_numbers(&target);
+    let target = goal.actual(&train)?;
+    let target_classes = match goal.task() {
+        Task::Classification { .. } => class_numbers(&target),
+        _ => Vec::new(),
+    };
     let groups = experiment
         .data
         .group
@@ -161,11 +164,11 @@ pub(super) fn prepare(
         .iter()
         .map(|name| input_info(name, &train, &recipe, &preparation.preprocessor, schema));
     let inputs = inputs.collect::<Result<Vec<_>>>()?;
-    let part = |table: Table, features: Features| -> Result<PartRows> {
-        let dataset = goal.dataset(features, &table)?;
+    let part = |table: Table, features: Features, target: Vec<f64>| -> Result<PartRows> {
+        let dataset = goal.dataset(features, target)?;
         Ok(PartRows { table, dataset })
     };
-    let mut train = part(train, features)?;
+    let mut train = part(train, features, target)?;
     // Rows that are only judged may all have weight 0.
     if let Some(weight) = &experiment.data.weight {
         train.dataset = train
@@ -173,8 +176,8 @@ pub(super) fn prepare(
             .with_weights(train.table.numbers(weight)?.to_vec())?;
     }
     let [validation, test] = [validation, test].map(|table| {
-        let features = preparation.features(&table)?;
-        part(table, features)
+        let (features, target) = (preparation.features(&table)?, goal.actual(&table)?);
+        part(table, features, target)
     });
     let parts = [train, validation?, test?];
     if let Some(report) = &classes {

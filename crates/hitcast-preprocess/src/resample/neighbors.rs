@@ -1,8 +1,7 @@
 //! The nearest rows, by looking at all of them a block at a time: up to some ten thousand rows of a few dozen columns, that
 //! is faster than any tree.
 
-use std::thread;
-
+use hitcast_core::parallel::{for_chunks, threads_for};
 use hitcast_core::{FeatureBlock, Features};
 
 use crate::error::{PreprocessError, Result};
@@ -114,18 +113,12 @@ impl Nearest {
     /// # Errors
     /// As [`of_each`](Self::of_each).
     pub(super) fn of(points: &Points, queries: &[usize], k: usize, threads: usize) -> Result<Self> {
-        let available = thread::available_parallelism().map_or(1, usize::from);
-        let threads = if threads == 0 {
-            available
-        } else {
-            threads.min(available)
-        };
+        let threads = threads_for(threads, queries.len());
         let share = queries.len().div_ceil(threads).max(1);
         let mut found = vec![(f32::INFINITY, u32::MAX); queries.len() * k];
-        thread::scope(|scope| {
-            for (queries, found) in queries.chunks(share).zip(found.chunks_mut(share * k)) {
-                scope.spawn(move || search(points, queries, k, found));
-            }
+        for_chunks(&mut found, share * k, threads, |chunk, found| {
+            let queries = &queries[chunk * share..][..found.len() / k];
+            search(points, queries, k, found);
         });
         let places: Vec<u32> = found.into_iter().map(|(_, place)| place).collect();
         // What is infinitely far, or NaN, is never found.

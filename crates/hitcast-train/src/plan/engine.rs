@@ -14,7 +14,7 @@ use tch::Device;
 
 use super::flat_optimizer::FlatOptimizer;
 use super::{Plan, Rows};
-use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, predictions_of, prefixed, take_prefixed};
+use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, prefixed, take_prefixed};
 use crate::error::{Result, TrainError};
 use crate::settings::TrainingSettings;
 
@@ -260,7 +260,7 @@ impl Engine for PlanEngine {
         };
         let predictions = rows.map(|rows| self.plan.predict(rows)).unwrap_or_default();
         self.exchange();
-        predictions_of(self.task, predictions)
+        Ok(Predictions::from_rounded_values(self.task, predictions).map_err(NnError::from)?)
     }
 
     fn remember(&mut self) -> Result<()> {
