@@ -85,7 +85,8 @@ struct Comparison {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    arguments.path = hitcast_data::locate(&arguments.path);
     let result = if arguments.turn {
         turn(&arguments)
     } else {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{CoreError, Result};
 use crate::estimator::Task;
+use crate::parallel::{for_chunks, threads_for_values};
 
 /// Features as a model takes them, `n × d`, with a name for each column. Encoded categories are kept as the numbers of the
 /// columns that are 1, and written out where rows are used ([`write_row`](Self::write_row), [`rows`](Self::rows)).
@@ -213,11 +214,18 @@ impl Features {
         if let [FeatureBlock::Dense(matrix)] = self.blocks.as_slice() {
             return matrix.slice_axis(Axis(0), Slice::from(rows)).into();
         }
-        let mut matrix = Array2::zeros((rows.len(), self.n_features()));
-        for (row, mut to) in rows.zip(matrix.rows_mut()) {
-            if let Some(to) = to.as_slice_mut() {
-                self.write_row(row, to);
-            }
+        const BLOCK: usize = 1024;
+        let d = self.n_features();
+        let mut matrix = Array2::zeros((rows.len(), d));
+        if let Some(values) = matrix.as_slice_mut() {
+            // The first to write a page also waits until the system has cleared it.
+            let threads = threads_for_values(values.len());
+            for_chunks(values, BLOCK * d, threads, |block, values| {
+                let first = rows.start + block * BLOCK;
+                for (row, to) in (first..).zip(values.chunks_exact_mut(d.max(1))) {
+                    self.write_row(row, to);
+                }
+            });
         }
         matrix.into()
     }

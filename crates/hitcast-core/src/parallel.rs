@@ -10,6 +10,14 @@ pub fn available_threads() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// Numbers to be read or written, each once, that are worth a thread: starting one costs some ten microseconds.
+const WORTH_A_THREAD: usize = 1 << 18;
+
+/// The threads for passing once over so many numbers.
+pub fn threads_for_values(values: usize) -> usize {
+    threads_for(0, values / WORTH_A_THREAD)
+}
+
 /// The threads for so many pieces of work: those asked for, all cores if 0, and never more than pieces, nor fewer than one.
 pub fn threads_for(asked: usize, pieces: usize) -> usize {
     let threads = if asked == 0 {

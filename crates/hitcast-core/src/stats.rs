@@ -1,19 +1,46 @@
 //! Sums that do not lose the small parts, means and quantiles: the few statistics that several crates need.
 
+/// Sums that are kept side by side, so that an addition need not wait for the one before it.
+const LANES: usize = 8;
+
 /// The sum with a running compensation (Neumaier 1974): its error does not grow with the number of values.
 pub fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
-    let (mut sum, mut lost) = (0.0_f64, 0.0_f64);
-    for value in values {
-        let next = sum + value;
-        lost += if sum.abs() >= value.abs() {
-            (sum - next) + value
-        } else {
-            (value - next) + sum
-        };
-        sum = next;
+    let mut values = values.into_iter();
+    let (mut sums, mut lost) = ([0.0_f64; LANES], [0.0_f64; LANES]);
+    loop {
+        let (mut next, mut filled) = ([0.0_f64; LANES], 0);
+        for (place, value) in next.iter_mut().zip(&mut values) {
+            *place = value;
+            filled += 1;
+        }
+        for ((sum, lost), value) in sums.iter_mut().zip(&mut lost).zip(next) {
+            add(sum, lost, value);
+        }
+        if filled < LANES {
+            break;
+        }
+    }
+    let (mut total, mut total_lost) = (0.0, lost.iter().sum());
+    for sum in sums {
+        add(&mut total, &mut total_lost, sum);
     }
     // The compensation of an overflowed sum is NaN; the overflow is what the caller should see.
-    if sum.is_finite() { sum + lost } else { sum }
+    if total.is_finite() {
+        total + total_lost
+    } else {
+        total
+    }
+}
+
+#[inline]
+fn add(sum: &mut f64, lost: &mut f64, value: f64) {
+    let next = *sum + value;
+    *lost += if sum.abs() >= value.abs() {
+        (*sum - next) + value
+    } else {
+        (value - next) + *sum
+    };
+    *sum = next;
 }
 
 /// The mean; NaN if there are no values.

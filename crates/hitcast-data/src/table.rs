@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hitcast_core::parallel::{map, threads_for_values};
+
 use crate::error::{DataError, Result};
 
 /// Columns of equal length with unique names. Columns are shared, so selecting columns copies nothing.
@@ -463,11 +465,11 @@ impl Table {
     pub fn take(&self, rows: &[usize]) -> Self {
         Self {
             names: self.names.clone(),
-            columns: self
-                .columns
-                .iter()
-                .map(|column| Arc::new(column.take(rows)))
-                .collect(),
+            columns: map(
+                self.columns.len(),
+                threads_for_values(rows.len() * self.columns.len()),
+                |column| Arc::new(self.columns[column].take(rows)),
+            ),
             source_rows: Arc::new(rows.iter().map(|&row| self.source_rows[row]).collect()),
         }
     }

@@ -1,5 +1,7 @@
 //! What the scalers and imputers share: one column at a time, checked, then mapped there and back.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::{PreprocessError, Result};
@@ -19,9 +21,12 @@ impl Learnable<'_> {
     ///
     /// # Errors
     /// [`PreprocessError::NoRows`], [`PreprocessError::AllMissing`], [`PreprocessError::NotFinite`].
-    pub(crate) fn present(&self) -> Result<Vec<f64>> {
+    pub(crate) fn present(&self) -> Result<Cow<'_, [f64]>> {
         if self.values.is_empty() {
             return Err(PreprocessError::NoRows { step: self.step });
+        }
+        if self.values.iter().all(|v| v.is_finite()) {
+            return Ok(Cow::Borrowed(self.values));
         }
         if let Some(row) = self.values.iter().position(|v| v.is_infinite()) {
             let (step, column, value) = (self.step, self.column.clone(), self.values[row]);
@@ -39,7 +44,7 @@ impl Learnable<'_> {
                 column: self.column.clone(),
             });
         }
-        Ok(present)
+        Ok(Cow::Owned(present))
     }
 
     /// `scale`, if it is a number to divide by.

@@ -84,7 +84,7 @@ impl Imputer {
     }
 
     pub(crate) fn learn(&self, column: &Learnable<'_>) -> Result<f64> {
-        let mut values = column.present()?;
+        let mut values = column.present()?.into_owned();
         let value = match self {
             Self::Mean => mean(&values),
             Self::Median => median(&mut values).unwrap_or(f64::NAN),

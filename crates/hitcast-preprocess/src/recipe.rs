@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use hitcast_core::parallel::{map, threads_for_values};
 use hitcast_core::{Features, Seed};
 use hitcast_data::{Column, ColumnKind, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::column::Learnable;
 use crate::encode::target::Target;
-use crate::encode::{Encoded, Encoder};
+use crate::encode::{Encoded, Encoder, FittedEncoder};
 use crate::error::{PreprocessError, Result};
 use crate::impute::{FittedImputer, Imputer};
 use crate::preprocessor::{EncodedColumns, FittedColumns, NumericColumns, Preprocessor, columns_of};
@@ -172,6 +173,15 @@ impl Recipe {
     }
 }
 
+/// What was learned of a column of categories.
+struct CategoryColumn {
+    kind: ColumnKind,
+    fill: Option<f64>,
+    encoder: FittedEncoder,
+    out_of_fold: Option<Encoded>,
+    scales: Vec<LearnedColumn>,
+}
+
 impl ColumnRecipe {
     fn fit(
         &self,
@@ -195,40 +205,16 @@ impl ColumnRecipe {
         target: Option<&Target<'_>>,
         seed: Seed,
     ) -> Result<(EncodedColumns, Vec<Option<Encoded>>)> {
+        let fit = |name: &String| self.fit_category(name, encoder, training, target, seed);
+        let learned = self.of_each(training, fit)?;
         let (mut kinds, mut fills, mut encoders) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut out_of_fold, mut scales) = (Vec::new(), Vec::new());
-        for name in &self.names {
-            let column = training.column(name)?;
-            kinds.push(column.kind());
-            let fill = match self.impute {
-                None => None,
-                Some(imputer) => Some(imputer.learn(&Learnable {
-                    step: encoder.step(),
-                    column: name.clone(),
-                    values: &numbers(name, column)?,
-                })?),
-            };
-            fills.extend(fill);
-            let column = &*filled(name, column, fill)?;
-            let fitted = encoder
-                .fit(name, column, target)
-                .map_err(|error| error.in_file(training))?;
-            let given = encoder.out_of_fold(name, column, target, seed.child(name))?;
-            if let Some(scaler) = &self.scale {
-                let encoded = match &given {
-                    Some(encoded) => encoded.clone(),
-                    None => fitted.transform(name, column)?,
-                };
-                for (values, feature) in columns_of(encoded).iter().zip(fitted.feature_columns(name)) {
-                    scales.push(scaler.learn(&Learnable {
-                        step: scaler.step(),
-                        column: feature.name,
-                        values,
-                    })?);
-                }
-            }
-            encoders.push(fitted);
-            out_of_fold.push(given);
+        let (mut scales, mut out_of_fold) = (Vec::new(), Vec::new());
+        for column in learned {
+            kinds.push(column.kind);
+            fills.extend(column.fill);
+            encoders.push(column.encoder);
+            scales.extend(column.scales);
+            out_of_fold.push(column.out_of_fold);
         }
         let columns = EncodedColumns {
             names: self.names.clone(),
@@ -238,6 +224,66 @@ impl ColumnRecipe {
             scaler: self.fitted_scaler(scales)?,
         };
         Ok((columns, out_of_fold))
+    }
+
+    fn fit_category(
+        &self,
+        name: &str,
+        encoder: &Encoder,
+        training: &Table,
+        target: Option<&Target<'_>>,
+        seed: Seed,
+    ) -> Result<CategoryColumn> {
+        let column = training.column(name)?;
+        let kind = column.kind();
+        let fill = match self.impute {
+            None => None,
+            Some(imputer) => Some(imputer.learn(&Learnable {
+                step: encoder.step(),
+                column: name.to_owned(),
+                values: &numbers(name, column)?,
+            })?),
+        };
+        let column = &*filled(name, column, fill)?;
+        let fitted = encoder
+            .fit(name, column, target)
+            .map_err(|error| error.in_file(training))?;
+        let out_of_fold = encoder.out_of_fold(name, column, target, seed.child(name))?;
+        let mut scales = Vec::new();
+        if let Some(scaler) = &self.scale {
+            let encoded = match &out_of_fold {
+                Some(encoded) => encoded.clone(),
+                None => fitted.transform(name, column)?,
+            };
+            for (values, feature) in columns_of(encoded).iter().zip(fitted.feature_columns(name)) {
+                scales.push(scaler.learn(&Learnable {
+                    step: scaler.step(),
+                    column: feature.name,
+                    values,
+                })?);
+            }
+        }
+        Ok(CategoryColumn {
+            kind,
+            fill,
+            encoder: fitted,
+            out_of_fold,
+            scales,
+        })
+    }
+
+    /// What is learned of each column, side by side where that pays; of several errors the first.
+    fn of_each<T: Send>(
+        &self,
+        training: &Table,
+        learn: impl Fn(&String) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let n = self.names.len();
+        // Each column is passed over several times.
+        let threads = threads_for_values(4 * n * training.n_rows()).min(n);
+        map(n, threads, |column| learn(&self.names[column]))
+            .into_iter()
+            .collect()
     }
 
     fn fitted_imputer(&self, values: Vec<f64>) -> Option<FittedImputer> {
@@ -252,40 +298,12 @@ impl ColumnRecipe {
     }
 
     fn fit_numbers(&self, training: &Table) -> Result<NumericColumns> {
+        let learned = self.of_each(training, |name| self.fit_number(name, training))?;
         let (mut kinds, mut fills, mut scales) = (Vec::new(), Vec::new(), Vec::new());
-        for name in &self.names {
-            let column = training.column(name)?;
-            kinds.push(column.kind());
-            let step = self.scale.as_ref().map_or("Recipe", Scaler::step);
-            let mut values = numbers(name, column)?;
-            let learnable = Learnable {
-                step,
-                column: name.clone(),
-                values: &values,
-            };
-            // Also without anything to learn: a column without values, or with infinite ones, is no feature.
-            learnable.present()?;
-            match self.impute {
-                Some(imputer) => {
-                    let fill = imputer.learn(&learnable)?;
-                    fills.push(fill);
-                    if values.iter().any(|v| v.is_nan()) {
-                        values
-                            .to_mut()
-                            .iter_mut()
-                            .filter(|v| v.is_nan())
-                            .for_each(|v| *v = fill);
-                    }
-                }
-                None => check_present(training, name, &values)?,
-            }
-            if let Some(scaler) = &self.scale {
-                scales.push(scaler.learn(&Learnable {
-                    step,
-                    column: name.clone(),
-                    values: &values,
-                })?);
-            }
+        for (kind, fill, scale) in learned {
+            kinds.push(kind);
+            fills.extend(fill);
+            scales.extend(scale);
         }
         Ok(NumericColumns {
             names: self.names.clone(),
@@ -293,6 +311,43 @@ impl ColumnRecipe {
             imputer: self.fitted_imputer(fills),
             scaler: self.fitted_scaler(scales)?,
         })
+    }
+
+    fn fit_number(
+        &self,
+        name: &str,
+        training: &Table,
+    ) -> Result<(ColumnKind, Option<f64>, Option<LearnedColumn>)> {
+        let column = training.column(name)?;
+        let step = self.scale.as_ref().map_or("Recipe", Scaler::step);
+        let mut values = numbers(name, column)?;
+        let learnable = Learnable {
+            step,
+            column: name.to_owned(),
+            values: &values,
+        };
+        // Also without anything to learn: a column without values, or with infinite ones, is no feature.
+        learnable.present()?;
+        let fill = match self.impute {
+            Some(imputer) => Some(imputer.learn(&learnable)?),
+            None => {
+                check_present(training, name, &values)?;
+                None
+            }
+        };
+        if let Some(fill) = fill.filter(|_| values.iter().any(|v| v.is_nan())) {
+            let missing = values.to_mut().iter_mut().filter(|v| v.is_nan());
+            missing.for_each(|v| *v = fill);
+        }
+        let learn = |scaler: &Scaler| {
+            scaler.learn(&Learnable {
+                step,
+                column: name.to_owned(),
+                values: &values,
+            })
+        };
+        let scale = self.scale.as_ref().map(learn).transpose()?;
+        Ok((column.kind(), fill, scale))
     }
 }
 

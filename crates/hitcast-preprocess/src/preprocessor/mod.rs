@@ -4,6 +4,7 @@ mod columns;
 
 use std::collections::HashSet;
 
+use hitcast_core::parallel::{for_chunks, threads_for_values};
 use hitcast_core::{FeatureBlock, FeatureColumn, Features};
 use hitcast_data::Table;
 use ndarray::{Array2, ArrayView2, Axis, Slice};
@@ -170,7 +171,8 @@ fn dense(n: usize, sources: &[Source<'_>]) -> Result<FeatureBlock> {
     let mut out = vec![0.0_f32; n * d];
     // Row by row the reads, column by column the writes would miss the cache; blocks of rows fit it both ways.
     const BLOCK: usize = 512;
-    for (block, rows) in out.chunks_mut(BLOCK * d).enumerate() {
+    let threads = threads_for_values(out.len());
+    for_chunks(&mut out, BLOCK * d, threads, |block, rows| {
         for (j, source) in sources.iter().enumerate() {
             let values = source.values.iter().skip(block * BLOCK);
             for (out, &value) in rows.iter_mut().skip(j).step_by(d).zip(values) {
@@ -181,7 +183,7 @@ fn dense(n: usize, sources: &[Source<'_>]) -> Result<FeatureBlock> {
                 *out = scaled;
             }
         }
-    }
+    });
     let matrix = Array2::from_shape_vec((n, d), out).map_err(|e| PreprocessError::Fitted(e.to_string()))?;
     Ok(FeatureBlock::Dense(matrix))
 }

@@ -118,7 +118,7 @@ impl RobustScaler {
     }
 
     pub(crate) fn learn(&self, column: &Learnable<'_>) -> Result<Learned> {
-        let mut values = column.present()?;
+        let mut values = column.present()?.into_owned();
         let (low, high) = (self.quantile_range.0 / 100.0, self.quantile_range.1 / 100.0);
         let missing = || PreprocessError::AllMissing {
             step: STEP,
