@@ -41,10 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("one row a track, stratified", &run),
         ("all rows, grouped by track", &grouped),
     ] {
-        for (who, metrics) in [
-            (run.report.best.as_str(), &run.report.metrics.test),
-            ("always the majority", &run.report.baseline.test),
-        ] {
+        let models = run.report.models.iter().chain(&run.report.references);
+        let models = models.map(|model| (model.name.as_str(), &model.metrics.test));
+        for (who, metrics) in models.chain([("always the majority", &run.report.baseline.test)]) {
             println!("{name:<27} {who:<20}{}", figures(metrics));
         }
     }

@@ -36,6 +36,12 @@ pub const TRAINING: Environment = Environment {
     size: "5 GB",
 };
 
+/// What resamples, grows forests, searches and explains.
+pub const TOOLS: Environment = Environment {
+    name: "tools",
+    size: "500 MB",
+};
+
 /// The Python of an environment, which is made if it is missing or its requirements have changed. What happens
 /// is said on standard error.
 ///

@@ -2,7 +2,9 @@
 
 use hitcast_core::parallel::{map_with, threads_for};
 use hitcast_core::stats::sum;
-use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Result, Seed, StopReason, Task};
+use hitcast_core::{
+    CoreError, Dataset, Estimator, FeatureBlock, Fit, FitContext, Result, Seed, StopReason, Task,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::draws::Draws;
@@ -156,8 +158,13 @@ impl ForestSettings {
         let leaves = (rows / self.min_samples_leaf.max(1)).min(self.max_depth.map_or(usize::MAX, by_depth));
         let leaves = leaves.max(1).saturating_mul(self.n_estimators);
         let threads = threads_for(self.threads, self.n_estimators);
+        // Columns of two values, as one-hot ones are, are not sorted.
+        let dense = |block: &FeatureBlock| match block {
+            FeatureBlock::Dense(matrix) => matrix.ncols(),
+            _ => 0,
+        };
         let thread = if sorted {
-            8 * rows * d + 32 * rows
+            8 * rows * train.features().blocks().iter().map(dense).sum::<usize>() + 32 * rows
         } else {
             32 * rows
         };

@@ -8,16 +8,16 @@ use hitcast_core::{
     CoreError, Dataset, Estimator, Event, Fit, FitContext, Model, ModelState, Predictions, Result, Task,
     TensorData, TensorValues,
 };
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClassicalError;
 use crate::forest::{at_least, numbered};
-use crate::kd_tree::{Found, KdTree, Metric, Search};
+use crate::nearest::{Found, Metric, Nearest};
 use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
 
 /// Rows that a thread takes at a time.
-const BLOCK: usize = 64;
+const BLOCK: usize = 256;
 
 /// How much each neighbour counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ pub struct NeighborsModel {
     task: Task,
     rows: Array2<f32>,
     target: Vec<f64>,
-    tree: KdTree,
+    nearest: Nearest,
 }
 
 impl Neighbors {
@@ -127,7 +127,7 @@ impl NeighborsModel {
             });
         }
         Ok(Self {
-            tree: KdTree::new(rows.view()),
+            nearest: Nearest::new(rows.view(), metric),
             settings,
             metric,
             task,
@@ -251,16 +251,11 @@ impl Model for NeighborsModel {
         let mut values = vec![0.0; features.nrows() * width];
         let threads = threads_for(0, features.nrows() / BLOCK);
         for_chunks(&mut values, BLOCK * width, threads, |number, out| {
-            let mut search = Search::default();
-            let mut query = vec![0.0; self.n_features()];
-            for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                let row = features.row(number * BLOCK + row);
-                query.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
-                let found = self
-                    .tree
-                    .nearest(&query, self.settings.n_neighbors, self.metric, &mut search);
-                self.vote(found, out);
-            }
+            let first = number * BLOCK;
+            let rows = features.slice_axis(Axis(0), Slice::from(first..first + out.len() / width));
+            self.nearest.each(rows, self.settings.n_neighbors, |row, found| {
+                self.vote(found, &mut out[row * width..][..width]);
+            });
         });
         Predictions::from_values(self.task, values)
     }

@@ -8,10 +8,13 @@ use hitcast::pipeline::grouped;
 use hitcast::prelude::{Event, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// About how many epochs of a fit are told in lines.
+const EPOCH_LINES: usize = 20;
+
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// Each epoch is a line.
+    /// Each epoch is a line, of many epochs every so many.
     Epochs,
     /// Each model is a line.
     Models,
@@ -78,7 +81,9 @@ impl Console {
         } else {
             format!(", validation {}", metrics.join(", "))
         };
-        if self.detail == Detail::Epochs {
+        let every = epochs.div_ceil(EPOCH_LINES).max(1);
+        let is_shown = record.epoch == 1 || record.epoch == epochs || record.epoch.is_multiple_of(every);
+        if self.detail == Detail::Epochs && is_shown {
             let (epoch, loss, seconds) = (record.epoch, record.train_loss, record.elapsed_seconds);
             let width = epochs.to_string().len();
             self.say(&format!(

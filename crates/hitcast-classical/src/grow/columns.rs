@@ -15,8 +15,10 @@ pub(crate) struct Columns {
 pub(super) struct Column {
     /// The value of each row.
     pub(super) values: Vec<f32>,
-    /// The rows in rising order of their values; empty if no order was asked for.
+    /// The rows in rising order of their values; empty if no order was asked for, or none is needed.
     pub(super) order: Vec<u32>,
+    /// The lower and the higher value of a column that has at most two, if an order was asked for.
+    pub(super) two: Option<(f32, f32)>,
 }
 
 impl Columns {
@@ -28,8 +30,13 @@ impl Columns {
         let read = |column: usize| {
             // A negative zero is a zero: they are equal, but would be sorted apart.
             let values: Vec<f32> = matrix.column(column).iter().map(|value| value + 0.0).collect();
-            let order = if sorted { order(&values) } else { Vec::new() };
-            Column { values, order }
+            let two = if sorted { two_values(&values) } else { None };
+            let order = if sorted && two.is_none() {
+                order(&values)
+            } else {
+                Vec::new()
+            };
+            Column { values, order, two }
         };
         Self {
             n,
@@ -49,10 +56,38 @@ impl Columns {
         &self.columns
     }
 
+    /// The same columns, all of them sorted.
+    #[cfg(test)]
+    pub(super) fn all_sorted(&self) -> Self {
+        let sorted = |column: &Column| Column {
+            values: column.values.clone(),
+            order: order(&column.values),
+            two: None,
+        };
+        Self {
+            n: self.n,
+            columns: self.columns.iter().map(sorted).collect(),
+        }
+    }
+
     /// Bytes that they take, with the written-out rows that they are read from.
     pub(crate) fn bytes(n: usize, d: usize, sorted: bool) -> usize {
         n.saturating_mul(d).saturating_mul(if sorted { 12 } else { 8 })
     }
+}
+
+/// The lower and the higher of a column's values, if there are no others.
+fn two_values(values: &[f32]) -> Option<(f32, f32)> {
+    let (mut low, mut high) = (*values.first()?, *values.first()?);
+    for &value in values {
+        if value != low && value != high {
+            if low != high {
+                return None;
+            }
+            (low, high) = (low.min(value), high.max(value));
+        }
+    }
+    Some((low, high))
 }
 
 /// Row numbers in rising order of their values.

@@ -13,7 +13,7 @@ pub(crate) use splitter::{Random, Sorted, Splitter};
 
 use crate::ensemble::{Tree, TreeNode};
 use crate::error::ClassicalError;
-use splitter::{Cut, Offer, Open, Span};
+use splitter::{Cut, Offer, Open, Span, in_bag};
 
 /// Where growing ends.
 #[derive(Debug, Clone, Copy)]
@@ -62,13 +62,7 @@ impl<S: Splitter> Grower<S> {
         limits: &Limits,
         random: &mut Stream,
     ) -> Result<Grown, ClassicalError> {
-        let in_bag = || {
-            (0_u32..)
-                .zip(weights)
-                .filter(|(_, weight)| **weight > 0.0)
-                .map(|(row, _)| row)
-        };
-        let n = in_bag().count();
+        let n = in_bag(weights).count();
         self.splitter.load(columns, weights, n);
         self.features.clear();
         self.features.extend(0..columns.n_features());
@@ -77,7 +71,7 @@ impl<S: Splitter> Grower<S> {
         self.values.clear();
         let mut importances = vec![0.0; columns.n_features()];
 
-        let root = criterion.sums(in_bag());
+        let root = criterion.sums(in_bag(weights));
         let total = C::weight(&root);
         let mut open = Vec::new();
         self.nodes.push(TreeNode::Leaf { leaf: 0 });
@@ -207,4 +201,50 @@ fn is_open<C: Criterion>(criterion: &C, node: &C::Node, n: usize, depth: usize, 
         && n >= limits.min_samples_split
         && n / 2 >= limits.min_samples_leaf
         && !criterion.is_pure(node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hitcast_core::{FeatureColumn, Features, Seed};
+    use ndarray::Array2;
+
+    #[test]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+    fn columns_of_two_values_are_split_as_if_they_were_sorted() {
+        for (n, numbers, seed) in [(2, 0, 0), (40, 0, 1), (300, 2, 2), (300, 7, 3), (501, 3, 4)] {
+            let mut stream = Seed::new(seed).stream("rows");
+            let matrix = Array2::from_shape_fn((n, 7), |(_, column)| match column {
+                column if column < numbers => stream.below(50) as f32,
+                6 => -0.5,
+                column => (stream.below(column + 2) == 0) as u8 as f32 * 3.0 - 1.0,
+            });
+            let names = (0..7).map(|j| FeatureColumn::plain(format!("x{j}"))).collect();
+            let features = Features::new(matrix, names).unwrap();
+            // Sums of whole numbers are exact in any order.
+            let target: Vec<f64> = (0..n).map(|_| stream.below(9) as f64).collect();
+            let weights: Vec<f64> = (0..n).map(|_| stream.below(3) as f64).collect();
+            for min_samples_leaf in [1, 4] {
+                let limits = Limits {
+                    max_depth: 9,
+                    min_samples_split: 2,
+                    min_samples_leaf,
+                    min_impurity_decrease: 0.0,
+                    max_features: 3,
+                };
+                let grow = |columns: &Columns| {
+                    let (mut grower, mut criterion) = (Grower::<Sorted>::default(), Squares::default());
+                    criterion.load(&target, &weights);
+                    let random = &mut Seed::new(seed).stream("splits");
+                    grower
+                        .grow(columns, &weights, &mut criterion, &limits, random)
+                        .unwrap()
+                        .tree
+                };
+                let columns = Columns::new(&features, true, 1);
+                let sorted = columns.all_sorted();
+                assert_eq!(grow(&columns), grow(&sorted), "{n} rows, {numbers} numbers");
+            }
+        }
+    }
 }

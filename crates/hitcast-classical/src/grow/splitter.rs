@@ -67,14 +67,20 @@ pub(crate) trait Splitter: Default {
     fn prepare(&mut self, feature: usize, cut: Cut, span: Span, open: Open);
 }
 
-/// Every split along presorted values: each feature has the rows in the order of its values, and dividing keeps the orders.
+/// Every split. Each feature has the rows in the order of its values, and dividing keeps the orders; features of two values,
+/// as one-hot columns are, share one list of the rows, since they can be split in one way only.
 #[derive(Debug, Default)]
 pub(crate) struct Sorted {
     n: usize,
-    /// One feature after the other.
+    /// For each feature the number of its order.
+    ordered: Vec<Option<usize>>,
+    /// One order after the other.
     entries: Vec<Entry>,
+    /// The rows for features of two values, if there are any.
+    rows: Vec<u32>,
     goes_left: Vec<bool>,
     spare: Vec<Entry>,
+    spare_rows: Vec<u32>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -84,8 +90,9 @@ struct Entry {
 }
 
 impl Sorted {
-    fn of(&self, feature: usize, span: Span) -> &[Entry] {
-        &self.entries[feature * self.n..][span]
+    /// The rows in the order of a feature; `None` if it has two values.
+    fn of(&self, feature: usize, span: Span) -> Option<&[Entry]> {
+        self.ordered[feature].map(|number| &self.entries[number * self.n..][span])
     }
 }
 
@@ -97,12 +104,24 @@ impl Splitter for Sorted {
         self.goes_left.clear();
         self.goes_left.resize(columns.n_rows(), false);
         self.spare.resize(n + 1, Entry::default());
+        self.ordered.clear();
+        let mut n_ordered = 0;
+        for column in columns.columns() {
+            self.ordered.push(column.two.is_none().then_some(n_ordered));
+            n_ordered += usize::from(column.two.is_none());
+        }
+        self.rows.clear();
+        if n_ordered < columns.n_features() {
+            self.rows.extend(in_bag(weights));
+            self.spare_rows.resize(n + 1, 0);
+        }
         self.entries.clear();
-        self.entries.resize(n * columns.n_features(), Entry::default());
+        self.entries.resize(n * n_ordered, Entry::default());
         if n == 0 {
             return;
         }
-        for (column, entries) in columns.columns().iter().zip(self.entries.chunks_exact_mut(n)) {
+        let ordered = columns.columns().iter().filter(|column| column.two.is_none());
+        for (column, entries) in ordered.zip(self.entries.chunks_exact_mut(n)) {
             let mut filled = 0;
             for &row in &column.order {
                 if weights[row as usize] > 0.0 {
@@ -118,14 +137,24 @@ impl Splitter for Sorted {
 
     fn offer<C: Criterion>(
         &mut self,
-        _: &Columns,
+        columns: &Columns,
         feature: usize,
         span: Span,
         min_leaf: usize,
         criterion: &mut C,
         _: &mut Stream,
     ) -> Offer {
-        let entries = self.of(feature, span);
+        let Some(entries) = self.of(feature, span.clone()) else {
+            let column = &columns.columns()[feature];
+            let Some((low, high)) = column.two.filter(|(low, high)| low < high) else {
+                return Offer::Constant;
+            };
+            let threshold = between(low, high);
+            return match moved(&column.values, &self.rows[span], threshold, criterion) {
+                Divided { left: 0, .. } | Divided { right: 0, .. } => Offer::Constant,
+                divided => divided.offer(threshold, min_leaf, criterion),
+            };
+        };
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Offer::Constant;
         };
@@ -159,11 +188,20 @@ impl Splitter for Sorted {
     }
 
     fn rows(&self, feature: usize, span: Span) -> impl Iterator<Item = u32> {
-        self.of(feature, span).iter().map(|entry| entry.row)
+        let entries = self.of(feature, span.clone());
+        let rows = if entries.is_none() { &self.rows[span] } else { &[] };
+        let entries = entries.unwrap_or_default().iter().map(|entry| entry.row);
+        entries.chain(rows.iter().copied())
     }
 
-    fn divide(&mut self, _: &Columns, _: usize, _: Cut, _: Span) {
+    fn divide(&mut self, columns: &Columns, feature: usize, cut: Cut, span: Span) {
         // Along the feature's own order they stand so already.
+        if self.ordered[feature].is_none() {
+            let values = &columns.columns()[feature].values;
+            partition(&mut self.rows[span], &mut self.spare_rows, |row| {
+                values[*row as usize] <= cut.threshold
+            });
+        }
     }
 
     fn prepare(&mut self, feature: usize, cut: Cut, span: Span, open: Open) {
@@ -171,28 +209,84 @@ impl Splitter for Sorted {
             return;
         }
         let middle = span.start + cut.n_left;
+        let own = self.ordered[feature];
         for place in span.clone() {
-            let row = self.entries[feature * self.n + place].row;
+            let row = match own {
+                Some(number) => self.entries[number * self.n + place].row,
+                None => self.rows[place],
+            };
             self.goes_left[row as usize] = place < middle;
         }
-        let n = self.n;
-        for (other, entries) in self.entries.chunks_exact_mut(n).enumerate() {
-            if other == feature {
-                continue;
+        let (n, goes_left) = (self.n, &self.goes_left);
+        for (number, entries) in self.entries.chunks_exact_mut(n).enumerate() {
+            if own != Some(number) {
+                partition(&mut entries[span.clone()], &mut self.spare, |entry| {
+                    goes_left[entry.row as usize]
+                });
             }
-            let entries = &mut entries[span.clone()];
-            // Both sides are written every time: where they go cannot be foreseen.
-            let (mut left, mut right) = (0, 0);
-            for place in 0..entries.len() {
-                let entry = entries[place];
-                let goes_left = self.goes_left[entry.row as usize];
-                entries[left] = entry;
-                self.spare[right] = entry;
-                left += usize::from(goes_left);
-                right += usize::from(!goes_left);
-            }
-            entries[left..].copy_from_slice(&self.spare[..right]);
         }
+        if own.is_some() && !self.rows.is_empty() {
+            partition(&mut self.rows[span], &mut self.spare_rows, |row| {
+                goes_left[*row as usize]
+            });
+        }
+    }
+}
+
+/// The rows whose weight is above 0.
+pub(super) fn in_bag(weights: &[f64]) -> impl Iterator<Item = u32> + '_ {
+    let weighted = (0_u32..).zip(weights).filter(|(_, weight)| **weight > 0.0);
+    weighted.map(|(row, _)| row)
+}
+
+/// Puts what goes left before what goes right, both in their order; `spare` is longer.
+fn partition<T: Copy>(all: &mut [T], spare: &mut [T], goes_left: impl Fn(&T) -> bool) {
+    // Both sides are written every time: where they go cannot be foreseen.
+    let (mut left, mut right) = (0, 0);
+    for place in 0..all.len() {
+        let one = all[place];
+        let is_left = goes_left(&one);
+        all[left] = one;
+        spare[right] = one;
+        left += usize::from(is_left);
+        right += usize::from(!is_left);
+    }
+    all[left..].copy_from_slice(&spare[..right]);
+}
+
+/// Rows on both sides of a threshold.
+#[derive(Clone, Copy)]
+struct Divided {
+    left: usize,
+    right: usize,
+}
+
+/// Moves the rows whose value is not above the threshold.
+fn moved<C: Criterion>(values: &[f32], rows: &[u32], threshold: f32, criterion: &mut C) -> Divided {
+    let mut left = 0;
+    for &row in rows {
+        if values[row as usize] <= threshold {
+            criterion.to_left(row);
+            left += 1;
+        }
+    }
+    Divided {
+        left,
+        right: rows.len() - left,
+    }
+}
+
+impl Divided {
+    /// What it offers, once the criterion has been moved.
+    fn offer<C: Criterion>(self, threshold: f32, min_leaf: usize, criterion: &C) -> Offer {
+        if self.left < min_leaf || self.right < min_leaf {
+            return Offer::Nothing;
+        }
+        Offer::Cut(Cut {
+            score: criterion.score(),
+            threshold,
+            n_left: self.left,
+        })
     }
 }
 
@@ -208,11 +302,7 @@ impl Splitter for Random {
 
     fn load(&mut self, _: &Columns, weights: &[f64], n: usize) {
         self.rows.clear();
-        let rows = (0_u32..)
-            .zip(weights)
-            .filter(|(_, weight)| **weight > 0.0)
-            .map(|(row, _)| row);
-        self.rows.extend(rows);
+        self.rows.extend(in_bag(weights));
         self.spare.resize(n + 1, 0);
     }
 
@@ -238,21 +328,7 @@ impl Splitter for Random {
         }
         let (from, to) = (f64::from(low), f64::from(high));
         let threshold = rounded_down(from + random.uniform() * (to - from)).clamp(low, high.next_down());
-        let mut n_left = 0;
-        for &row in rows {
-            if values[row as usize] <= threshold {
-                criterion.to_left(row);
-                n_left += 1;
-            }
-        }
-        if n_left < min_leaf || rows.len() - n_left < min_leaf {
-            return Offer::Nothing;
-        }
-        Offer::Cut(Cut {
-            score: criterion.score(),
-            threshold,
-            n_left,
-        })
+        moved(values, rows, threshold, criterion).offer(threshold, min_leaf, criterion)
     }
 
     fn rows(&self, _: usize, span: Span) -> impl Iterator<Item = u32> {
@@ -261,17 +337,9 @@ impl Splitter for Random {
 
     fn divide(&mut self, columns: &Columns, feature: usize, cut: Cut, span: Span) {
         let values = &columns.columns()[feature].values;
-        let rows = &mut self.rows[span];
-        let (mut left, mut right) = (0, 0);
-        for place in 0..rows.len() {
-            let row = rows[place];
-            let goes_left = values[row as usize] <= cut.threshold;
-            rows[left] = row;
-            self.spare[right] = row;
-            left += usize::from(goes_left);
-            right += usize::from(!goes_left);
-        }
-        rows[left..].copy_from_slice(&self.spare[..right]);
+        partition(&mut self.rows[span], &mut self.spare, |row| {
+            values[*row as usize] <= cut.threshold
+        });
     }
 
     fn prepare(&mut self, _: usize, _: Cut, _: Span, _: Open) {}

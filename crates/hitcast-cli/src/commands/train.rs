@@ -104,5 +104,5 @@ fn experiment(args: &TrainArgs) -> Result<Experiment> {
 
 /// The command that predicts with what was saved.
 pub(super) fn hint(bundle: &Path) -> String {
-    format!("  hitcast predict {} --data FILE.csv", bundle.display())
+    format!("  cargo hitcast predict {} --data FILE.csv", bundle.display())
 }

@@ -15,7 +15,7 @@ fn every_preset_reads_and_comes_back_the_same() {
     for (name, features, models) in [
         ("code-pudding", 10, 4),
         ("popularity-regressor", 10, 1),
-        ("hit-or-not", 15, 1),
+        ("hit-or-not", 15, 3),
         ("song-temperature", 11, 11),
     ] {
         let preset = Experiment::preset(name).unwrap();

@@ -12,7 +12,7 @@ use std::error::Error;
 
 use hitcast_core::dataset::FeatureColumn;
 use hitcast_core::{Dataset, Features, ModelState, Seed, TensorData, TensorValues};
-use hitcast_nn::{Activation, LayerSpec, Loss, Network, NetworkSpec};
+use hitcast_nn::{Activation, Head, LayerSpec, Loss, Network, NetworkSpec};
 use hitcast_train::{
     AutogradEngine, DecayedParameters, Engine, OptimizerSettings, PlanEngine, TrainingSettings,
 };
@@ -45,6 +45,19 @@ fn batches() -> Result<Dataset, Box<dyn Error>> {
         .map(|v| f64::from(v * 15.0 + 41.0))
         .collect();
     Ok(Dataset::new(Features::new(features, columns)?, target)?)
+}
+
+/// The same rows with classes, and weights if they are wanted.
+fn batches_of_classes(n_classes: usize, weighted: bool) -> Result<Dataset, Box<dyn Error>> {
+    let rows = BATCH * STEPS;
+    let class = |v: f32| (((v + 1.0) / 2.0 * n_classes as f32).floor() as usize).min(n_classes - 1);
+    let classes: Vec<usize> = waves(rows, 0.25).into_iter().map(class).collect();
+    let data = Dataset::of_classes(batches()?.features().clone(), &classes, n_classes)?;
+    if !weighted {
+        return Ok(data);
+    }
+    let weights = waves(rows, 0.75).into_iter().map(|v| f64::from(v + 1.5));
+    Ok(data.with_weights(weights.collect())?)
 }
 
 /// The script's starting weights, in the order of the network's parameters.
@@ -122,7 +135,10 @@ fn is_without_gradient(network: &Network, name: &str) -> bool {
 const PARTS: [usize; 2] = [40, 24];
 
 fn assert_parity(case: &str, spec: &NetworkSpec, settings: &TrainingSettings) -> Outcome {
-    let data = batches()?;
+    assert_parity_on(&batches()?, case, spec, settings)
+}
+
+fn assert_parity_on(data: &Dataset, case: &str, spec: &NetworkSpec, settings: &TrainingSettings) -> Outcome {
     let mut network = Network::new(spec, FEATURES, Device::Cpu, Seed::new(0))?;
     let start = starting_weights(&network)?;
     network.load_state(&start)?;
@@ -140,13 +156,13 @@ fn assert_parity(case: &str, spec: &NetworkSpec, settings: &TrainingSettings) ->
         Ok(())
     };
     let seed = Seed::new(0);
-    let plan = PlanEngine::compile(&network, settings, &data, None, seed)?;
+    let plan = PlanEngine::compile(&network, settings, data, None, seed)?;
     let mut plan = plan.ok_or("there is no plan for the network")?;
     steps(&mut plan)?;
     let mut planned = Network::new(spec, FEATURES, Device::Cpu, Seed::new(1))?;
     plan.write_to(&mut planned)?;
     assert_golden(&format!("{case}, planned"), case, &planned)?;
-    let mut autograd = AutogradEngine::new(network, settings, &data, None, seed)?;
+    let mut autograd = AutogradEngine::new(network, settings, data, None, seed)?;
     steps(&mut autograd)?;
     assert_golden(case, case, &autograd.into_network()?)
 }
@@ -316,6 +332,41 @@ fn every_activation_agrees_with_pytorch() -> Outcome {
             ..NetworkSpec::default()
         };
         assert_parity(case, &spec, &adam())?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_head_and_loss_of_classes_agrees_with_pytorch() -> Outcome {
+    let softmax = |loss| {
+        (
+            NetworkSpec::mlp(&[32]).with_head(Head::Softmax { classes: 3 }),
+            3,
+            loss,
+        )
+    };
+    let cross_entropy = |label_smoothing| Loss::CrossEntropy { label_smoothing };
+    let binary = |spec: NetworkSpec| (spec.with_head(Head::Binary), 2, cross_entropy(0.0));
+    let ordinal = NetworkSpec::mlp(&[32]).with_head(Head::Ordinal { classes: 4 });
+    let cases = [
+        ("binary", binary(NetworkSpec::mlp(&[32])), false),
+        (
+            "binary_weighted",
+            binary(NetworkSpec::mlp(&[32, 16]).with_batch_norm()),
+            true,
+        ),
+        ("softmax", softmax(cross_entropy(0.0)), false),
+        ("softmax_smoothed", softmax(cross_entropy(0.1)), true),
+        ("softmax_focal", softmax(Loss::Focal { gamma: 2.0 }), true),
+        ("ordinal", (ordinal, 4, cross_entropy(0.0)), true),
+    ];
+    for (case, (spec, n_classes, loss), weighted) in cases {
+        let settings = TrainingSettings {
+            loss: Some(loss),
+            ..adam()
+        };
+        let data = batches_of_classes(n_classes, weighted)?;
+        assert_parity_on(&data, case, &spec, &settings)?;
     }
     Ok(())
 }

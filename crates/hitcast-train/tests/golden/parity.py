@@ -24,7 +24,21 @@ def waves(n, phase):
     return np.sin(np.arange(n, dtype=np.float64) * 0.7390851 + phase).astype(np.float32)
 
 
-def stack(hidden, batch_norm=False, activation=nn.ReLU):
+class Ordinal(nn.Module):
+    """Logits of "this class or one below it": rising thresholds less one linear unit."""
+
+    def __init__(self, units, classes):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, units))
+        self.thresholds = nn.Parameter(torch.zeros(classes - 1))
+        self.in_features = units
+
+    def forward(self, rows):
+        steps = nn.functional.softplus(self.thresholds[1:])
+        return torch.cat([self.thresholds[:1], steps]).cumsum(0) - rows @ self.weight.T
+
+
+def stack(hidden, batch_norm=False, activation=nn.ReLU, end=lambda units: nn.Linear(units, 1)):
     layers, units = [], FEATURES
     for width in hidden:
         layers.append(nn.Linear(units, width))
@@ -32,7 +46,7 @@ def stack(hidden, batch_norm=False, activation=nn.ReLU):
             layers.append(nn.BatchNorm1d(width))
         layers.append(activation())
         units = width
-    return nn.Sequential(*layers, nn.Linear(units, 1))
+    return nn.Sequential(*layers, end(units))
 
 
 def set_weights(net):
@@ -41,7 +55,7 @@ def set_weights(net):
         for index, (name, tensor) in enumerate(net.named_parameters()):
             values = torch.from_numpy(waves(tensor.numel(), 0.1 * (index + 1))).reshape(tensor.shape)
             layer = net[int(name.split(".")[0])]
-            if isinstance(layer, nn.Linear):
+            if isinstance(layer, (nn.Linear, Ordinal)):
                 tensor.copy_(values / np.float32(np.sqrt(layer.in_features)))
             else:
                 tensor.copy_(values * 0.1 + (1.0 if name.endswith("weight") else 0.0))
@@ -52,6 +66,44 @@ def groups(net, decay):
     matrices = [p for p in net.parameters() if p.ndim >= 2]
     others = [p for p in net.parameters() if p.ndim < 2]
     return [{"params": matrices, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
+
+
+def row_loss(of):
+    """The mean of a loss of each row, times the row's weight."""
+    return lambda output, answers, weights: (of(output, answers) * weights).mean()
+
+
+def focal(gamma):
+    """Lin et al. 2017."""
+    def loss(output, answers):
+        logs = nn.functional.log_softmax(output, 1).gather(1, answers[:, None]).squeeze(1)
+        return -((1 - logs.exp()) ** gamma) * logs
+    return row_loss(loss)
+
+
+def cumulative(output, answers):
+    """The negative logarithm of the probability between two cumulative ones (McCullagh 1980)."""
+    edges = torch.sigmoid(output)
+    padded = torch.cat([torch.zeros(len(output), 1), edges, torch.ones(len(output), 1)], 1)
+    return -torch.log(padded.diff(dim=1).gather(1, answers[:, None]).squeeze(1))
+
+
+def train_classes(net, loss, classes, weighted=False):
+    """Ten steps of Adam towards classes."""
+    set_weights(net)
+    net.train()
+    x = torch.from_numpy(waves(BATCH * STEPS * FEATURES, 0.5)).reshape(STEPS, BATCH, FEATURES)
+    y = torch.from_numpy(waves(BATCH * STEPS, 0.25)).reshape(STEPS, BATCH)
+    y = ((y + 1) / 2 * classes).floor().long().clamp(0, classes - 1)
+    w = torch.ones(STEPS, BATCH)
+    if weighted:
+        w = torch.from_numpy(waves(BATCH * STEPS, 0.75) + np.float32(1.5)).reshape(STEPS, BATCH)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    for features, target, weights in zip(x, y, w):
+        optimizer.zero_grad()
+        loss(net(features), target, weights).backward()
+        optimizer.step()
+    return {name: tensor.detach().numpy() for name, tensor in net.state_dict().items() if "num_batches" not in name}
 
 
 def train(net, optimizer, loss, clip=None, parts=(BATCH,), average=None, of=lambda net: net.parameters()):
@@ -115,6 +167,16 @@ def main():
     }
     for name in ["LeakyReLU", "ELU", "SELU", "GELU", "SiLU", "Tanh", "Sigmoid", "Softplus"]:
         cases[name.lower()] = train(stack([8], activation=getattr(nn, name)), adam, mse)
+    each = {"reduction": "none"}
+    cross_entropy = lambda smoothing: row_loss(nn.CrossEntropyLoss(label_smoothing=smoothing, **each))
+    logistic = row_loss(lambda output, answers: nn.BCEWithLogitsLoss(**each)(output.squeeze(1), answers.float()))
+    three = lambda units: nn.Linear(units, 3)
+    cases["binary"] = train_classes(stack([32]), logistic, 2)
+    cases["binary_weighted"] = train_classes(stack([32, 16], batch_norm=True), logistic, 2, weighted=True)
+    cases["softmax"] = train_classes(stack([32], end=three), cross_entropy(0.0), 3)
+    cases["softmax_smoothed"] = train_classes(stack([32], end=three), cross_entropy(0.1), 3, weighted=True)
+    cases["softmax_focal"] = train_classes(stack([32], end=three), focal(2.0), 3, weighted=True)
+    cases["ordinal"] = train_classes(stack([32], end=lambda units: Ordinal(units, 4)), row_loss(cumulative), 4, weighted=True)
     flat = {f"{case}/{name}": values for case, tensors in cases.items() for name, values in tensors.items()}
     save_file(flat, HERE / "parity.safetensors")
 

@@ -3,48 +3,10 @@
 
 use ndarray::ArrayView2;
 
+use super::{Found, Metric};
+
 /// Points of a leaf: enough that their distances are computed side by side, few enough that most are near.
 const LEAF: usize = 32;
-
-/// How distances are measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Metric {
-    /// The sum of the distances along each column.
-    Manhattan,
-    /// The root of the sum of their squares; compared without the root.
-    Euclidean,
-}
-
-impl Metric {
-    #[inline(always)]
-    fn part(self, distance: f64) -> f64 {
-        match self {
-            Self::Manhattan => distance.abs(),
-            Self::Euclidean => distance * distance,
-        }
-    }
-
-    /// The distance from the sum over the columns.
-    pub(crate) fn distance(self, sum: f64) -> f64 {
-        match self {
-            Self::Manhattan => sum,
-            Self::Euclidean => sum.sqrt(),
-        }
-    }
-}
-
-/// A point that was found: the sum over its columns, and its number.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Found {
-    pub(crate) sum: f64,
-    pub(crate) point: u32,
-}
-
-impl Found {
-    fn is_nearer(self, other: Self) -> bool {
-        self.sum < other.sum || (self.sum == other.sum && self.point < other.point)
-    }
-}
 
 /// Points, arranged.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +37,7 @@ enum Node {
 
 /// What a search keeps between two queries.
 #[derive(Debug, Default)]
-pub(crate) struct Search {
+pub(super) struct Search {
     found: Vec<Found>,
     /// How far the query is from the current box along each column.
     beside: Vec<f64>,
@@ -84,7 +46,7 @@ pub(crate) struct Search {
 
 impl KdTree {
     /// Arranges finite points (`n × d`), of which there are fewer than 2³².
-    pub(crate) fn new(points: ArrayView2<'_, f32>) -> Self {
+    pub(super) fn new(points: ArrayView2<'_, f32>) -> Self {
         let d = points.ncols();
         let n = u32::try_from(points.nrows()).unwrap_or(u32::MAX);
         let mut tree = Self {
@@ -139,7 +101,7 @@ impl KdTree {
     }
 
     /// The `k` points nearest to a finite query, in rising order; fewer if there are fewer.
-    pub(crate) fn nearest<'a>(
+    pub(super) fn nearest<'a>(
         &self,
         query: &[f32],
         k: usize,
@@ -232,39 +194,4 @@ fn widest(points: ArrayView2<'_, f32>, own: &[u32]) -> Option<usize> {
         }
     }
     best.1
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use hitcast_core::Seed;
-    use ndarray::Array2;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn the_nearest_are_those_of_a_full_sort_ties_included(
-            seed: u64, n in 1_usize..300, d in 0_usize..5, k in 1_usize..40, steps in 2_usize..40,
-        ) {
-            let mut stream = Seed::new(seed).stream("points");
-            // Few steps make many ties.
-            #[allow(clippy::cast_precision_loss)]
-            let mut draw = |rows| Array2::from_shape_fn((rows, d), |_| stream.below(steps) as f32 * 0.37);
-            let (points, queries) = (draw(n), draw(5));
-            let tree = KdTree::new(points.view());
-            let mut search = Search::default();
-            for metric in [Metric::Manhattan, Metric::Euclidean] {
-                for query in queries.rows() {
-                    let mut all: Vec<Found> = (0_u32..).zip(points.rows()).map(|(point, row)| {
-                        let parts = query.iter().zip(row).map(|(a, b)| metric.part(f64::from(*a) - f64::from(*b)));
-                        Found { sum: parts.sum(), point }
-                    }).collect();
-                    all.sort_by(|a, b| a.sum.total_cmp(&b.sum).then(a.point.cmp(&b.point)));
-                    all.truncate(k);
-                    let query = query.to_vec();
-                    prop_assert_eq!(tree.nearest(&query, k, metric, &mut search), &all[..]);
-                }
-            }
-        }
-    }
 }

@@ -1,0 +1,84 @@
+"""Times samplers and forests of imbalanced-learn and scikit-learn on the songs of a CSV file; prints one JSON list.
+
+    python tools.py --tools smote,forest,classes --threads 2 --turn SEED PATH
+
+The peer of compare_tools.rs, on the same rows.
+"""
+
+import argparse
+import json
+import os
+import time
+
+FEATURES = [
+    "danceability", "energy", "loudness", "speechiness", "acousticness", "instrumentalness", "liveness", "valence", "tempo",
+    "duration_ms",
+]
+timed = []
+
+
+def clock(what, run, error=None):
+    begin = time.perf_counter()
+    result = run()
+    timed.append({"what": what, "seconds": time.perf_counter() - begin, "error": error and error(result)})
+    return result
+
+
+def order(n):
+    """A permutation by the generator of Park and Miller, as on the other side."""
+    state, rows = 42, list(range(n))
+    for place in range(n - 1, 0, -1):
+        state = state * 48271 % 2147483647
+        other = state % (place + 1)
+        rows[place], rows[other] = rows[other], rows[place]
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tools", required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--turn", type=int, default=0)
+    parser.add_argument("path")
+    arguments = parser.parse_args()
+    threads, seed = arguments.threads, arguments.turn
+    # The number of threads has to be known before the libraries are imported.
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
+    import numpy as np
+    import pandas as pd
+    from sklearn.ensemble import (
+        ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor,
+    )
+
+    table = pd.read_csv(arguments.path)[[*FEATURES, "track_popularity"]].dropna()
+    x, y = table[FEATURES].to_numpy(np.float32), table["track_popularity"].to_numpy(float)
+    rows = order(len(y))
+    cut = -(-len(y) // 5)
+    test, train = rows[:cut], rows[cut:]
+    x_train, x_test, y_train, y_test = x[train], x[test], y[train], y[test]
+    labels, labels_test = np.digitize(y_train, [31, 70]), np.digitize(y_test, [31, 70])
+    rmse = lambda predicted: float(np.sqrt(np.mean((predicted - y_test) ** 2)))
+    wrong = lambda shares: float(np.mean(shares.argmax(1) != labels_test))
+    common = {"n_jobs": threads, "random_state": seed}
+    for tool in arguments.tools.split(","):
+        if tool == "smote":
+            from imblearn.over_sampling import SMOTE
+
+            clock("SMOTE to equal classes", lambda: SMOTE(random_state=seed).fit_resample(x_train, labels))
+        if tool == "forest":
+            for name, kind in [("random forest", RandomForestRegressor), ("extra trees", ExtraTreesRegressor)]:
+                model = clock(f"{name}: fit", lambda: kind(100, **common).fit(x_train, y_train))
+                clock(f"{name}: predict", lambda: model.predict(x_test), rmse)
+            many = RandomForestRegressor(200, **common).fit(x_train, y_train)
+            rows = x_train[np.arange(100_000) % len(x_train)]
+            clock("200 trees: predict 100,000 rows", lambda: many.predict(rows))
+        if tool == "classes":
+            kinds = [("random forest of classes", RandomForestClassifier), ("extra trees of classes", ExtraTreesClassifier)]
+            for name, kind in kinds:
+                model = clock(f"{name}: fit", lambda: kind(100, **common).fit(x_train, labels))
+                clock(f"{name}: predict", lambda: model.predict_proba(x_test), wrong)
+    print(json.dumps(timed))
+
+
+if __name__ == "__main__":
+    main()
