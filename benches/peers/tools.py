@@ -64,7 +64,9 @@ def main():
         if tool == "smote":
             from imblearn.over_sampling import SMOTE
 
-            clock("SMOTE to equal classes", lambda: SMOTE(random_state=seed).fit_resample(x_train, labels))
+            scaled = (x_train - x_train.mean(0)) / x_train.std(0)
+            clock("SMOTE", lambda: SMOTE(random_state=seed).fit_resample(x_train, labels))
+            clock("SMOTE of standardised rows", lambda: SMOTE(random_state=seed).fit_resample(scaled, labels))
         if tool == "forest":
             for name, kind in [("random forest", RandomForestRegressor), ("extra trees", ExtraTreesRegressor)]:
                 model = clock(f"{name}: fit", lambda: kind(100, **common).fit(x_train, y_train))

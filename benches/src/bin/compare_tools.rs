@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use hitcast::classical::{ExtraTrees, ForestSettings, RandomForest};
-use hitcast::preprocess::{Sampler, Smote};
+use hitcast::preprocess::{Sampler, Smote, StandardScaler};
 use hitcast_benches::measure::{Machine, lower_quartile};
 use hitcast_benches::peers::{self, Result};
 use hitcast_core::{Dataset, FeatureColumn, Features, Model, Predictions, Seed};
@@ -203,14 +203,19 @@ fn smote(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) -> R
         threads,
         ..Smote::default()
     });
-    let resampled = clock(timed, "SMOTE to equal classes", || {
-        Ok(sampler.resample(songs.train.features(), &classes, 3, seed)?)
-    })?;
-    let counts: Vec<usize> = (0..3)
-        .map(|class| resampled.classes.iter().filter(|&&c| c == class).count())
-        .collect();
-    if counts.iter().any(|&count| count != counts[0]) {
-        return Err(format!("the classes have {counts:?} rows").into());
+    let raw = songs.train.features();
+    let scaler = StandardScaler::default().fit(raw.matrix().mapv(f64::from).view())?;
+    let scaled = scaler.transform(raw.matrix().mapv(f64::from).view())?;
+    #[allow(clippy::cast_possible_truncation)]
+    let scaled = Features::new(scaled.mapv(|value| value as f32), raw.columns().to_vec())?;
+    for (what, features) in [("SMOTE", raw), ("SMOTE of standardised rows", &scaled)] {
+        let resampled = clock(timed, what, || Ok(sampler.resample(features, &classes, 3, seed)?))?;
+        let counts: Vec<usize> = (0..3)
+            .map(|class| resampled.classes.iter().filter(|&&c| c == class).count())
+            .collect();
+        if counts.iter().any(|&count| count != counts[0]) {
+            return Err(format!("the classes have {counts:?} rows").into());
+        }
     }
     Ok(())
 }

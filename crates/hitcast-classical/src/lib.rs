@@ -43,7 +43,6 @@ pub mod linear;
 pub mod logistic;
 pub mod max_features;
 pub mod mean;
-mod nearest;
 pub mod neighbors;
 pub mod penalized;
 pub mod prior;

@@ -8,12 +8,12 @@ use hitcast_core::{
     CoreError, Dataset, Estimator, Event, Fit, FitContext, Model, ModelState, Predictions, Result, Task,
     TensorData, TensorValues,
 };
+use hitcast_neighbors::{Found, Metric, Nearest};
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ClassicalError;
 use crate::forest::{at_least, numbered};
-use crate::nearest::{Found, Metric, Nearest};
 use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
 
 /// Rows that a thread takes at a time.
@@ -60,7 +60,6 @@ impl Default for Neighbors {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NeighborsModel {
     settings: Neighbors,
-    metric: Metric,
     task: Task,
     rows: Array2<f32>,
     target: Vec<f64>,
@@ -129,7 +128,6 @@ impl NeighborsModel {
         Ok(Self {
             nearest: Nearest::new(rows.view(), metric),
             settings,
-            metric,
             task,
             rows,
             target,
@@ -176,11 +174,11 @@ impl NeighborsModel {
     fn vote(&self, found: &[Found], out: &mut [f64]) {
         let touching = found
             .first()
-            .is_some_and(|first| self.metric.distance(first.sum) == 0.0);
+            .is_some_and(|first| self.nearest.metric().distance(first.sum) == 0.0);
         let weight = |found: &Found| match self.settings.weights {
             NeighborWeights::Uniform => 1.0,
             NeighborWeights::Distance => {
-                let distance = self.metric.distance(found.sum);
+                let distance = self.nearest.metric().distance(found.sum);
                 match touching {
                     true => f64::from(u8::from(distance == 0.0)),
                     false => 1.0 / distance,

@@ -173,11 +173,6 @@ pub enum PreprocessError {
         /// Rows there are.
         rows: usize,
     },
-    /// Rows are too far apart.
-    #[error(
-        "the distances between rows are too large for 32-bit floats: scale the features first (`scale` in the recipe)"
-    )]
-    Distances,
     /// A column holds another type than in the training rows.
     #[error(
         "column {column:?} holds {got} values, but held {expected} values in the training rows: read it with the same schema"

@@ -8,8 +8,11 @@ use ndarray::ArrayView2;
 use super::{Combination, Link, Tree, TreeEnsemble};
 use crate::probability::{logistic, softmax};
 
-/// Rows that stay in the cache while all trees see them.
-const BLOCK: usize = 512;
+/// Rows that all trees see before the next ones, where each tree's answers are kept.
+const BLOCK: usize = 4096;
+/// Rows that all trees see before the next ones, where they are added up: a tree of many leaves has to come into the cache for
+/// each block again.
+const LARGE_BLOCK: usize = 1 << 16;
 /// Rows that walk in step, so that the processor waits for several nodes at once.
 const LANES: usize = 8;
 /// Walks through a tree below which another thread costs more than it brings.
@@ -39,7 +42,7 @@ impl TreeEnsemble {
     /// [`CoreError::WrongFeatures`] if there are not `d` columns.
     pub fn combined(&self, features: ArrayView2<'_, f32>) -> Result<Vec<f64>> {
         let width = self.base.len();
-        self.over_rows(features, width, |rows, out| {
+        self.over_rows(features, LARGE_BLOCK, width, |rows, out| {
             for values in out.chunks_exact_mut(width) {
                 values.copy_from_slice(&self.base);
             }
@@ -75,7 +78,7 @@ impl TreeEnsemble {
         reduce: impl Fn(&[f64], &mut [f64]) + Sync,
     ) -> Result<Vec<f64>> {
         let width = self.trees.len();
-        self.over_rows(features, 1, |rows, out| {
+        self.over_rows(features, BLOCK, 1, |rows, out| {
             let mut values = vec![0.0; rows.n * width];
             for (number, tree) in self.trees.iter().enumerate() {
                 each_leaf(tree, rows, self.n_features, |row, leaf| {
@@ -90,6 +93,7 @@ impl TreeEnsemble {
     fn over_rows(
         &self,
         features: ArrayView2<'_, f32>,
+        block: usize,
         width: usize,
         fill: impl Fn(Rows<'_>, &mut [f64]) + Sync,
     ) -> Result<Vec<f64>> {
@@ -102,7 +106,7 @@ impl TreeEnsemble {
         let mut out = vec![0.0; n * width];
         let threads = threads_for(0, n * self.trees.len() / WORTH_A_THREAD);
         // Small blocks where there are few rows, so that every thread has some.
-        let block = BLOCK.min(n.div_ceil(threads)).max(1);
+        let block = block.min(n.div_ceil(threads)).max(1);
         for_chunks(&mut out, block * width, threads, |number, out| {
             let first = number * block;
             let last = n.min(first + block);

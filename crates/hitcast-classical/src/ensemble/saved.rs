@@ -1,4 +1,4 @@
-//! The saved form of a tree ensemble. Nothing in it points anywhere: nodes stand level by level, so that the children follow
+//! The saved form of a tree ensemble. Nothing in it points anywhere: nodes stand from left to right, so that the children follow
 //! from the order, and a damaged file cannot lead in circles.
 
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ impl TreeEnsemble {
         let mut covers = Vec::with_capacity(n_leaves);
         let mut values = Vec::with_capacity(n_leaves * self.leaf_width);
         for tree in &self.trees {
-            for node in (0..tree.n_nodes()).filter_map(|place| tree.node(place)) {
+            for node in tree.preorder().filter_map(|place| tree.node(place)) {
                 match node {
                     TreeNode::Leaf { .. } => features.push(0.0),
                     TreeNode::Split {
@@ -162,15 +162,23 @@ fn tree_of(
     values: &[f64],
     width: usize,
 ) -> Result<Tree, String> {
-    let (mut splits, mut leaves) = (0_u32, 0_u32);
+    let mut leaves = 0_u32;
     let mut rest = thresholds.iter();
     let mut nodes = Vec::with_capacity(features.len());
-    for &code in features {
+    // Splits whose right child has not come yet.
+    let mut waiting = Vec::new();
+    for (&code, next) in features.iter().zip(1_u32..) {
         if code == 0.0 {
             nodes.push(TreeNode::Leaf { leaf: leaves });
             leaves += 1;
+            if let Some(TreeNode::Split { right, .. }) =
+                waiting.pop().and_then(|split: usize| nodes.get_mut(split))
+            {
+                *right = next;
+            }
             continue;
         }
+        waiting.push(nodes.len());
         let number = whole(f64::from(code.abs())).filter(|number| *number <= MOST_FEATURES);
         let feature = number.and_then(|number| u32::try_from(number - 1).ok());
         let (Some(feature), Some(&threshold)) = (feature, rest.next()) else {
@@ -183,10 +191,9 @@ fn tree_of(
             feature,
             threshold,
             missing_left: code < 0.0,
-            left: 2 * splits + 1,
-            right: 2 * splits + 2,
+            left: next,
+            right: u32::MAX,
         });
-        splits += 1;
     }
     Tree::new(&nodes, covers, values, width).map_err(|error| error.to_string())
 }

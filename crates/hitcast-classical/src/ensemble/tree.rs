@@ -1,7 +1,5 @@
 //! One decision tree in flat arrays.
 
-use std::collections::VecDeque;
-
 use crate::error::ClassicalError;
 
 /// Says in a node's `feature` that a missing value goes right.
@@ -33,8 +31,8 @@ pub enum TreeNode {
     },
 }
 
-/// A decision tree. Its nodes stand level by level from the root, so that the children of the `k`-th split are the nodes
-/// `2k + 1` and `2k + 2`, and its leaves in the order of their nodes.
+/// A decision tree. Two children stand side by side, in front of what is below the left one and that in front of what is below
+/// the right one, so that a row's way down soon stays within few lines of the cache. Leaves are numbered from left to right.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tree {
     nodes: Vec<Node>,
@@ -109,18 +107,26 @@ impl Tree {
                 nodes.len()
             ));
         }
+        let nothing = Node {
+            threshold: f32::INFINITY,
+            feature: 0,
+            next: 0,
+            leaf: 0,
+        };
         let mut tree = Self {
-            nodes: Vec::with_capacity(nodes.len()),
+            nodes: vec![nothing; nodes.len()],
             covers: Vec::with_capacity(covers.len()),
             values: Vec::with_capacity(values.len()),
         };
         let mut taken = vec![false; covers.len()];
-        let mut queue = VecDeque::from([0_u32]);
-        let mut splits = 0_u32;
-        // Every split adds two to the queue, and ends here once there would be more nodes than there are: a cycle too.
-        while let Some(number) = queue.pop_front() {
-            let place = tree.nodes.len();
-            let Some(node) = nodes.get(number as usize).filter(|_| place < nodes.len()) else {
+        let mut open = vec![(0_u32, 0_u32)];
+        let mut placed = 1_u32;
+        // Every split places two nodes, and ends here once there would be more than there are: a cycle too.
+        while let Some((number, place)) = open.pop() {
+            let Some(node) = nodes
+                .get(number as usize)
+                .filter(|_| placed as usize <= nodes.len())
+            else {
                 return broken(format!(
                     "the children lead to node {number} or in a circle, of {} nodes",
                     nodes.len()
@@ -139,18 +145,18 @@ impl Tree {
                             "node {number} splits feature {feature} at {threshold}, but features lie below {MOST_FEATURES} and thresholds are finite"
                         ));
                     }
-                    tree.nodes.push(Node {
+                    tree.nodes[place as usize] = Node {
                         threshold,
                         feature: if missing_left {
                             feature
                         } else {
                             feature | MISSING_RIGHT
                         },
-                        next: 2 * splits + 1,
+                        next: placed,
                         leaf: 0,
-                    });
-                    splits += 1;
-                    queue.extend([left, right]);
+                    };
+                    open.extend([(right, placed + 1), (left, placed)]);
+                    placed += 2;
                 }
                 TreeNode::Leaf { leaf } => {
                     let from = leaf as usize;
@@ -163,18 +169,21 @@ impl Tree {
                     if let Some(value) = numbers.copied().find(|value| !value.is_finite()) {
                         return broken(format!("leaf {leaf} holds {value}"));
                     }
-                    tree.push_leaf(place);
+                    tree.nodes[place as usize] = Node {
+                        next: place,
+                        // No more than nodes, whose number is below 2³¹.
+                        #[allow(clippy::cast_possible_truncation)]
+                        leaf: tree.covers.len() as u32,
+                        ..nothing
+                    };
                     tree.covers.push(covers[from]);
                     tree.values.extend(own);
                 }
             }
         }
-        if tree.nodes.len() < nodes.len() {
-            return broken(format!(
-                "{} of {} nodes are never reached",
-                nodes.len() - tree.nodes.len(),
-                nodes.len()
-            ));
+        let unreached = nodes.len() - placed as usize;
+        if unreached > 0 {
+            return broken(format!("{unreached} of {} nodes are never reached", nodes.len()));
         }
         Ok(tree)
     }
@@ -182,17 +191,6 @@ impl Tree {
     /// A tree of one leaf.
     pub fn constant(cover: f64, values: &[f64]) -> Result<Self, ClassicalError> {
         Self::new(&[TreeNode::Leaf { leaf: 0 }], &[cover], values, values.len())
-    }
-
-    /// The number of nodes is below 2³¹.
-    #[allow(clippy::cast_possible_truncation)]
-    fn push_leaf(&mut self, place: usize) {
-        self.nodes.push(Node {
-            threshold: f32::INFINITY,
-            feature: 0,
-            next: place as u32,
-            leaf: self.covers.len() as u32,
-        });
     }
 
     pub(super) fn nodes(&self) -> &[Node] {
@@ -266,6 +264,20 @@ impl Tree {
             }
         }
         depths.into_iter().max().unwrap_or(0)
+    }
+
+    /// The places of the nodes from left to right: each split, what is below its left child, what is below its right one.
+    pub(super) fn preorder(&self) -> impl Iterator<Item = usize> + '_ {
+        let mut open = vec![0];
+        std::iter::from_fn(move || {
+            let place = open.pop()?;
+            let node = self.nodes[place];
+            if !node.is_leaf() {
+                let left = node.next as usize;
+                open.extend([left + 1, left]);
+            }
+            Some(place)
+        })
     }
 
     /// The leaf that a row ends in; the row has every feature that the tree asks for.

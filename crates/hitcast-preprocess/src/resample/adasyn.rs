@@ -45,11 +45,11 @@ impl Adasyn {
             let members = &rows.members[class];
             check_neighbors("sampler.n_neighbors", self.n_neighbors, class, members.len())?;
             let points = Points::new(rows.features, &rows.several, &all, members);
-            let around = Nearest::of(&points, members, self.n_neighbors, self.threads)?;
+            let around = Nearest::of(&points, members, self.n_neighbors, self.threads);
             let others = |place: usize| around.of_others(place, rows.classes, class);
             let others: Vec<usize> = (0..members.len()).map(others).collect();
             let points = Points::new(rows.features, &rows.several, members, members);
-            let nearest = Nearest::of_each(&points, self.n_neighbors, self.threads)?;
+            let nearest = Nearest::of_each(&points, self.n_neighbors, self.threads);
             let shares = shares(&others, more).ok_or(PreprocessError::NoBorder { class })?;
             if shares.iter().all(|share| *share == 0) {
                 return Err(PreprocessError::SampleCount {

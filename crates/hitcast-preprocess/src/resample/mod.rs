@@ -179,7 +179,13 @@ impl<'a> Rows<'a> {
                             Origin::Row(row) => values.extend(matrix.row(row)),
                             Origin::Between { row, neighbor, gap } => {
                                 let pairs = matrix.row(row).into_iter().zip(matrix.row(neighbor));
-                                values.extend(pairs.map(|(from, to)| from + gap * (to - from)));
+                                // In 64 bits, as the distance may be beyond 32.
+                                values.extend(pairs.map(|(&from, &to)| {
+                                    let (from, to) = (f64::from(from), f64::from(to));
+                                    #[allow(clippy::cast_possible_truncation)]
+                                    let between = (from + f64::from(gap) * (to - from)) as f32;
+                                    between
+                                }));
                             }
                         }
                     }

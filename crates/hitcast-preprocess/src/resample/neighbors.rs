@@ -1,25 +1,19 @@
-//! The nearest rows, by looking at all of them a block at a time: up to some ten thousand rows of a few dozen columns, that
-//! is faster than any tree.
+//! The nearest rows, with categories among their columns (SMOTE-NC, Chawla et al. 2002).
 
 use hitcast_core::parallel::{for_chunks, threads_for};
 use hitcast_core::{FeatureBlock, Features};
+use hitcast_neighbors::Metric;
+use ndarray::{Array2, ArrayView2, Axis};
 
-use crate::error::{PreprocessError, Result};
-
-/// Points whose distances are compared at a time, so that their columns stay in the nearest cache.
-const BLOCK: usize = 512;
-
-/// Distances that are passed over at a time if all are too large.
-const LANES: usize = 16;
+/// Queries that a thread takes at a time.
+const BLOCK: usize = 256;
 
 /// Rows with what their distances are computed from.
 pub(super) struct Points {
-    n: usize,
-    /// Numbers, a column at a time.
-    columns: Vec<Vec<f32>>,
-    /// The category of each row, `u32::MAX` for none, a column at a time.
-    categories: Vec<Vec<u32>>,
+    /// Numbers, and a column for each category and each label, whose ones are scaled.
+    matrix: Array2<f32>,
     /// What two different categories add to the squared distance.
+    #[cfg(test)]
     mismatch: f32,
 }
 
@@ -28,61 +22,58 @@ impl Points {
     /// standard deviations of their numbers. `several` says of each block of features whether it has rows of several labels.
     #[allow(clippy::cast_possible_truncation)]
     pub(super) fn new(features: &Features, several: &[bool], rows: &[usize], spread: &[usize]) -> Self {
-        let mut points = Self {
-            n: rows.len(),
-            columns: Vec::new(),
-            categories: Vec::new(),
-            mismatch: 0.0,
-        };
-        let mut deviations = Vec::new();
-        for block in features.blocks() {
-            if let FeatureBlock::Dense(matrix) = block {
-                for column in matrix.columns() {
-                    points.columns.push(rows.iter().map(|&row| column[row]).collect());
-                    deviations.push(deviation(spread.iter().map(|&row| f64::from(column[row]))));
+        let (mut deviations, mut width) = (Vec::new(), 0);
+        for (block, &several) in features.blocks().iter().zip(several) {
+            width += block.width();
+            match block {
+                FeatureBlock::Dense(matrix) => {
+                    for column in matrix.columns() {
+                        deviations.push(deviation(spread.iter().map(|&row| f64::from(column[row]))));
+                    }
                 }
+                // No category is one more category.
+                _ => width += usize::from(!several),
             }
         }
         let median = hitcast_core::stats::median(&mut deviations).unwrap_or(1.0);
-        points.mismatch = (median * median) as f32;
+        let mismatch = (median * median) as f32;
         // Half of it for a label that only one of two rows has, so that two different labels are a mismatch.
-        let label = (points.mismatch / 2.0).sqrt();
-        for (block, &several) in features.blocks().iter().zip(several) {
-            let FeatureBlock::Indicators(indicators) = block else {
-                continue;
-            };
-            if several {
-                let mut columns = vec![vec![0.0; rows.len()]; indicators.width()];
-                for (place, &row) in rows.iter().enumerate() {
-                    for &one in indicators.row(row) {
-                        columns[one as usize][place] = label;
+        let one = (mismatch / 2.0).sqrt();
+        let mut matrix = Array2::zeros((rows.len(), width));
+        for (&row, mut to) in rows.iter().zip(matrix.rows_mut()) {
+            let mut start = 0;
+            for (block, &several) in features.blocks().iter().zip(several) {
+                match block {
+                    FeatureBlock::Dense(from) => {
+                        for (column, value) in from.row(row).iter().enumerate() {
+                            to[start + column] = *value;
+                        }
+                        start += from.ncols();
                     }
+                    FeatureBlock::Indicators(from) => {
+                        let ones = from.row(row);
+                        for &label in ones {
+                            to[start + label as usize] = one;
+                        }
+                        start += from.width();
+                        if !several {
+                            to[start] = if ones.is_empty() { one } else { 0.0 };
+                            start += 1;
+                        }
+                    }
+                    _ => {}
                 }
-                points.columns.extend(columns);
-            } else {
-                let category = |&row: &usize| indicators.row(row).first().copied().unwrap_or(u32::MAX);
-                points.categories.push(rows.iter().map(category).collect());
             }
         }
-        points
+        Self {
+            matrix,
+            #[cfg(test)]
+            mismatch,
+        }
     }
 
-    /// Squared distances of a point from those from `first` on.
-    fn distances(&self, point: usize, first: usize, to: &mut [f32]) {
-        to.fill(0.0);
-        for column in &self.columns {
-            let own = column[point];
-            for (to, other) in to.iter_mut().zip(&column[first..]) {
-                let difference = other - own;
-                *to += difference * difference;
-            }
-        }
-        for column in &self.categories {
-            let own = column[point];
-            for (to, other) in to.iter_mut().zip(&column[first..]) {
-                *to += if *other == own { 0.0 } else { self.mismatch };
-            }
-        }
+    fn n(&self) -> usize {
+        self.matrix.nrows()
     }
 }
 
@@ -101,31 +92,29 @@ pub(super) struct Nearest {
 
 impl Nearest {
     /// Of every point. There are more than `k` points.
-    ///
-    /// # Errors
-    /// [`PreprocessError::Distances`] if numbers are too far apart for 32 bits.
-    pub(super) fn of_each(points: &Points, k: usize, threads: usize) -> Result<Self> {
-        Self::of(points, &(0..points.n).collect::<Vec<_>>(), k, threads)
+    pub(super) fn of_each(points: &Points, k: usize, threads: usize) -> Self {
+        Self::of(points, &(0..points.n()).collect::<Vec<_>>(), k, threads)
     }
 
     /// Of the points at these places.
-    ///
-    /// # Errors
-    /// As [`of_each`](Self::of_each).
-    pub(super) fn of(points: &Points, queries: &[usize], k: usize, threads: usize) -> Result<Self> {
-        let threads = threads_for(threads, queries.len());
-        let share = queries.len().div_ceil(threads).max(1);
-        let mut found = vec![(f32::INFINITY, u32::MAX); queries.len() * k];
-        for_chunks(&mut found, share * k, threads, |chunk, found| {
-            let queries = &queries[chunk * share..][..found.len() / k];
-            search(points, queries, k, found);
+    pub(super) fn of(points: &Points, queries: &[usize], k: usize, threads: usize) -> Self {
+        let nearest = hitcast_neighbors::Nearest::new(points.matrix.view(), Metric::Euclidean);
+        let mut places = vec![0; queries.len() * k];
+        let threads = threads_for(threads, queries.len().div_ceil(BLOCK));
+        for_chunks(&mut places, BLOCK * k, threads, |block, places| {
+            let queries = &queries[block * BLOCK..][..places.len() / k];
+            let rows: ArrayView2<'_, f32> = points.matrix.view();
+            let rows = rows.select(Axis(0), queries);
+            nearest.each(rows.view(), k + 1, |query, found| {
+                let others = found
+                    .iter()
+                    .filter(|found| found.point as usize != queries[query]);
+                for (place, found) in places[query * k..][..k].iter_mut().zip(others) {
+                    *place = found.point;
+                }
+            });
         });
-        let places: Vec<u32> = found.into_iter().map(|(_, place)| place).collect();
-        // What is infinitely far, or NaN, is never found.
-        if places.contains(&u32::MAX) {
-            return Err(PreprocessError::Distances);
-        }
-        Ok(Self { k, places })
+        Self { k, places }
     }
 
     /// Of the query with this number: places among the points.
@@ -137,36 +126,6 @@ impl Nearest {
     pub(super) fn of_others(&self, query: usize, classes: &[usize], class: usize) -> usize {
         let other = |row: &&u32| classes[**row as usize] != class;
         self.of_row(query).iter().filter(other).count()
-    }
-}
-
-/// Fills in the nearest `k` of each query, in rising order of distance.
-fn search(points: &Points, queries: &[usize], k: usize, found: &mut [(f32, u32)]) {
-    let mut distances = [0.0; BLOCK];
-    for first in (0..points.n).step_by(BLOCK) {
-        let distances = &mut distances[..BLOCK.min(points.n - first)];
-        for (&query, found) in queries.iter().zip(found.chunks_exact_mut(k)) {
-            points.distances(query, first, distances);
-            if let Some(own) = query.checked_sub(first).and_then(|own| distances.get_mut(own)) {
-                *own = f32::INFINITY;
-            }
-            for (part, lanes) in distances.chunks(LANES).enumerate() {
-                let nearest = lanes
-                    .iter()
-                    .fold(f32::INFINITY, |a, &b| if b < a { b } else { a });
-                if nearest >= found[k - 1].0 {
-                    continue;
-                }
-                for (lane, &distance) in lanes.iter().enumerate() {
-                    if distance < found[k - 1].0 {
-                        let at = found.partition_point(|(known, _)| *known <= distance);
-                        found[at..].rotate_right(1);
-                        let place = u32::try_from(first + part * LANES + lane).unwrap_or(u32::MAX);
-                        found[at] = (distance, place);
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -198,7 +157,7 @@ mod tests {
             let features = Features::from_blocks(n, blocks, columns).unwrap();
             let rows: Vec<usize> = (0..n).collect();
             let points = Points::new(&features, &[false, false, true], &rows, &rows);
-            let nearest = Nearest::of_each(&points, k, threads).unwrap();
+            let nearest = Nearest::of_each(&points, k, threads);
             // The same by written-out columns, whose ones are scaled as in the paper.
             let one = f64::from(points.mismatch / 2.0).sqrt();
             let matrix = features.matrix();

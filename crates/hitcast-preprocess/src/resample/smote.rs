@@ -86,7 +86,7 @@ impl Smote {
             let members = &rows.members[class];
             check_neighbors("sampler.k_neighbors", self.k_neighbors, class, members.len())?;
             let points = Points::new(rows.features, &rows.several, members, members);
-            let nearest = Nearest::of_each(&points, self.k_neighbors, self.threads)?;
+            let nearest = Nearest::of_each(&points, self.k_neighbors, self.threads);
             let mut stream = seed.nth(class as u64).stream("rows");
             for _ in 0..more {
                 let row = stream.below(members.len());
@@ -115,7 +115,7 @@ impl BorderlineSmote {
             let members = &rows.members[class];
             check_neighbors("sampler.m_neighbors", self.m_neighbors, class, n)?;
             let points = Points::new(rows.features, &rows.several, &all, members);
-            let around = Nearest::of(&points, members, self.m_neighbors, self.threads)?;
+            let around = Nearest::of(&points, members, self.m_neighbors, self.threads);
             let others = |place: usize| around.of_others(place, rows.classes, class);
             let in_danger =
                 |place: &usize| (self.m_neighbors.div_ceil(2)..self.m_neighbors).contains(&others(*place));
@@ -133,7 +133,7 @@ impl BorderlineSmote {
                 BorderlineNeighbors::OwnClass => danger.clone(),
                 BorderlineNeighbors::AnyClass => danger.iter().map(|&place| members[place]).collect(),
             };
-            let nearest = Nearest::of(&points, &queries, self.k_neighbors, self.threads)?;
+            let nearest = Nearest::of(&points, &queries, self.k_neighbors, self.threads);
             let sources: Vec<usize> = danger.iter().map(|&place| members[place]).collect();
             let mut stream = seed.nth(class as u64).stream("rows");
             let reach = |neighbor: usize| if rows.classes[neighbor] == class { 1.0 } else { 0.5 };

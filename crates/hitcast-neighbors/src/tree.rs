@@ -3,7 +3,7 @@
 
 use ndarray::ArrayView2;
 
-use super::{Found, Metric};
+use crate::{Found, Metric};
 
 /// Points of a leaf: enough that their distances are computed side by side, few enough that most are near.
 const LEAF: usize = 32;
@@ -37,7 +37,7 @@ enum Node {
 
 /// What a search keeps between two queries.
 #[derive(Debug, Default)]
-pub(super) struct Search {
+pub(crate) struct Search {
     found: Vec<Found>,
     /// How far the query is from the current box along each column.
     beside: Vec<f64>,
@@ -46,7 +46,7 @@ pub(super) struct Search {
 
 impl KdTree {
     /// Arranges finite points (`n × d`), of which there are fewer than 2³².
-    pub(super) fn new(points: ArrayView2<'_, f32>) -> Self {
+    pub(crate) fn new(points: ArrayView2<'_, f32>) -> Self {
         let d = points.ncols();
         let n = u32::try_from(points.nrows()).unwrap_or(u32::MAX);
         let mut tree = Self {
@@ -101,7 +101,7 @@ impl KdTree {
     }
 
     /// The `k` points nearest to a finite query, in rising order; fewer if there are fewer.
-    pub(super) fn nearest<'a>(
+    pub(crate) fn nearest<'a>(
         &self,
         query: &[f32],
         k: usize,

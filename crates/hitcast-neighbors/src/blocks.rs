@@ -7,13 +7,16 @@ use hitcast_kernels::product::{Finish, Product};
 use hitcast_kernels::{Buffer, Level, layout};
 use ndarray::{ArrayView2, Axis};
 
-use super::{Found, Metric};
+use crate::{Found, Metric};
 
 /// Points of a block.
 const BLOCK: usize = 512;
 
 /// Queries that are looked at together.
 const QUERIES: usize = 64;
+
+/// Scores that are passed over at a time if all are too high.
+const LANES: usize = 32;
 
 /// Squared distances up to which no sum overflows.
 const LARGEST: f64 = 1e37;
@@ -66,11 +69,22 @@ impl Candidates {
     }
 
     #[inline]
+    #[allow(clippy::cast_possible_truncation)] // there are fewer than 2³² points
     fn offer(&mut self, scores: &[f32], first: u32, k: usize) {
-        for (point, &score) in (first..).zip(scores) {
-            // What is no number may be anything.
-            if score.partial_cmp(&self.limit) != Some(Ordering::Greater) {
-                self.all.push((score, point));
+        for (part, scores) in scores.chunks(LANES).enumerate() {
+            let least = scores
+                .iter()
+                .fold(f32::INFINITY, |a, &b| if b < a { b } else { a });
+            // Where there are numbers beyond 32 bits, the limit is above all.
+            if least > self.limit {
+                continue;
+            }
+            let first = first + (part * LANES) as u32;
+            for (point, &score) in (first..).zip(scores) {
+                // What is no number may be anything.
+                if score.partial_cmp(&self.limit) != Some(Ordering::Greater) {
+                    self.all.push((score, point));
+                }
             }
         }
         if self.all.len() > self.room {
@@ -93,7 +107,7 @@ impl Candidates {
 
 impl Blocks {
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-    pub(super) fn new(points: ArrayView2<'_, f32>) -> Self {
+    pub(crate) fn new(points: ArrayView2<'_, f32>) -> Self {
         let (n, d) = points.dim();
         let mean = |column: ndarray::ArrayView1<'_, f32>| {
             (column.iter().map(|value| f64::from(*value)).sum::<f64>() / n.max(1) as f64) as f32
@@ -128,9 +142,9 @@ impl Blocks {
         }
     }
 
-    /// See [`Nearest::each`](super::Nearest::each).
+    /// See [`Nearest::each`](crate::Nearest::each).
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-    pub(super) fn each(
+    pub(crate) fn each(
         &self,
         queries: ArrayView2<'_, f32>,
         k: usize,
