@@ -1,6 +1,6 @@
 //! What every fit of trees returns: the trees, and how much each feature mattered to them.
 
-use hitcast_core::{CoreError, Model, ModelState, Predictions, Result, TensorData};
+use hitcast_core::{Contributions, CoreError, Model, ModelState, Predictions, Result, TensorData};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +115,10 @@ impl Model for TreeModel {
 
     fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Predictions> {
         self.ensemble.predict(features)
+    }
+
+    fn contributions(&self, features: ArrayView2<'_, f32>) -> Option<Result<Contributions>> {
+        Some(self.ensemble.contributions(features))
     }
 
     fn state(&self) -> Result<ModelState> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hitcast::core::{CoreError, DeviceChoice};
+use hitcast::pipeline::ExplainSettings;
 
 /// Learn from tables: train networks, compare them, predict.
 #[derive(Debug, Parser)]
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Predict the rows of a file, or one row given by hand
     Predict(PredictArgs),
+    /// Say what matters to a saved bundle's model, or what made up one prediction
+    Explain(ExplainArgs),
     /// Describe the columns of a file
     Describe(DescribeArgs),
     /// Show the whole way on a small file: train, compare, save, load, predict
@@ -43,6 +46,7 @@ impl Command {
             Self::Train(args) => args.json,
             Self::Evaluate(args) => args.json,
             Self::Predict(args) => args.json,
+            Self::Explain(args) => args.json,
             Self::Describe(args) => args.json,
             Self::Demo(args) => args.json,
             Self::Doctor(args) => args.json,
@@ -137,6 +141,34 @@ pub(crate) struct PredictArgs {
     /// File for the rows with their predictions; standard output if it is left out
     #[arg(long, value_name = "PATH", requires = "data")]
     pub(crate) out: Option<PathBuf>,
+    /// Where networks run: auto, cpu, cuda or cuda:N
+    #[arg(long, value_parser = device, default_value = "auto")]
+    pub(crate) device: DeviceChoice,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Folder of the bundle
+    pub(crate) bundle: PathBuf,
+    /// A CSV file: the rows by which is said what matters, with the target, best ones that the model did not learn from; for
+    /// one prediction the rows that it is compared with
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: PathBuf,
+    /// Explain the prediction for this row of the file, counted from 1
+    #[arg(long, value_name = "N", conflicts_with = "set")]
+    pub(crate) row: Option<NonZeroUsize>,
+    /// Explain the prediction for a row given by hand: a value in its own unit, as in energy=0.8; once for each input
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// How often each input is put into random order
+    #[arg(long, value_name = "N", default_value_t = ExplainSettings::default().repeats)]
+    pub(crate) repeats: usize,
+    /// How many rows stand for what is usual
+    #[arg(long, value_name = "N", default_value_t = ExplainSettings::default().background)]
+    pub(crate) background: usize,
     /// Where networks run: auto, cpu, cuda or cuda:N
     #[arg(long, value_parser = device, default_value = "auto")]
     pub(crate) device: DeviceChoice,

@@ -24,6 +24,14 @@ pub(crate) enum CliError {
     /// A `--set` that is none.
     #[error("--set {0:?} is not of the form name=value, as in energy=0.8")]
     Set(String),
+    /// A row that the file has not.
+    #[error("row {row} is to be explained, but the file has {rows} rows")]
+    NoRow {
+        /// The row, counted from 1.
+        row: usize,
+        /// The rows there are.
+        rows: usize,
+    },
     /// Neither a file nor values.
     #[error("nothing to predict: give a file by --data PATH, or values by --set name=value")]
     NothingToPredict,

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(args, &stop),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Predict(args) => commands::predict::run(args),
+        Command::Explain(args) => commands::explain::run(args),
         Command::Describe(args) => commands::describe::run(args),
         Command::Demo(args) => commands::demo::run(args, &stop),
         Command::Doctor(args) => commands::doctor::run(args),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, FeatureBlock, Features};
@@ -264,6 +264,28 @@ impl std::fmt::Debug for Fit {
     }
 }
 
+/// What each feature adds to a model's outputs: Shapley values, exact in the model's own way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contributions {
+    /// The outputs without any feature known, length `w`: 1, or the number of classes.
+    pub base: Vec<f64>,
+    /// What each feature adds, `n × d × w`: over the features they sum to the output less the base.
+    pub values: Array3<f64>,
+    /// What the outputs are.
+    pub scale: ContributionScale,
+}
+
+/// What contributions add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ContributionScale {
+    /// What is predicted: a number, or the probability of each class.
+    Prediction,
+    /// The log odds of the second of two classes (`w` is 1), or a score for each class, of which softmax makes probabilities.
+    LogOdds,
+}
+
 /// Settings of a model that can learn.
 pub trait Estimator: Send + Sync {
     /// Learns from `train`. `validation` is only looked at, to stop early and to report; what is learned comes from
@@ -290,6 +312,16 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// [`CoreError::WrongFeatures`] if `d` differs from the fit's, [`CoreError::Model`] if the model fails.
     fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Predictions>;
+
+    /// What each feature adds to the predictions for the rows of `features` (`n × d`), of models that know it without being
+    /// asked for many predictions; `None` for others.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    fn contributions(&self, features: ArrayView2<'_, f32>) -> Option<Result<Contributions>> {
+        let _ = features;
+        None
+    }
 
     /// Predicts rows of features, encoded columns too, of which only some thousand rows are written out at a time.
     ///

@@ -39,7 +39,10 @@ pub mod suggest;
 pub use dataset::{Dataset, FeatureBlock, FeatureColumn, Features, Indicators};
 pub use device::DeviceChoice;
 pub use error::{BoxError, CoreError, Result};
-pub use estimator::{Checkpoints, Estimator, Fit, FitContext, Model, Predictions, StopReason, Task};
+pub use estimator::{
+    Checkpoints, ContributionScale, Contributions, Estimator, Fit, FitContext, Model, Predictions,
+    StopReason, Task,
+};
 pub use many::{Job, Trained, train_many};
 pub use progress::{EpochRecord, Event, NoProgress, Progress, StopSignal};
 pub use seed::{Seed, Stream};

@@ -80,6 +80,11 @@ impl<'a> Explained<'a> {
         Self { threads, ..self }
     }
 
+    /// The model.
+    pub fn model(&self) -> &'a dyn Model {
+        self.model
+    }
+
     /// Which number is explained.
     pub fn output(&self) -> Output {
         self.output

@@ -65,6 +65,7 @@ pub use permutation::{
 };
 pub use sensitivity::{Sensitivity, SensitivityPoint, sensitivity};
 pub use shapley::exact::ExactShapley;
+pub use shapley::own::own_shapley;
 pub use shapley::sampled::SampledShapley;
 pub use shapley::{Attribution, LocalExplanation, mean_magnitudes};
 pub use source::{Encoded, Raw, Source, Sources, Units};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hitcast_core::{BoxError, CoreError};
 use hitcast_data::DataError;
+use hitcast_explain::ExplainError;
 use hitcast_metrics::MetricsError;
 use hitcast_preprocess::PreprocessError;
 use thiserror::Error;
@@ -26,6 +27,9 @@ pub enum PipelineError {
     /// Metrics could not be computed.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// A prediction could not be explained.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     /// A data set, a fit or a prediction failed.
     #[error(transparent)]
     Core(#[from] CoreError),

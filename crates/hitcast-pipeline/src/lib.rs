@@ -76,10 +76,10 @@ pub mod environment;
 mod error;
 pub mod execute;
 pub mod experiment;
-mod explain;
 pub mod folder;
 mod goal;
 pub mod imbalance;
+mod message;
 mod prepare;
 pub mod registry;
 pub mod report;
@@ -88,8 +88,9 @@ pub mod score;
 mod text;
 
 pub use bundle::{
-    Bundle, BundleError, BundleProblem, ClassPredictions, ClassProbability, Evaluation, PredictedValue,
-    RowPrediction, RowValue, TablePredictions,
+    Bundle, BundleError, BundleImportances, BundleProblem, ClassPredictions, ClassProbability, Evaluation,
+    ExplainSettings, InputImportance, PredictedValue, RowExplanation, RowPrediction, RowValue, ShapleyMethod,
+    TablePredictions,
 };
 pub use checkpoints::{Unfinished, prepare_checkpoints, remove_checkpoints, remove_empty_checkpoints};
 pub use decision::{Decision, DecisionSettings};

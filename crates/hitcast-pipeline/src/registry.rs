@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{PipelineError, Result};
-use crate::explain::explain;
+use crate::message::explained;
 
 /// A kind of model: what an experiment calls `kind`, and a bundle too.
 pub trait ModelKind: Send + Sync {
@@ -102,7 +102,7 @@ impl fmt::Debug for Registry {
 /// # Errors
 /// An error in one sentence, naming the setting.
 pub fn parse_settings<T: DeserializeOwned>(settings: &Value) -> Result<T, BoxError> {
-    T::deserialize(settings).map_err(|error| format!("settings: {}", explain(&error.to_string())).into())
+    T::deserialize(settings).map_err(|error| format!("settings: {}", explained(&error.to_string())).into())
 }
 
 #[cfg(test)]

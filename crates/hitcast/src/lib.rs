@@ -38,6 +38,7 @@
 //! - [`metrics`]: metrics, intervals, baselines
 //! - [`pipeline`]: experiments, runs, bundles
 //! - `classical` (feature `classical`): linear models
+//! - [`explain`]: what matters to a model, and what made up a prediction
 //! - `nn`, `train`, `torch` (feature `torch`): networks, their training, and libtorch itself
 //! - [`kinds`]: the kinds of model that experiments and bundles name
 
@@ -50,6 +51,7 @@ pub mod prelude;
 pub use hitcast_classical as classical;
 pub use hitcast_core as core;
 pub use hitcast_data as data;
+pub use hitcast_explain as explain;
 pub use hitcast_metrics as metrics;
 #[cfg(feature = "torch")]
 pub use hitcast_nn as nn;

@@ -3,6 +3,7 @@
 
 mod predict;
 mod saved;
+mod shapley;
 mod tree;
 
 use hitcast_core::Task;

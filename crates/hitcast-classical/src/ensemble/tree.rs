@@ -266,6 +266,12 @@ impl Tree {
         depths.into_iter().max().unwrap_or(0)
     }
 
+    /// Whether a row goes left from a split.
+    pub(super) fn goes_left(&self, place: usize, row: &[f32]) -> bool {
+        let node = self.nodes[place];
+        node.follow(row) == node.next
+    }
+
     /// The places of the nodes from left to right: each split, what is below its left child, what is below its right one.
     pub(super) fn preorder(&self) -> impl Iterator<Item = usize> + '_ {
         let mut open = vec![0];

@@ -15,3 +15,4 @@ mod linear;
 mod neighbors;
 mod penalized;
 mod support;
+mod tree_shap;

@@ -23,7 +23,8 @@ pub(crate) fn run(args: &PredictArgs) -> Result<Output> {
     }
 }
 
-fn row(set: &[String]) -> Result<BTreeMap<String, RowValue>> {
+/// A row given as `NAME=VALUE`.
+pub(super) fn row(set: &[String]) -> Result<BTreeMap<String, RowValue>> {
     set.iter()
         .map(|text| match text.split_once('=') {
             Some((name, value)) if !name.trim().is_empty() => {

@@ -8,6 +8,7 @@
 //! - [`sampled`]: over some orders, for any number
 
 pub mod exact;
+pub mod own;
 pub mod sampled;
 
 use std::fmt;

@@ -200,7 +200,7 @@ impl Manifest {
             return Err(damaged);
         }
         let manifest: Self =
-            serde_json::from_str(text).map_err(|e| wrong(crate::explain::explain(&e.to_string())))?;
+            serde_json::from_str(text).map_err(|e| wrong(crate::message::explained(&e.to_string())))?;
         manifest.check()?;
         Ok(manifest)
     }

@@ -14,6 +14,7 @@
 //! has to predict what the saved one predicted for three rows, within 1e-4.
 
 pub(crate) mod error;
+mod explain;
 mod learned;
 mod load;
 mod manifest;
@@ -31,6 +32,7 @@ use crate::folder::{Existing, FolderKind, write_file, write_folder};
 use crate::prepare::Preparation;
 
 pub use error::{BundleError, BundleProblem};
+pub use explain::{BundleImportances, ExplainSettings, InputImportance, RowExplanation, ShapleyMethod};
 pub use learned::LearnedRows;
 pub use manifest::{
     ClassesInfo, FORMAT, FORMAT_VERSION, InputInfo, MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, Manifest,

@@ -123,6 +123,13 @@ impl Bundle {
     /// [`PipelineError::Row`] if an input is missing, a name is unknown (with the nearest), or a value has not the form
     /// of its column or lies outside the valid range (with range and unit).
     pub fn predict_row(&self, row: &BTreeMap<String, RowValue>) -> Result<RowPrediction> {
+        let (inputs, notes) = self.read_row(row)?;
+        let predicted = self.predict_features(&self.preparation.features(&inputs)?)?;
+        self.prediction(&predicted, notes)
+    }
+
+    /// The inputs of a row given by name, and where it is unlike the training rows.
+    pub(super) fn read_row(&self, row: &BTreeMap<String, RowValue>) -> Result<(Table, Vec<String>)> {
         let known = self.known_columns();
         let mut notes = self.check_names(row, &known)?;
         let table = self.parse(row, &known)?;
@@ -136,6 +143,13 @@ impl Bundle {
         }
         let table = self.with_blanks(table)?;
         let inputs = self.preparation.inputs(&table)?;
+        notes.extend(self.notes_of(&inputs)?);
+        Ok((inputs, notes))
+    }
+
+    /// Where the only row of these inputs is unlike the training rows.
+    pub(super) fn notes_of(&self, inputs: &Table) -> Result<Vec<String>> {
+        let mut notes = Vec::new();
         for input in &self.manifest.inputs {
             let InputInfo { column, training, .. } = input;
             let values = inputs.column(column)?;
@@ -159,8 +173,11 @@ impl Bundle {
                 ));
             }
         }
-        let predicted = self.predict_features(&self.preparation.features(&inputs)?)?;
-        let (value, probabilities) = self.in_words(&predicted)?;
+        Ok(notes)
+    }
+
+    pub(super) fn prediction(&self, predicted: &Predicted, notes: Vec<String>) -> Result<RowPrediction> {
+        let (value, probabilities) = self.in_words(predicted)?;
         Ok(RowPrediction {
             target: self.manifest.target.column.clone(),
             value,

@@ -19,8 +19,8 @@ use serde_json::{Map, Value};
 
 use crate::decision::DecisionSettings;
 use crate::error::{PipelineError, Result};
-use crate::explain::explain;
 use crate::imbalance::ClassWeights;
+use crate::message::explained;
 use crate::score::MetricName;
 
 /// Everything that decides a [`Run`](crate::Run): the same experiment on the same file gives the same numbers on the same
@@ -251,7 +251,7 @@ impl Experiment {
 
 /// What is wrong, on one line with its place, the line of the file below it.
 fn toml_message(text: &str, error: &toml::de::Error) -> String {
-    let message = explain(error.message());
+    let message = explained(error.message());
     let Some(span) = error.span() else { return message };
     let before = text.get(..span.start).unwrap_or(text);
     let line = before.matches('\n').count() + 1;

@@ -5,7 +5,7 @@ use hitcast_core::suggest::did_you_mean;
 /// An error message of serde with the nearest of the names that it lists.
 ///
 /// serde gives unknown names only in its message ("unknown field `a`, expected one of `b`, `c`"), so it is read from there.
-pub(crate) fn explain(message: &str) -> String {
+pub(crate) fn explained(message: &str) -> String {
     let message = message.trim_end();
     if !(message.contains("unknown field") || message.contains("unknown variant")) {
         return message.to_owned();
@@ -29,8 +29,11 @@ mod tests {
     #[test]
     fn the_nearest_of_the_expected_names_is_suggested() {
         let message = "unknown field `targt`, expected one of `path`, `target`";
-        assert_eq!(explain(message), format!("{message} (did you mean \"target\"?)"));
-        assert_eq!(explain("missing field `a`"), "missing field `a`");
-        assert_eq!(explain("unknown field"), "unknown field");
+        assert_eq!(
+            explained(message),
+            format!("{message} (did you mean \"target\"?)")
+        );
+        assert_eq!(explained("missing field `a`"), "missing field `a`");
+        assert_eq!(explained("unknown field"), "unknown field");
     }
 }
