@@ -410,3 +410,67 @@ settings.training = { epochs = 3, optimizer = { kind = "sgd", learning_rate = 1e
     assert!(!folder.path().join("alone").exists() && !folder.path().join("alone.checkpoints").exists());
     Ok(())
 }
+
+#[test]
+fn a_bundle_says_what_matters_and_what_made_up_a_prediction() -> Outcome {
+    let (home, _) = trained()?;
+    let data = "tracks.csv";
+    let explain = [
+        "explain",
+        "out/run/bundle",
+        "--data",
+        data,
+        "--repeats",
+        "2",
+        "--background",
+        "20",
+    ];
+    let all = json(home.path(), &explain)?;
+    let inputs = all["inputs"].as_array().unwrap();
+    assert_eq!(inputs.len(), 3);
+    assert!(inputs[0]["mean"].as_f64() >= inputs[1]["mean"].as_f64());
+    assert_eq!(all["metric"], "rmse");
+
+    let by_hand = [
+        "--set",
+        "energy=0.8",
+        "--set",
+        "loudness=-7",
+        "--set",
+        "duration_ms=210000",
+    ];
+    let row = json(home.path(), &[&explain[..], &by_hand[..]].concat())?;
+    let explanation = &row["explanation"];
+    let moved: f64 = explanation["attributions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["value"].as_f64())
+        .sum();
+    let gap = explanation["baseline"].as_f64().unwrap() + moved - row["value"].as_f64().unwrap();
+    assert!(gap.abs() < 1e-3, "{gap}");
+    let alone = json(
+        home.path(),
+        &[&["predict", "out/run/bundle"][..], &by_hand[..]].concat(),
+    )?;
+    assert_eq!(alone["value"], row["value"]);
+
+    let third = [&explain[..], &["--row", "3"][..]].concat();
+    assert!(
+        json(home.path(), &third)?["explained"]
+            .as_str()
+            .unwrap()
+            .contains("popularity")
+    );
+    let beyond = failure(home.path(), &[&explain[..], &["--row", "99999"][..]].concat(), 1)?;
+    assert!(beyond.contains("the file has"), "{beyond}");
+    let none = failure(home.path(), &[&explain[..], &["--row", "0"][..]].concat(), 2)?;
+    assert!(none.contains("--row"), "{none}");
+    let zero = failure(
+        home.path(),
+        &["explain", "out/run/bundle", "--data", data, "--repeats", "0"],
+        1,
+    )?;
+    assert!(zero.contains("repeats is 0"), "{zero}");
+    Ok(())
+}

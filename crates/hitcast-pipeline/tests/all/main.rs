@@ -5,6 +5,7 @@ mod categories;
 mod classes;
 mod common;
 mod experiment;
+mod explain;
 mod predict;
 mod run;
 mod weights;
