@@ -79,6 +79,12 @@ def main():
             for name, kind in kinds:
                 model = clock(f"{name}: fit", lambda: kind(100, **common).fit(x_train, labels))
                 clock(f"{name}: predict", lambda: model.predict_proba(x_test), wrong)
+        if tool == "shapley":
+            import shap
+
+            model = RandomForestRegressor(100, max_depth=8, **common).fit(x_train, y_train)
+            explainer = shap.TreeExplainer(model)
+            clock("Shapley values of trees, 1,000 rows", lambda: explainer.shap_values(x_test[:1000]))
     print(json.dumps(timed))
 
 

@@ -28,7 +28,7 @@ struct Arguments {
     /// The file, with the columns of `spotify_songs.csv`
     path: PathBuf,
     /// What to time
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Tool::Smote, Tool::Forest, Tool::Classes])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Tool::Smote, Tool::Forest, Tool::Classes, Tool::Shapley])]
     tools: Vec<Tool>,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
@@ -55,6 +55,8 @@ enum Tool {
     Forest,
     /// Forests of 100 trees for three classes
     Classes,
+    /// Shapley values of 1,000 rows, from 100 trees of depth 8
+    Shapley,
 }
 
 /// One thing that was timed.
@@ -180,6 +182,7 @@ fn turn(arguments: &Arguments, seed: u64) -> Result<()> {
             Tool::Smote => smote(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Forest => forests(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Classes => forests_of_classes(&songs, seed, arguments.threads, &mut timed)?,
+            Tool::Shapley => shapley(&songs, seed, arguments.threads, &mut timed)?,
         }
     }
     println!("{}", serde_json::to_string(&timed)?);
@@ -283,6 +286,27 @@ fn forests_of_classes(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec
         Ok(extra.fit_model(&labelled, seed)?)
     })?;
     judged(timed, "extra trees of classes", &model)
+}
+
+fn shapley(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) -> Result<()> {
+    let shallow = ForestSettings {
+        max_depth: Some(8),
+        ..settings(100, threads)
+    };
+    let model = RandomForest(shallow).fit_model(&songs.train, seed)?;
+    let rows = songs.test.features().rows(0..1_000);
+    let contributions = clock(timed, "Shapley values of trees, 1,000 rows", || {
+        Ok(model.ensemble().contributions(rows.view())?)
+    })?;
+    let predictions = model.predict(rows.view())?;
+    for (row, predicted) in predictions.values().iter().enumerate() {
+        let own = contributions.values.index_axis(Axis(0), row).sum();
+        let gap = contributions.base[0] + own - predicted;
+        if gap.abs() > 1e-6 {
+            return Err(format!("the Shapley values of row {row} miss its prediction by {gap}").into());
+        }
+    }
+    Ok(())
 }
 
 fn rmse(predictions: &Predictions, actual: &[f64]) -> f64 {

@@ -13,7 +13,7 @@ use hitcast_explain::{
 use serde::{Deserialize, Serialize};
 
 use super::Bundle;
-use super::row::{RowPrediction, RowValue};
+use super::row::{PredictedValue, RowPrediction, RowValue};
 use crate::error::{PipelineError, Result};
 use crate::score::{MetricName, class_numbers};
 
@@ -450,7 +450,11 @@ impl fmt::Display for RowExplanation {
             ShapleyMethod::Exact => "Shapley values over all subsets of the inputs",
             ShapleyMethod::Sampled => "sampled Shapley values",
         };
-        writeln!(f, "{} {}", self.prediction.target, self.prediction.value)?;
+        let target = &self.prediction.target;
+        match &self.prediction.value {
+            PredictedValue::Number(value) => writeln!(f, "{target} {value:.1}")?,
+            PredictedValue::Class(name) => writeln!(f, "{target} {name}")?,
+        }
         writeln!(f, "{}, by {how}:", self.explained)?;
         write!(f, "{}", self.explanation)?;
         for note in &self.prediction.notes {
