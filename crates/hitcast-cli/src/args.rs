@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// Say what matters to a saved bundle's model, or what made up one prediction
     Explain(ExplainArgs),
+    /// Write a page that a person can open: a run with its figures and explanations, or the rows of a file
+    Report(ReportArgs),
     /// Describe the columns of a file
     Describe(DescribeArgs),
     /// Show the whole way on a small file: train, compare, save, load, predict
@@ -47,6 +49,7 @@ impl Command {
             Self::Evaluate(args) => args.json,
             Self::Predict(args) => args.json,
             Self::Explain(args) => args.json,
+            Self::Report(args) => args.json,
             Self::Describe(args) => args.json,
             Self::Demo(args) => args.json,
             Self::Doctor(args) => args.json,
@@ -56,7 +59,7 @@ impl Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// A built-in experiment: code-pudding or popularity-regressor
+    /// A built-in experiment: code-pudding, popularity-regressor, hit-or-not or song-temperature
     #[arg(long, required_unless_present = "experiment", conflicts_with = "experiment")]
     pub(crate) preset: Option<String>,
     /// An experiment in TOML; `hitcast train --preset NAME --show` prints one to start from
@@ -172,6 +175,28 @@ pub(crate) struct ExplainArgs {
     /// Where networks run: auto, cpu, cuda or cuda:N
     #[arg(long, value_parser = device, default_value = "auto")]
     pub(crate) device: DeviceChoice,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Folder of a run, or a CSV file
+    #[arg(value_name = "RUN_OR_DATA")]
+    pub(crate) source: PathBuf,
+    /// Folder for report.html and the figures
+    #[arg(long, value_name = "PATH")]
+    pub(crate) out: PathBuf,
+    /// The file that the run learned from, where it is no longer at its place
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Of a CSV file the column that the others are looked at beside; popularity if the file has it
+    #[arg(long, value_name = "COLUMN", conflicts_with = "data")]
+    pub(crate) target: Option<String>,
+    /// Replace a report that is there already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
     /// Print one JSON object on standard output and nothing else there
     #[arg(long)]
     pub(crate) json: bool,

@@ -12,6 +12,9 @@ pub(crate) enum CliError {
     /// Reading or describing a file.
     #[error(transparent)]
     Data(#[from] hitcast::data::DataError),
+    /// Making a report.
+    #[error(transparent)]
+    Report(#[from] hitcast::report::ReportError),
     /// Writing a file.
     #[error(transparent)]
     Core(#[from] hitcast::core::CoreError),

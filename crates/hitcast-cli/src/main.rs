@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Predict(args) => commands::predict::run(args),
         Command::Explain(args) => commands::explain::run(args),
+        Command::Report(args) => commands::report::run(args),
         Command::Describe(args) => commands::describe::run(args),
         Command::Demo(args) => commands::demo::run(args, &stop),
         Command::Doctor(args) => commands::doctor::run(args),

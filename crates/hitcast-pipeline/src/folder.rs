@@ -20,18 +20,23 @@ pub enum Existing {
 }
 
 /// How a kind of folder is recognised.
-pub(crate) struct FolderKind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FolderKind {
     /// What it is called in messages.
-    pub(crate) what: &'static str,
+    pub what: &'static str,
     /// The entry that each has.
-    pub(crate) marker: &'static str,
+    pub marker: &'static str,
     /// All entries that one may have.
-    pub(crate) entries: &'static [&'static str],
+    pub entries: &'static [&'static str],
 }
 
 /// Fills a folder under a temporary name beside `path` and renames it. If anything fails, what was at `path` before is
 /// there still.
-pub(crate) fn write_folder(
+///
+/// # Errors
+/// [`PipelineError::Exists`] if something is in the way, [`PipelineError::File`] if the folder cannot be written, and those of
+/// `fill`.
+pub fn write_folder(
     path: &Path,
     existing: Existing,
     kind: &FolderKind,
@@ -51,7 +56,10 @@ pub(crate) fn write_folder(
 }
 
 /// Writes a file of such a folder and flushes it to disk.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+///
+/// # Errors
+/// [`PipelineError::File`].
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || {
         let mut file = File::create(path)?;
         file.write_all(bytes)?;

@@ -88,9 +88,9 @@ pub mod score;
 mod text;
 
 pub use bundle::{
-    Bundle, BundleError, BundleImportances, BundleProblem, ClassPredictions, ClassProbability, Evaluation,
-    ExplainSettings, InputImportance, PredictedValue, RowExplanation, RowPrediction, RowValue, ShapleyMethod,
-    TablePredictions,
+    Bundle, BundleError, BundleImportances, BundleProblem, ClassPredictions, ClassProbability, CompleteRows,
+    Evaluation, ExplainSettings, InputImportance, PredictedValue, RowExplanation, RowPrediction, RowValue,
+    ShapleyMethod, TablePredictions, TableUnits,
 };
 pub use checkpoints::{Unfinished, prepare_checkpoints, remove_checkpoints, remove_empty_checkpoints};
 pub use decision::{Decision, DecisionSettings};

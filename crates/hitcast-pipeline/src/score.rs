@@ -149,6 +149,11 @@ impl MetricName {
         }
     }
 
+    /// The metrics that tables of models show, of classes or of numbers.
+    pub fn of_tables(is_of_classes: bool) -> impl Iterator<Item = Self> {
+        Self::shown(is_of_classes).iter().map(|(metric, _)| *metric)
+    }
+
     /// The metrics that a table of models shows.
     pub(crate) fn shown(is_of_classes: bool) -> &'static [(Self, &'static str)] {
         use ClassificationMetric as C;

@@ -39,6 +39,7 @@
 //! - [`pipeline`]: experiments, runs, bundles
 //! - `classical` (feature `classical`): linear models
 //! - [`explain`]: what matters to a model, and what made up a prediction
+//! - [`plot`], [`report`]: figures, and a page of a run or a file
 //! - `nn`, `train`, `torch` (feature `torch`): networks, their training, and libtorch itself
 //! - [`kinds`]: the kinds of model that experiments and bundles name
 
@@ -56,7 +57,9 @@ pub use hitcast_metrics as metrics;
 #[cfg(feature = "torch")]
 pub use hitcast_nn as nn;
 pub use hitcast_pipeline as pipeline;
+pub use hitcast_plot as plot;
 pub use hitcast_preprocess as preprocess;
+pub use hitcast_report as report;
 #[cfg(feature = "torch")]
 pub use hitcast_torch_sys as torch;
 #[cfg(feature = "torch")]

@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod predict;
+pub(crate) mod report;
 pub(crate) mod train;
 
 use std::io::{self, Write};

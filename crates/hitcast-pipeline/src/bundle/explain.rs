@@ -7,9 +7,10 @@ use hitcast_core::{Features, Seed};
 use hitcast_data::{Column, DataError, Table};
 use hitcast_explain::{
     ClassScore, Encoded, ExactShapley, Explained, Importance, LocalExplanation, NumberScore, Output,
-    PermutationImportance, RankAgreement, Raw, SampledShapley, Score, Sources, mean_magnitudes, own_shapley,
-    rank_agreement,
+    PermutationImportance, RankAgreement, Raw, SampledShapley, Score, Source, Sources, Units,
+    mean_magnitudes, own_shapley, rank_agreement,
 };
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::Bundle;
@@ -92,11 +93,35 @@ pub struct InputImportance {
     pub correlation: Option<f64>,
 }
 
-/// Rows that are complete, as features.
-struct Ready {
-    rows: Vec<usize>,
-    inputs: Table,
-    features: Features,
+/// The complete rows of a table: those that have every input that is not filled in.
+#[derive(Debug, Clone)]
+pub struct CompleteRows {
+    /// Their places in the table, length `n`.
+    pub rows: Vec<usize>,
+    /// Their inputs, in the units of the table.
+    pub inputs: Table,
+    /// Their features, `n × d`.
+    pub features: Features,
+}
+
+/// Shows features in the units of the table, by the way back of the bundle's preprocessor.
+#[derive(Debug, Clone, Copy)]
+pub struct TableUnits<'b>(&'b Bundle);
+
+impl Units for TableUnits<'_> {
+    fn raw(&self, source: &Source, encoded: &[f32]) -> Raw {
+        let preprocessor = &self.0.preparation.preprocessor;
+        let mut row = Array2::zeros((1, preprocessor.n_features()));
+        for (&column, &value) in source.columns.iter().zip(encoded) {
+            row[(0, column)] = value;
+        }
+        let table = preprocessor.inverse_transform(row.view());
+        match table.as_ref().map(|table| table.column(&source.name)) {
+            Ok(Ok(column)) => raw(column),
+            // There is no way back from some encoders.
+            _ => Encoded.raw(source, encoded),
+        }
+    }
 }
 
 impl Default for ExplainSettings {
@@ -120,7 +145,7 @@ impl Bundle {
     pub fn importances(&self, table: &Table, settings: &ExplainSettings) -> Result<BundleImportances> {
         let actual = self.manifest.goal().actual(table)?;
         let known: Vec<usize> = (0..table.n_rows()).filter(|&row| !actual[row].is_nan()).collect();
-        let ready = self.ready(&table.take(&known))?;
+        let ready = self.complete_rows(&table.take(&known))?;
         let actual: Vec<f64> = ready.rows.iter().map(|&row| actual[known[row]]).collect();
         let classes = class_numbers(&actual);
         let metric = MetricName::default_of(self.manifest.target.task());
@@ -228,7 +253,7 @@ impl Bundle {
     ) -> Result<RowExplanation> {
         let features = self.preparation.features(inputs)?;
         let predicted = self.predict_features(&features)?;
-        let usual = self.ready(usual)?;
+        let usual = self.complete_rows(usual)?;
         let target = &self.manifest.target;
         let (output, explained) = match (&target.classes, &predicted.classes) {
             (Some(classes), Some(decided)) => {
@@ -264,8 +289,12 @@ impl Bundle {
         })
     }
 
-    /// Shapley values of every row of `features`, by the way that serves the model best.
-    fn shapley(
+    /// Shapley values of every row of `features`, by the way that serves the model best: its own where it has one for the
+    /// output, or for the log-odds of a class whose probability is asked for.
+    ///
+    /// # Errors
+    /// [`PipelineError::Explain`].
+    pub fn shapley(
         &self,
         output: Output,
         features: &Features,
@@ -308,7 +337,11 @@ impl Bundle {
 
     /// The mean magnitude of each input's Shapley values over some rows; of classes for the last one, which of two is the one
     /// that is looked for.
-    fn mean_shapley(&self, ready: &Ready, settings: &ExplainSettings) -> Result<BTreeMap<String, f64>> {
+    fn mean_shapley(
+        &self,
+        ready: &CompleteRows,
+        settings: &ExplainSettings,
+    ) -> Result<BTreeMap<String, f64>> {
         let output = match &self.manifest.target.classes {
             Some(classes) => Output::Probability {
                 class: classes.rule.names().len().saturating_sub(1),
@@ -323,8 +356,16 @@ impl Bundle {
         Ok(mean_magnitudes(&explanations).into_iter().collect())
     }
 
-    /// The complete rows of a table.
-    fn ready(&self, table: &Table) -> Result<Ready> {
+    /// How features are shown in the units of the table.
+    pub fn units(&self) -> TableUnits<'_> {
+        TableUnits(self)
+    }
+
+    /// The rows of a table that have every input that is not filled in.
+    ///
+    /// # Errors
+    /// [`PipelineError::Data`] if a column is missing or of another type, [`PipelineError::TooFewRows`] if no row is complete.
+    pub fn complete_rows(&self, table: &Table) -> Result<CompleteRows> {
         let inputs = self.preparation.inputs(table)?;
         let needed = self.manifest.inputs.iter().filter(|input| !input.imputed);
         let columns = needed
@@ -344,7 +385,7 @@ impl Bundle {
         }
         let inputs = inputs.take(&rows);
         let features = self.preparation.features(&inputs)?;
-        Ok(Ready {
+        Ok(CompleteRows {
             rows,
             inputs,
             features,

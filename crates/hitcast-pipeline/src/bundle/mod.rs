@@ -32,7 +32,10 @@ use crate::folder::{Existing, FolderKind, write_file, write_folder};
 use crate::prepare::Preparation;
 
 pub use error::{BundleError, BundleProblem};
-pub use explain::{BundleImportances, ExplainSettings, InputImportance, RowExplanation, ShapleyMethod};
+pub use explain::{
+    BundleImportances, CompleteRows, ExplainSettings, InputImportance, RowExplanation, ShapleyMethod,
+    TableUnits,
+};
 pub use learned::LearnedRows;
 pub use manifest::{
     ClassesInfo, FORMAT, FORMAT_VERSION, InputInfo, MAX_MANIFEST_BYTES, MAX_WEIGHTS_BYTES, Manifest,
