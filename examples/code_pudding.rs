@@ -96,7 +96,10 @@ fn average(split: &str, experiment: &Experiment, seeds: u64) -> Result<Vec<Row>,
             of(test, RegressionMetric::R2),
             of(&report.baseline.test, RegressionMetric::Rmse)
         );
-        run.save(format!("out/code_pudding/{split}-{seed}"), Existing::Replace)?;
+        let out = format!("out/code_pudding/{split}-{seed}");
+        run.save(&out, Existing::Replace)?;
+        Report::of_run(&out, None, &hitcast::registry())?
+            .write(format!("{out}-report"), Existing::Replace)?;
 
         let named = report
             .models

@@ -47,7 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{name:<27} {who:<20}{}", figures(metrics));
         }
     }
-    println!("Saved {OUT}");
+    Report::of_run(OUT, None, &hitcast::registry())?.write(format!("{OUT}_report"), Existing::Replace)?;
+    println!("Saved {OUT}; {OUT}_report/report.html shows it");
     Ok(())
 }
 

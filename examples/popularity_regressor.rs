@@ -61,7 +61,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         prediction.target,
         prediction.value.number().unwrap_or(f64::NAN)
     );
-    println!("Saved {OUT}");
+    Report::of_run(OUT, None, &hitcast::registry())?.write(format!("{OUT}_report"), Existing::Replace)?;
+    println!("Saved {OUT}; {OUT}_report/report.html shows it");
     Ok(())
 }
 

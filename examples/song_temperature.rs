@@ -51,7 +51,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     line("always the majority", run.report.rows.train, &run.report.baseline);
     run.save(OUT, Existing::Replace)?;
-    println!("Saved {OUT}");
+    Report::of_run(OUT, None, &hitcast::registry())?.write(format!("{OUT}_report"), Existing::Replace)?;
+    println!("Saved {OUT}; {OUT}_report/report.html shows it");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hitcast_data::{Column, Table};
+use hitcast_data::{Column, Table, vocabulary};
 use hitcast_pipeline::grouped;
 use hitcast_plot::{
     BoxPlots, CorrelationHeatmap, Histogram, Labels, MissingColumn, MissingValues, Scatter, SummaryTable,
@@ -17,8 +17,6 @@ pub(crate) struct View<'a> {
     pub(crate) table: &'a Table,
     /// The column that is predicted, or would be.
     pub(crate) target: Option<&'a str>,
-    /// Its unit.
-    pub(crate) unit: Option<&'a str>,
     /// What it is predicted from; all numbers if nothing is.
     pub(crate) features: Vec<&'a str>,
 }
@@ -33,10 +31,6 @@ impl View<'_> {
         let (rows, columns) = (self.table.n_rows(), self.table.n_columns());
         section.text(format!("{} rows of {columns} columns.", grouped(rows)));
         let labelled = |title: String| Labels::new(title);
-        let axis = |name: &str| match self.unit.filter(|_| Some(name) == self.target) {
-            Some(unit) => format!("{name} ({unit})"),
-            None => name.to_owned(),
-        };
         let target = self
             .target
             .and_then(|name| Some((name, numbers(self.table.column(name).ok()?)?)));
@@ -57,7 +51,11 @@ impl View<'_> {
                 rows,
             })
             .collect();
-        section.figure("missing_values", MissingValues::default().figure(&missing));
+        if missing.iter().any(|column| column.missing > 0) {
+            section.figure("missing_values", MissingValues::default().figure(&missing));
+        } else {
+            section.text("No value is missing.");
+        }
         let columns = self.numbers();
         let named: Vec<(&str, &[f64])> = columns
             .iter()
@@ -78,7 +76,7 @@ impl View<'_> {
     /// Figures that ask how the target goes together with other columns.
     fn by_target(&self, section: &mut Section, target: &str, values: &[f64], named: &[(&str, &[f64])]) {
         if let Some(categories) = self.texts("genre") {
-            let labels = Labels::new(format!("{target} by genre")).x(target);
+            let labels = Labels::new(format!("{target} by genre")).x(axis(target));
             let boxes = BoxPlots {
                 labels,
                 ..BoxPlots::default()
@@ -114,8 +112,8 @@ impl View<'_> {
             if let (Some(energy), Some(danceability)) = (find("energy"), find("danceability")) {
                 let of = |values: &[f64]| known.iter().map(|&row| values[row]).collect::<Vec<f64>>();
                 let labels = Labels::new("Danceability against energy")
-                    .x("energy")
-                    .y("danceability");
+                    .x(axis("energy"))
+                    .y(axis("danceability"));
                 let scatter = Scatter {
                     labels,
                     ..Scatter::default()
@@ -142,7 +140,7 @@ impl View<'_> {
             let timeline = Timeline {
                 labels: Labels::new(format!("{target} over the years"))
                     .x("year")
-                    .y(target),
+                    .y(axis(target)),
                 ..Timeline::default()
             };
             section.figure("over_the_years", timeline.figure(&years, values));
@@ -186,6 +184,14 @@ impl View<'_> {
             .iter()
             .any(|year| (1800.0..2200.0).contains(year))
             .then_some(years)
+    }
+}
+
+/// A column's name with its unit, where that is known.
+pub(crate) fn axis(name: &str) -> String {
+    match vocabulary::feature(name).and_then(|feature| feature.unit) {
+        Some(unit) => format!("{name} ({unit})"),
+        None => name.to_owned(),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use hitcast_data::Table;
 use hitcast_explain::{Explained, Grid, Output, PartialDependence, Raw};
-use hitcast_pipeline::{Bundle, ExplainSettings};
+use hitcast_pipeline::{Bundle, ExplainSettings, grouped};
 use hitcast_plot::{Beeswarm, Contribution, Estimate, ImportanceBars, Labels, Waterfall};
 use ndarray::Array2;
 
+use crate::data::axis;
 use crate::error::Result;
 use crate::page::Section;
 
@@ -22,9 +23,10 @@ pub(crate) fn section(bundle: &Bundle, rows: &Table) -> Result<Section> {
     let mut section = Section::new("Explanations");
     let importances = bundle.importances(rows, &settings)?;
     section.text(format!(
-        "By {} test rows. How much worse the {} gets when an input's values are put into random order, and Shapley values: how \
+        "By the {} test rows that are complete. How much worse the {} gets when an input's values are put into random order, and Shapley values: how \
          far each input moves predictions from the usual one.",
-        importances.rows, importances.metric
+        grouped(importances.rows),
+        importances.metric
     ));
     let estimates: Vec<Estimate> = (importances.inputs.iter())
         .map(|input| {
@@ -83,7 +85,7 @@ pub(crate) fn section(bundle: &Bundle, rows: &Table) -> Result<Section> {
         let curves = Array2::from_shape_fn(shape, |(row, point)| dependence.curves[row].values[point]);
         let figure = hitcast_plot::PartialDependence {
             labels: Labels::new(format!("How the prediction moves with {name}"))
-                .x(name)
+                .x(axis(name))
                 .y(words(bundle, output)),
             ..hitcast_plot::PartialDependence::default()
         };

@@ -122,7 +122,6 @@ impl Report {
         let view = View {
             table: &table,
             target,
-            unit: None,
             features: Vec::new(),
         };
         let title = path
@@ -187,7 +186,6 @@ fn view<'a>(table: &'a Table, report: &'a RunReport) -> View<'a> {
     View {
         table,
         target: Some(&data.target),
-        unit: None,
         features: data.features.iter().map(String::as_str).collect(),
     }
 }

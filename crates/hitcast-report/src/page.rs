@@ -75,9 +75,12 @@ impl Section {
     }
 }
 
+/// The size that figures are drawn in on the page.
+const INLINE: (u32, u32) = (900, 600);
+
 const STYLE: &str = "\
 :root{color-scheme:light}\
-body{margin:0 auto;max-width:1100px;padding:1rem 1.25rem 4rem;font:16px/1.5 system-ui,sans-serif;color:#1d1f24;background:#fff}\
+body{margin:0 auto;max-width:1300px;padding:1rem 1.25rem 4rem;font:16px/1.5 system-ui,sans-serif;color:#1d1f24;background:#fff}\
 h1{font-size:1.7rem;margin:.5rem 0 0}h2{font-size:1.25rem;margin:2.5rem 0 .5rem;border-top:1px solid #d8dbe0;padding-top:1.25rem}\
 nav{margin:.75rem 0;display:flex;flex-wrap:wrap;gap:.25rem 1rem}a{color:#0b62a8}\
 p{margin:.5rem 0;max-width:75ch}.note{border-left:4px solid #d55e00;padding:.25rem .75rem;background:#fdf4ee}\
@@ -85,7 +88,7 @@ pre{overflow-x:auto;background:#f5f6f8;padding:.75rem;font-size:.82rem;line-heig
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;margin:.5rem 0}\
 th,td{padding:.25rem .75rem .25rem 0;text-align:right;white-space:nowrap}th:first-child,td:first-child{text-align:left}\
 th{border-bottom:1px solid #9aa0a8;font-weight:600}\
-figure{margin:1rem 0}figure svg{width:100%;height:auto;display:block}\
+figure{margin:1rem 0;overflow-x:auto}figure svg{width:100%;min-width:520px;height:auto;display:block}\
 @media(min-width:900px){.pair{display:grid;grid-template-columns:1fr 1fr;gap:0 1.5rem}}";
 
 /// The whole page; it asks no other place for anything.
@@ -141,7 +144,12 @@ fn write_block(page: &mut String, block: &Block) {
         Block::Text(text) => writeln!(page, "<p>{}</p>", escaped(text)),
         Block::Note(text) => writeln!(page, "<p class=\"note\">{}</p>", escaped(text)),
         Block::Lines(text) => writeln!(page, "<pre>{}</pre>", escaped(text)),
-        Block::Figure(_, figure) => writeln!(page, "<figure>{}</figure>", figure.to_svg()),
+        Block::Figure(_, figure) => {
+            // Drawn smaller than its files, so that its letters stay as large beside another one.
+            let smaller = (**figure).clone().with_size(INLINE.0, INLINE.1);
+            let svg = smaller.as_ref().unwrap_or(figure).to_svg();
+            writeln!(page, "<figure>{svg}</figure>")
+        }
         Block::Table(head, rows) => {
             let line = |cells: &[String], tag: &str| -> String {
                 let cells = cells

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use hitcast::core::{DeviceChoice, StopSignal};
 use hitcast::data::CsvReader;
-use hitcast::pipeline::{Bundle, Existing, Experiment, Part, Run, RunContext};
+use hitcast::pipeline::{Bundle, Existing, Experiment, ExplainSettings, Part, Run, RunContext};
+use hitcast::report::Report;
 use serde_json::{Value, json};
 
 use super::train::hint;
@@ -60,6 +61,16 @@ pub(crate) fn run(args: &DemoArgs, stop: &StopSignal) -> Result<Output> {
         );
         json["example"] = example.json;
     }
+    let report = args.out.join("report");
+    let made = Report::of_run(&folder, Some(&data), &hitcast::registry())?;
+    made.write(&report, Existing::Replace)?;
+    let page = report.join("report.html");
+    let _ = writeln!(
+        text,
+        "\nAll of it with figures and explanations, to be opened in a browser: {}",
+        page.display()
+    );
+    json["report"] = json!(page);
     let _ = writeln!(
         text,
         "\nTry it on your own file:\n{}",
@@ -126,6 +137,8 @@ impl Example {
             "  predicted {target}: {value:.1}, actual: {:.0}",
             row.actual
         );
+        let explained = bundle.explain_table_row(&table, position, &ExplainSettings::default())?;
+        let _ = write!(text, "\n\nWhy: {explained}");
         let json = json!({ "source_row": row.source_row, "target": target, "predicted": value, "actual": row.actual });
         Ok(Some(Self { text, json }))
     }

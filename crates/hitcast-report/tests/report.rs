@@ -1,0 +1,190 @@
+//! Reports of runs and files, as a person opens them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::{Path, PathBuf};
+
+use hitcast_classical::{LogisticModel, LogisticRegression, RandomForest, TreeModel};
+use hitcast_core::{BoxError, DeviceChoice, Estimator, Model, ModelState, StopSignal};
+use hitcast_pipeline::{Existing, Experiment, ModelKind, Registry, RunContext, parse_settings};
+use hitcast_report::{Block, Report, ReportError, Section};
+
+struct Forest;
+struct Logistic;
+
+type Built = Result<Box<dyn Estimator>, BoxError>;
+type Loaded = Result<Box<dyn Model>, BoxError>;
+
+impl ModelKind for Forest {
+    fn name(&self) -> &'static str {
+        RandomForest::KIND
+    }
+
+    fn estimator(&self, settings: &serde_json::Value) -> Built {
+        Ok(Box::new(parse_settings::<RandomForest>(settings)?))
+    }
+
+    fn load(&self, state: &ModelState, _: DeviceChoice) -> Loaded {
+        Ok(Box::new(TreeModel::from_state(state)?))
+    }
+}
+
+impl ModelKind for Logistic {
+    fn name(&self) -> &'static str {
+        LogisticModel::KIND
+    }
+
+    fn estimator(&self, settings: &serde_json::Value) -> Built {
+        Ok(Box::new(parse_settings::<LogisticRegression>(settings)?))
+    }
+
+    fn load(&self, state: &ModelState, _: DeviceChoice) -> Loaded {
+        Ok(Box::new(LogisticModel::from_state(state)?))
+    }
+}
+
+fn registry() -> Registry {
+    Registry::new().with(Forest).with(Logistic)
+}
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/spotify_features.csv")
+}
+
+fn run(more: &str, model: &str, folder: &Path) -> PathBuf {
+    let toml = format!(
+        "name = \"<small>\"\nreferences = []\ndata = {{ target = \"popularity\", features = [\"energy\", \"loudness\", \
+         \"genre\"], by = [\"genre\"]{more} }}\ncleaning.steps = [{{ step = \"drop_missing\", columns = [\"popularity\", \
+         \"energy\", \"loudness\", \"genre\"] }}]\nrecipe.columns = [{{ names = [\"energy\", \"loudness\"] }}, {{ names = \
+         [\"genre\"], encode = {{ kind = \"one_hot\" }} }}]\n\n{model}"
+    );
+    let experiment = Experiment::from_toml(&toml).unwrap().with_data(fixture());
+    let stop = StopSignal::new();
+    let run = experiment.run(&registry(), &RunContext::quiet(&stop)).unwrap();
+    let out = folder.join("run");
+    run.save(&out, Existing::Refuse).unwrap();
+    out
+}
+
+fn names(report: &Report) -> Vec<&str> {
+    report
+        .sections
+        .iter()
+        .flat_map(Section::figures)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+const FOREST: &str = "[[models]]\nname = \"forest\"\nkind = \"random_forest\"\nsettings = { n_estimators = 5, max_depth = 6 }\n";
+
+#[test]
+fn a_run_of_numbers_becomes_a_page_with_its_figures_beside_it() {
+    let home = tempfile::tempdir().unwrap();
+    let out = run("", FOREST, home.path());
+    let report = Report::of_run(&out, None, &registry()).unwrap();
+    let names = names(&report);
+    for name in [
+        "distribution",
+        "correlation",
+        "by_genre",
+        "models",
+        "predicted_against_actual",
+        "residuals",
+        "error_by_genre",
+        "importance",
+        "shapley",
+        "dependence_energy",
+        "one_prediction",
+    ] {
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
+    let page = report.to_html();
+    // Self-contained, and no text of the user becomes markup.
+    assert!(
+        !page.contains("src=") && !page.contains("href=\"http") && !page.contains("<small>"),
+        "a page of its own"
+    );
+    assert!(page.contains("&lt;small&gt;"));
+    let target = home.path().join("report");
+    report.write(&target, Existing::Refuse).unwrap();
+    for name in names {
+        for extension in ["svg", "png", "csv"] {
+            assert!(
+                target
+                    .join("figures")
+                    .join(format!("{name}.{extension}"))
+                    .is_file(),
+                "{name}.{extension}"
+            );
+        }
+    }
+    assert!(report.write(&target, Existing::Refuse).is_err());
+    report.write(&target, Existing::Replace).unwrap();
+    // The same page from the same run.
+    assert_eq!(Report::of_run(&out, None, &registry()).unwrap().to_html(), page);
+}
+
+#[test]
+fn a_run_of_two_classes_has_its_curves() {
+    let home = tempfile::tempdir().unwrap();
+    let classes = ", classes = { kind = \"threshold\", at_least = 50.0 }";
+    let model = "[[models]]\nname = \"logistic\"\nkind = \"logistic\"\nsettings = {}\n";
+    let report = Report::of_run(run(classes, model, home.path()), None, &registry()).unwrap();
+    let names = names(&report);
+    for name in [
+        "confusion",
+        "roc",
+        "precision_recall",
+        "reliability",
+        "importance",
+        "shapley",
+        "one_prediction",
+    ] {
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
+}
+
+#[test]
+fn without_its_file_a_run_still_has_a_page_that_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let out = run("", FOREST, home.path());
+    let path = out.join("run.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let moved = text.replace("spotify_features.csv", "moved_elsewhere.csv");
+    std::fs::write(&path, moved).unwrap();
+    let report = Report::of_run(&out, None, &registry()).unwrap();
+    let says = |section: &Section| {
+        section
+            .blocks
+            .iter()
+            .any(|block| matches!(block, Block::Note(note) if note.contains("--data")))
+    };
+    assert!(report.sections.iter().any(says));
+    assert!(!names(&report).contains(&"distribution"));
+    let named = Report::of_run(&out, Some(&fixture()), &registry()).unwrap();
+    assert!(names(&named).contains(&"distribution"));
+}
+
+#[test]
+fn a_file_of_rows_has_a_page_too() {
+    let report = Report::of_data(fixture(), None).unwrap();
+    let names = names(&report);
+    assert!(
+        names.contains(&"distribution") && names.contains(&"words_of_hits"),
+        "{names:?}"
+    );
+    let other = Report::of_data(fixture(), Some("energy")).unwrap();
+    assert!(other.to_html().contains("Distribution of energy"));
+}
+
+#[test]
+fn what_is_no_run_is_an_error_that_says_what_one_is() {
+    let home = tempfile::tempdir().unwrap();
+    let none = Report::of_run(home.path(), None, &registry()).unwrap_err();
+    assert!(matches!(none, ReportError::NoRun { .. }), "{none}");
+    std::fs::write(home.path().join("run.json"), "{}").unwrap();
+    let damaged = Report::of_run(home.path(), None, &registry()).unwrap_err();
+    assert!(damaged.to_string().contains("run.json"), "{damaged}");
+    let column = Report::of_data(fixture(), Some("populraity")).unwrap_err();
+    assert!(column.to_string().contains("popularity"), "{column}");
+}
