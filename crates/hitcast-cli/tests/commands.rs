@@ -474,3 +474,22 @@ fn a_bundle_says_what_matters_and_what_made_up_a_prediction() -> Outcome {
     assert!(zero.contains("repeats is 0"), "{zero}");
     Ok(())
 }
+
+#[test]
+fn a_run_and_a_file_become_pages() -> Outcome {
+    let (home, _) = trained()?;
+    let report = json(home.path(), &["report", "out/run", "--out", "page"])?;
+    let page = home.path().join(report["report"].as_str().unwrap());
+    let html = std::fs::read_to_string(page)?;
+    assert!(html.contains("<svg") && html.contains("Explanations"));
+    assert!(report["figures"].as_array().unwrap().len() > 10, "{report}");
+    let again = failure(home.path(), &["report", "out/run", "--out", "page"], 1)?;
+    assert!(again.contains("page"), "{again}");
+    json(
+        home.path(),
+        &["report", "tracks.csv", "--out", "page", "--overwrite"],
+    )?;
+    let none = failure(home.path(), &["report", ".", "--out", "other"], 1)?;
+    assert!(none.contains("is no run"), "{none}");
+    Ok(())
+}

@@ -20,12 +20,12 @@ pub fn threads_for_values(values: usize) -> usize {
 
 /// The threads for so many pieces of work: those asked for, all cores if 0, and never more than pieces, nor fewer than one.
 pub fn threads_for(asked: usize, pieces: usize) -> usize {
-    let threads = if asked == 0 {
-        available_threads().get()
-    } else {
-        asked
-    };
-    threads.min(pieces).max(1)
+    match (asked, pieces) {
+        // The system is not asked, which takes longer than a row takes to be predicted.
+        (_, 0 | 1) => 1,
+        (0, _) => available_threads().get().min(pieces),
+        _ => asked.min(pieces),
+    }
 }
 
 /// Calls `work` with each chunk of so many `values` (the last may be shorter) and its number.
