@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hitcast::core::{CoreError, DeviceChoice};
-use hitcast::pipeline::ExplainSettings;
+use hitcast::pipeline::{CompositeScore, ExplainSettings};
 
 /// Learn from tables: train networks, compare them, predict.
 #[derive(Debug, Parser)]
@@ -25,6 +25,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Train the models of an experiment, choose the best by its validation rows, save it
     Train(TrainArgs),
+    /// Run every model of an experiment on a random and on a grouped split, and show them side by side
+    Compare(CompareArgs),
     /// Measure a saved bundle on a file that has the target
     Evaluate(EvaluateArgs),
     /// Predict the rows of a file, or one row given by hand
@@ -46,6 +48,7 @@ impl Command {
     pub(crate) fn json(&self) -> bool {
         match self {
             Self::Train(args) => args.json,
+            Self::Compare(args) => args.json,
             Self::Evaluate(args) => args.json,
             Self::Predict(args) => args.json,
             Self::Explain(args) => args.json,
@@ -59,7 +62,8 @@ impl Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// A built-in experiment: code-pudding, popularity-regressor, hit-or-not or song-temperature
+    /// A built-in experiment: code-pudding, popularity-regressor, hit-or-not, song-temperature or
+    /// audio-features
     #[arg(long, required_unless_present = "experiment", conflicts_with = "experiment")]
     pub(crate) preset: Option<String>,
     /// An experiment in TOML; `hitcast train --preset NAME --show` prints one to start from
@@ -111,6 +115,40 @@ pub(crate) enum SplitChoice {
     Random,
     /// Rows that belong together (one song) stay on one side
     Grouped,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// A built-in experiment
+    #[arg(long, default_value = "audio-features", conflicts_with = "experiment")]
+    pub(crate) preset: String,
+    /// An experiment in TOML
+    #[arg(long, value_name = "PATH")]
+    pub(crate) experiment: Option<PathBuf>,
+    /// The CSV file to learn from, in place of the experiment's
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Folder that both runs are saved in, as random and grouped; left out, nothing is saved
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace former runs in that folder
+    #[arg(long, requires = "out")]
+    pub(crate) overwrite: bool,
+    /// Seed, in place of the experiment's
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Weight of R² in the score
+    #[arg(long, value_name = "X", default_value_t = CompositeScore::default().r2)]
+    pub(crate) weight_r2: f64,
+    /// Weight of the root mean squared error in the score
+    #[arg(long, value_name = "X", default_value_t = CompositeScore::default().rmse)]
+    pub(crate) weight_rmse: f64,
+    /// Weight of a second of fitting and predicting in the score
+    #[arg(long, value_name = "X", default_value_t = CompositeScore::default().seconds)]
+    pub(crate) weight_seconds: f64,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

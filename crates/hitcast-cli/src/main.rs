@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let stop = interrupt::install();
     let result = match &arguments.command {
         Command::Train(args) => commands::train::run(args, &stop),
+        Command::Compare(args) => commands::compare::run(args, &stop),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Predict(args) => commands::predict::run(args),
         Command::Explain(args) => commands::explain::run(args),

@@ -45,6 +45,14 @@ impl TensorValues {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The bytes that they take.
+    pub fn n_bytes(&self) -> usize {
+        match self {
+            Self::F32(values) => 4 * values.len(),
+            Self::F64(values) => 8 * values.len(),
+        }
+    }
 }
 
 impl TensorData {

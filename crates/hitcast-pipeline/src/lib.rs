@@ -71,6 +71,7 @@
 
 pub mod bundle;
 mod checkpoints;
+pub mod compare;
 pub mod decision;
 pub mod environment;
 mod error;
@@ -93,6 +94,7 @@ pub use bundle::{
     ShapleyMethod, TablePredictions, TableUnits,
 };
 pub use checkpoints::{Unfinished, prepare_checkpoints, remove_checkpoints, remove_empty_checkpoints};
+pub use compare::{Compared, ComparedModel, Comparison, CompositeScore};
 pub use decision::{Decision, DecisionSettings};
 pub use environment::Environment;
 pub use error::{PipelineError, Result};

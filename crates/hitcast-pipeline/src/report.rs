@@ -121,6 +121,12 @@ pub struct ModelReport {
     pub fit_seconds: f64,
     /// Seconds of predicting all rows once.
     pub predict_seconds: f64,
+    /// Bytes of what it has learned, as they are saved.
+    #[serde(default)]
+    pub size_bytes: usize,
+    /// Confidence intervals of its test metrics, if those of every model are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<MetricIntervals>,
     /// Its metrics.
     #[serde(flatten)]
     pub metrics: SplitMetrics,

@@ -42,7 +42,7 @@ pub(crate) fn section(bundle: &Bundle, rows: &Table) -> Result<Section> {
     let complete = bundle.complete_rows(rows)?;
     let output = output(bundle);
     let mut chosen = settings.seed.stream("bees").permutation(complete.rows.len());
-    chosen.truncate(BEES);
+    chosen.truncate(bundle.affordable_rows(BEES));
     let some = complete.features.take(&chosen);
     let (_, own, explanations) = bundle.shapley(output, &some, &complete.features, &settings)?;
     let of = words(bundle, own);

@@ -1,5 +1,6 @@
 //! The commands: each takes its arguments and gives an [`Output`].
 
+pub(crate) mod compare;
 pub(crate) mod demo;
 pub(crate) mod describe;
 pub(crate) mod doctor;

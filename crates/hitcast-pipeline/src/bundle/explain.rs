@@ -21,6 +21,16 @@ use crate::score::{MetricName, class_numbers};
 /// Columns up to which all their subsets are looked at.
 const MOST_EXACT: usize = 10;
 
+/// Learned numbers times features up to which a model's own Shapley values are asked for: those of trees are sums over all of
+/// their nodes, of which large forests on wide rows have too many.
+const MOST_OWN: usize = 200_000_000;
+
+/// Learned numbers from which on fewer rows are explained.
+const LARGE: usize = 1_000_000;
+
+/// Rows that are explained of large models at least.
+const FEWEST_EXPLAINED: usize = 10;
+
 /// How explanations are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,7 +39,8 @@ pub struct ExplainSettings {
     pub repeats: usize,
     /// Rows that stand for what is usual, at least 1; of more, some are chosen at random. Default 100.
     pub background: usize,
-    /// Rows whose Shapley values say what matters, at least 1; of more, some are chosen at random. Default 50.
+    /// Rows whose Shapley values say what matters, at least 1, fewer for large models; of more, some are chosen at random.
+    /// Default 50.
     pub explained_rows: usize,
     /// Where randomness comes from. Default 42.
     pub seed: Seed,
@@ -305,7 +316,9 @@ impl Bundle {
             Output::Probability { class } => Some(Output::LogOdds { class }),
             _ => None,
         };
-        for output in [Some(output), log_odds].into_iter().flatten() {
+        let d = features.n_features();
+        let own = self.model().n_parameters().saturating_mul(d) <= MOST_OWN;
+        for output in [Some(output), log_odds].into_iter().flatten().filter(|_| own) {
             let explained = Explained::new(self.model(), output);
             if let Some(all) = own_shapley(&explained, features, &Encoded)? {
                 return Ok((ShapleyMethod::Model, output, all));
@@ -350,10 +363,16 @@ impl Bundle {
         };
         let n = ready.features.n_rows();
         let mut chosen = settings.seed.stream("explained rows").permutation(n);
-        chosen.truncate(settings.explained_rows.max(1));
+        chosen.truncate(self.affordable_rows(settings.explained_rows.max(1)));
         let rows = ready.features.take(&chosen);
         let (_, _, explanations) = self.shapley(output, &rows, &ready.features, settings)?;
         Ok(mean_magnitudes(&explanations).into_iter().collect())
+    }
+
+    /// How many of so many rows should be explained: fewer where the model is large, and with it each prediction dear.
+    pub fn affordable_rows(&self, wanted: usize) -> usize {
+        let share = self.model().n_parameters().div_ceil(LARGE).max(1);
+        (wanted / share).max(FEWEST_EXPLAINED.min(wanted))
     }
 
     /// How features are shown in the units of the table.

@@ -19,7 +19,7 @@ use crate::imbalance::training_rows;
 use crate::prepare::predict;
 use crate::registry::Registry;
 use crate::report::ModelReport;
-use crate::score::Predicted;
+use crate::score::{MetricIntervals, Predicted};
 
 /// A model to fit.
 pub(super) struct Candidate<'a> {
@@ -227,7 +227,23 @@ fn judge(
     let [on_train, on_validation, on_test] = predictions.map(|predictions| decision.apply(predictions));
     let predictions = [on_train?, on_validation?, on_test?];
     let metrics = prepared.metrics(predictions.each_ref())?;
+    let intervals = if experiment.metrics.every_model {
+        let (bootstrap, actual) = (&experiment.metrics.bootstrap, test.dataset.target());
+        let intervals = MetricIntervals::compute(bootstrap, actual, &predictions[2], experiment.seed);
+        Some(intervals?)
+    } else {
+        None
+    };
+    let state = model
+        .state()
+        .map_err(|error| PipelineError::model(name)(error.into()))?;
     let report = ModelReport {
+        size_bytes: state
+            .tensors
+            .values()
+            .map(|tensor| tensor.values().n_bytes())
+            .sum(),
+        intervals,
         name: name.clone(),
         kind: kind.clone(),
         n_parameters: model.n_parameters(),

@@ -110,6 +110,9 @@ pub struct MetricsSettings {
     pub selection: Option<MetricName>,
     /// The confidence intervals of the chosen model's test metrics.
     pub bootstrap: Bootstrap,
+    /// Whether every model gets such intervals. Default false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub every_model: bool,
 }
 
 /// A model to fit.

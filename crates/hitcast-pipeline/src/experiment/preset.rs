@@ -6,7 +6,11 @@ use super::Experiment;
 use crate::error::{PipelineError, Result};
 
 /// Name and TOML of each preset.
-const PRESETS: [(&str, &str); 4] = [
+const PRESETS: [(&str, &str); 5] = [
+    (
+        "audio-features",
+        include_str!("../../presets/audio-features.toml"),
+    ),
     ("code-pudding", include_str!("../../presets/code-pudding.toml")),
     ("hit-or-not", include_str!("../../presets/hit-or-not.toml")),
     (

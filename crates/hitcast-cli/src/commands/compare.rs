@@ -1,0 +1,60 @@
+//! `hitcast compare`
+
+use hitcast::core::StopSignal;
+use hitcast::pipeline::{CompositeScore, Existing, Experiment, Run, RunContext};
+use serde_json::json;
+
+use super::Output;
+use crate::args::CompareArgs;
+use crate::console::{Console, Detail};
+use crate::error::Result;
+
+pub(crate) fn run(args: &CompareArgs, stop: &StopSignal) -> Result<Output> {
+    let mut experiment = match &args.experiment {
+        Some(path) => Experiment::load(path)?,
+        None => Experiment::preset(&args.preset)?,
+    };
+    if let Some(data) = &args.data {
+        experiment = experiment.with_data(hitcast::data::locate(data));
+    }
+    if let Some(seed) = args.seed {
+        experiment = experiment.with_seed(seed);
+    }
+    let existing = if args.overwrite {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    };
+    let folders = args
+        .out
+        .as_ref()
+        .map(|out| ["random", "grouped"].map(|split| out.join(split)));
+    for folder in folders.iter().flatten() {
+        Run::check_target(folder, existing)?;
+    }
+    let console = Console::new(Detail::Models);
+    let context = RunContext {
+        progress: &console,
+        ..hitcast::run_context(stop)
+    };
+    let score = CompositeScore {
+        r2: args.weight_r2,
+        rmse: args.weight_rmse,
+        seconds: args.weight_seconds,
+    };
+    let compared = experiment.compare(&hitcast::registry(), &context, score)?;
+    let mut json = json!(compared.comparison);
+    let mut text = compared.comparison.to_string();
+    if let Some([random, grouped]) = &folders {
+        compared.random.save(random, existing)?;
+        if let Some(run) = &compared.grouped {
+            run.save(grouped, existing)?;
+        }
+        json["out"] = json!(args.out);
+        text.push_str(&format!(
+            "\nSaved the runs in {}",
+            args.out.as_deref().unwrap_or(random).display()
+        ));
+    }
+    Ok(Output { text, json })
+}
