@@ -4,7 +4,7 @@ use hitcast_core::{Contributions, CoreError, Model, ModelState, Predictions, Res
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use crate::ensemble::{EnsembleFacts, TreeEnsemble};
+use crate::ensemble::{EnsembleFacts, Tree, TreeEnsemble};
 use crate::error::ClassicalError;
 use crate::saved::{finite, from_settings, to_settings};
 
@@ -118,7 +118,10 @@ impl Model for TreeModel {
     }
 
     fn contributions(&self, features: ArrayView2<'_, f32>) -> Option<Result<Contributions>> {
-        Some(self.ensemble.contributions(features))
+        // Walks as deep as that would take more stack than a thread has.
+        const DEEPEST: usize = 200;
+        let deepest = self.ensemble.trees().iter().map(Tree::depth).max();
+        (deepest <= Some(DEEPEST)).then(|| self.ensemble.contributions(features))
     }
 
     fn state(&self) -> Result<ModelState> {

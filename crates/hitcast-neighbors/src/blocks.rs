@@ -167,6 +167,8 @@ impl Blocks {
                 let scale = (length + self.radius).powi(2);
                 let error = (d + 8) as f64 * f64::from(f32::EPSILON) * scale;
                 // Beyond what 32 bits hold, every point is a candidate.
+                // Sums that are all but nothing are rounded to a multiple of the smallest number.
+                let error = error + (d + 8) as f64 * f64::from(f32::MIN_POSITIVE);
                 let error = if scale < LARGEST {
                     error as f32
                 } else {

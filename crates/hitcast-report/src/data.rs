@@ -89,9 +89,10 @@ impl View<'_> {
                 .find(|(own, _)| *own == name)
                 .map(|(_, values)| *values)
         };
-        let is_popularity = values
-            .iter()
-            .all(|value| value.is_nan() || (0.0..=100.0).contains(value));
+        let is_popularity = target.contains("popularity")
+            && values
+                .iter()
+                .all(|value| value.is_nan() || (0.0..=100.0).contains(value));
         if is_popularity {
             let tier = |value: &f64| TIERS.iter().filter(|end| value >= *end).count();
             let known: Vec<usize> = (0..values.len()).filter(|&row| !values[row].is_nan()).collect();
@@ -176,14 +177,18 @@ impl View<'_> {
         let column = ["release_year", "year", "release_date"]
             .iter()
             .find_map(|name| self.table.column(name).ok())?;
-        let year = |row: usize| column.display(row).get(..4).and_then(|year| year.parse().ok());
+        let year = |row: usize| {
+            column
+                .display(row)
+                .get(..4)?
+                .parse::<f64>()
+                .ok()
+                .filter(|year| (1800.0..2200.0).contains(year))
+        };
         let years: Vec<f64> = (0..column.len())
             .map(|row| year(row).unwrap_or(f64::NAN))
             .collect();
-        years
-            .iter()
-            .any(|year| (1800.0..2200.0).contains(year))
-            .then_some(years)
+        years.iter().any(|year| year.is_finite()).then_some(years)
     }
 }
 

@@ -30,6 +30,17 @@ pub enum ReportError {
         /// What is wrong with it.
         message: String,
     },
+    /// A file that the run has not learned from.
+    #[error(
+        "the run tested on {rows} rows, of which {found} are in this file, not all with the target that they had: give the file that \
+         the run learned from, as it was"
+    )]
+    OtherFile {
+        /// Test rows of the run.
+        rows: usize,
+        /// How many of them the file has.
+        found: usize,
+    },
     /// The bundle, or the folder of the report.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),

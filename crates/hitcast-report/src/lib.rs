@@ -2,7 +2,7 @@
 //! and how to do it again. The page asks no other place for anything.
 //!
 //! ```no_run
-//! use hitcast_pipeline::{Existing, Registry};
+//! use hitcast_pipeline::{Existing, PipelineError, Registry};
 //! use hitcast_report::Report;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,12 +20,13 @@ mod explanations;
 mod page;
 mod results;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use hitcast_core::DeviceChoice;
 use hitcast_data::{CsvReader, EmptyColumns, Table, locate};
 use hitcast_pipeline::folder::{FolderKind, write_file, write_folder};
-use hitcast_pipeline::{Bundle, Existing, Registry, RunReport, grouped};
+use hitcast_pipeline::{Bundle, Existing, PipelineError, Registry, RunReport, grouped};
 
 pub use error::{ReportError, Result};
 pub use page::{Block, Section};
@@ -55,7 +56,7 @@ impl Report {
     ///
     /// # Errors
     /// [`ReportError::NoRun`] or [`ReportError::Read`] if the folder holds no run, [`ReportError::Pipeline`] if its bundle cannot be
-    /// loaded, [`ReportError::Data`] if the file is not one of this run.
+    /// loaded, [`ReportError::Data`] if the file cannot be read, [`ReportError::OtherFile`] if it is not the one of this run.
     pub fn of_run(folder: impl AsRef<Path>, data: Option<&Path>, registry: &Registry) -> Result<Self> {
         let folder = folder.as_ref();
         let report = results::read(folder)?;
@@ -75,8 +76,15 @@ impl Report {
         sections.push(results::results(&report, folder)?);
         match &table {
             Some(table) => {
-                let rows = test_rows(table, &results::test_rows(folder)?);
-                sections.push(explanations::section(&bundle, &table.take(&rows))?);
+                let rows = results::test_rows(&report, folder, table)?;
+                // A page without explanations is better than no page.
+                sections.push(
+                    explanations::section(&bundle, &table.take(&rows)).unwrap_or_else(|error| {
+                        let mut section = Section::new("Explanations");
+                        section.note(format!("There are none: {error}."));
+                        section
+                    }),
+                );
             }
             None => {
                 let mut section = Section::new("Explanations");
@@ -148,19 +156,26 @@ impl Report {
     /// # Errors
     /// [`ReportError::Pipeline`] if something is in the way or cannot be written, [`ReportError::Plot`].
     pub fn write(&self, folder: impl AsRef<Path>, existing: Existing) -> Result<()> {
-        let mut failed = None;
+        let mut files = Vec::new();
+        for (name, figure) in self.sections.iter().flat_map(Section::figures) {
+            let (width, height) = figure.size();
+            files.push((format!("{name}.svg"), figure.to_svg().into_bytes()));
+            files.push((format!("{name}.png"), figure.to_png(width, height)?));
+            files.push((format!("{name}.csv"), figure.data().as_bytes().to_vec()));
+        }
         write_folder(folder.as_ref(), existing, &FOLDER, |folder| {
             write_file(&folder.join("report.html"), self.to_html().as_bytes())?;
             let figures = folder.join("figures");
-            for (name, figure) in self.sections.iter().flat_map(Section::figures) {
-                if let Err(error) = figure.save(&figures, name) {
-                    failed = Some(error);
-                    break;
-                }
-            }
-            Ok(())
+            fs::create_dir(&figures).map_err(|source| PipelineError::File {
+                action: "create the folder",
+                path: figures.clone(),
+                source,
+            })?;
+            files
+                .iter()
+                .try_for_each(|(name, bytes)| write_file(&figures.join(name), bytes))
         })?;
-        failed.map_or(Ok(()), |error| Err(error.into()))
+        Ok(())
     }
 }
 
@@ -170,15 +185,6 @@ fn read(bundle: &Bundle, path: &Path) -> Result<Table> {
         ..CsvReader::default()
     };
     Ok(bundle.read(path, &reader)?.table)
-}
-
-/// The places in the table of these rows of the file.
-fn test_rows(table: &Table, source_rows: &[u32]) -> Vec<usize> {
-    let wanted: std::collections::BTreeSet<u32> = source_rows.iter().copied().collect();
-    let rows = table.source_rows().iter().enumerate();
-    rows.filter(|(_, row)| wanted.contains(row))
-        .map(|(place, _)| place)
-        .collect()
 }
 
 fn view<'a>(table: &'a Table, report: &'a RunReport) -> View<'a> {

@@ -61,7 +61,21 @@ impl Section {
     /// A figure, or a note that says why there is none: a page without one picture is better than no page.
     pub(crate) fn figure(&mut self, name: &str, figure: hitcast_plot::Result<Figure>) {
         match figure {
-            Ok(figure) => self.blocks.push(Block::Figure(name.to_owned(), Box::new(figure))),
+            Ok(figure) => {
+                // Names of columns may hold what names of files may not.
+                let plain = |c: char| {
+                    if c.is_alphanumeric() || "-_".contains(c) {
+                        c
+                    } else {
+                        '_'
+                    }
+                };
+                let mut name: String = name.chars().map(plain).take(100).collect();
+                while self.figures().any(|(other, _)| other == name) {
+                    name.push('_');
+                }
+                self.blocks.push(Block::Figure(name, Box::new(figure)));
+            }
             Err(error) => self.note(format!("No figure \"{}\": {error}.", name.replace('_', " "))),
         }
     }

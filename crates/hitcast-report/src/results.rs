@@ -1,8 +1,9 @@
 //! How the models were trained, and how good they are.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use hitcast_data::{CsvReader, Table};
+use hitcast_data::{Column, CsvReader, Table};
 use hitcast_metrics::{BinStrategy, PrecisionRecallCurve, RocCurve, reliability_curve};
 use hitcast_pipeline::{GroupReport, MetricName, Metrics, ModelReport, RunReport, grouped};
 use hitcast_plot::{
@@ -137,15 +138,29 @@ fn predictions(folder: &Path) -> Result<Table> {
     Ok(table.take(&test))
 }
 
-/// The rows of the file that the run tested on.
-pub(crate) fn test_rows(folder: &Path) -> Result<Vec<u32>> {
+/// The places in a table of the rows that the run tested on; the table must be of the file that it learned from.
+pub(crate) fn test_rows(report: &RunReport, folder: &Path, table: &Table) -> Result<Vec<usize>> {
+    let predictions = predictions(folder)?;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let row = |number: &f64| *number as u32;
-    Ok(predictions(folder)?
-        .numbers("source_row")?
-        .iter()
-        .map(row)
-        .collect())
+    let wanted = predictions.numbers("source_row")?.iter().map(|row| *row as u32);
+    let places: BTreeMap<u32, usize> = (table.source_rows().iter().copied()).zip(0..).collect();
+    let places: Vec<usize> = wanted.filter_map(|row| places.get(&row).copied()).collect();
+    let target = table.column(&report.experiment.data.target)?;
+    let is_same = places.len() == predictions.n_rows()
+        && match (target, predictions.numbers("actual"), &report.classes) {
+            (Column::Number(target), Ok(actual), None) => places
+                .iter()
+                .zip(actual)
+                .all(|(&place, actual)| (target[place] - actual).abs() <= 1e-9 * actual.abs().max(1.0)),
+            _ => true,
+        };
+    if is_same {
+        return Ok(places);
+    }
+    Err(ReportError::OtherFile {
+        rows: predictions.n_rows(),
+        found: places.len(),
+    })
 }
 
 fn numbers(section: &mut Section, table: &Table) -> Result<()> {
@@ -159,8 +174,11 @@ fn numbers(section: &mut Section, table: &Table) -> Result<()> {
 }
 
 fn two_classes(section: &mut Section, table: &Table, second: &str, model: &str) -> Result<()> {
-    let actual = table.texts("actual")?;
-    let positive: Vec<bool> = actual.iter().map(|name| name == Some(second)).collect();
+    // Names that look like numbers are read as such, and shown as they are written.
+    let actual = table.column("actual")?;
+    let positive: Vec<bool> = (0..actual.len())
+        .map(|row| actual.display(row) == second)
+        .collect();
     let probabilities = table.numbers(&format!("p_{second}"))?;
     let (Ok(roc), Ok(recall)) = (
         RocCurve::compute(&positive, probabilities),

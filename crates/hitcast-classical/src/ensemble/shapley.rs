@@ -24,6 +24,8 @@ impl TreeEnsemble {
     /// What each feature adds to what the trees say before the link, from the mean over the training rows on: Shapley values,
     /// which sum to the difference. Of boosted classes they are in log odds, or in the scores before softmax.
     ///
+    /// The walk is as deep as the deepest tree, and takes about a kilobyte of stack for each level.
+    ///
     /// # Errors
     /// [`CoreError::WrongFeatures`] if there are not `d` columns.
     pub fn contributions(&self, features: ArrayView2<'_, f32>) -> Result<Contributions> {
@@ -131,9 +133,10 @@ impl<'t> Weighted<'t> {
         let covers = self.tree.leaf_covers();
         let total: f64 = covers.iter().sum();
         let values = self.tree.leaf_values().iter().skip(of_leaf).step_by(leaf_width);
+        let share = |cover: f64| if total > 0.0 { cover / total } else { 0.0 };
         values
             .zip(covers)
-            .map(|(value, cover)| value * (cover / total))
+            .map(|(value, cover)| value * share(*cover))
             .sum()
     }
 }

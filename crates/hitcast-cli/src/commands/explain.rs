@@ -18,11 +18,13 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Output> {
         ..ExplainSettings::default()
     };
     let explanation = if let Some(row) = args.row {
-        if row.get() > table.n_rows() {
+        // Rows of the file, of which some may have been left out.
+        let is_row = |source: &u32| *source as usize == row.get() - 1;
+        let Some(place) = table.source_rows().iter().position(is_row) else {
             let (row, rows) = (row.get(), table.n_rows());
             return Err(CliError::NoRow { row, rows });
-        }
-        bundle.explain_table_row(&table, row.get() - 1, &settings)?
+        };
+        bundle.explain_table_row(&table, place, &settings)?
     } else if args.set.is_empty() {
         let importances = bundle.importances(&table, &settings)?;
         return Ok(Output {

@@ -249,7 +249,10 @@ impl Bundle {
                     .is_ok_and(|column| column.is_missing(0))
         };
         if let Some(input) = self.manifest.inputs.iter().find(lacks) {
-            return Err(PipelineError::Row(format!("row {row} lacks {}", input.column)));
+            return Err(PipelineError::Row(format!(
+                "the row lacks {}",
+                self.describe_input(input)
+            )));
         }
         let notes = self.notes_of(&inputs)?;
         self.explain_inputs(&inputs, notes, table, settings)

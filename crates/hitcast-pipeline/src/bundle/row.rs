@@ -444,7 +444,7 @@ impl Bundle {
     }
 
     /// What a user gives for this input, as in `tempo (1 to 300 BPM)`.
-    fn describe_input(&self, input: &InputInfo) -> String {
+    pub(super) fn describe_input(&self, input: &InputInfo) -> String {
         let name = self.preparation.source_of(&input.column).unwrap_or(&input.column);
         if let Some(range) = self.valid(name).or(input.training) {
             return format!(

@@ -12,9 +12,9 @@ const BLOCK: usize = 256;
 pub(super) struct Points {
     /// Numbers, and a column for each category and each label, whose ones are scaled.
     matrix: Array2<f32>,
-    /// What two different categories add to the squared distance.
+    /// What stands for a one.
     #[cfg(test)]
-    mismatch: f32,
+    one: f32,
 }
 
 impl Points {
@@ -36,9 +36,9 @@ impl Points {
             }
         }
         let median = hitcast_core::stats::median(&mut deviations).unwrap_or(1.0);
-        let mismatch = (median * median) as f32;
-        // Half of it for a label that only one of two rows has, so that two different labels are a mismatch.
-        let one = (mismatch / 2.0).sqrt();
+        // Two different categories, and so two different labels, are the square of the median apart, half of it for each of the
+        // two columns in which they differ.
+        let one = (median / std::f64::consts::SQRT_2) as f32;
         let mut matrix = Array2::zeros((rows.len(), width));
         for (&row, mut to) in rows.iter().zip(matrix.rows_mut()) {
             let mut start = 0;
@@ -68,7 +68,7 @@ impl Points {
         Self {
             matrix,
             #[cfg(test)]
-            mismatch,
+            one,
         }
     }
 
@@ -159,7 +159,7 @@ mod tests {
             let points = Points::new(&features, &[false, false, true], &rows, &rows);
             let nearest = Nearest::of_each(&points, k, threads);
             // The same by written-out columns, whose ones are scaled as in the paper.
-            let one = f64::from(points.mismatch / 2.0).sqrt();
+            let one = f64::from(points.one);
             let matrix = features.matrix();
             let value = |row: usize, c: usize| {
                 let value = f64::from(matrix[(row, c)]);
