@@ -460,3 +460,34 @@ fn a_bundle_whose_classes_do_not_fit_its_model_is_refused() {
     );
     assert!(read(&|classes| classes["rule"]["classes"][1]["name"] = "cold".into()).is_err());
 }
+
+#[test]
+fn a_saved_bundle_decides_as_it_did_before() {
+    for decision in [
+        "[decision]\ncalibration = { kind = \"isotonic\" }\nthreshold = { kind = \"costs\", false_positive = 1.0, false_negative = 20.0 }",
+        "[decision]\ncalibration = { kind = \"platt\" }\ncosts = [[0.0, 1.0], [7.0, 0.0]]",
+        "[decision]\ncalibration = { kind = \"temperature\" }",
+    ] {
+        let run = run(&toml(THRESHOLD, "", decision), table(800));
+        let folder = tempfile::tempdir().unwrap();
+        run.save(folder.path().join("run"), Existing::Refuse).unwrap();
+        let bundle = Bundle::load(folder.path().join("run/bundle"), &registry(), DeviceChoice::Cpu).unwrap();
+        assert_eq!(bundle.manifest().target, run.bundle().manifest().target);
+        let predicted = bundle.predict_table(&table(800)).unwrap();
+        let probabilities = predicted.classes.unwrap().probabilities;
+        let mut likeliest = 0;
+        for row in &run.predictions {
+            let place = row.source_row as usize;
+            assert_eq!(predicted.values[place], Some(row.predicted), "{decision}");
+            assert_eq!(
+                probabilities[place].as_ref(),
+                Some(&row.probabilities),
+                "{decision}"
+            );
+            likeliest += usize::from((row.probabilities[1] >= 0.5) == (row.predicted == 1.0));
+        }
+        // A threshold or costs decide otherwise than the larger probability does, for some rows.
+        let is_plain = !decision.contains("threshold") && !decision.contains("costs");
+        assert_eq!(likeliest == run.predictions.len(), is_plain, "{decision}");
+    }
+}

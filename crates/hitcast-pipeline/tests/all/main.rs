@@ -4,6 +4,7 @@ mod bundle;
 mod categories;
 mod classes;
 mod common;
+mod compare;
 mod experiment;
 mod explain;
 mod predict;
