@@ -169,6 +169,9 @@ impl Tree {
                     if let Some(value) = numbers.copied().find(|value| !value.is_finite()) {
                         return broken(format!("leaf {leaf} holds {value}"));
                     }
+                    if covers[from] < 0.0 {
+                        return broken(format!("leaf {leaf} has a cover of {}", covers[from]));
+                    }
                     tree.nodes[place as usize] = Node {
                         next: place,
                         // No more than nodes, whose number is below 2³¹.

@@ -161,9 +161,9 @@ pub(super) fn fit_all(
     let selection = experiment.selection();
     let score = |fitted: &Fitted| {
         let validation = &fitted.report.metrics.validation;
-        validation.get(selection).unwrap_or(f64::NAN)
+        validation.get(selection).filter(|value| !value.is_nan())
     };
-    let eligible = all.iter().enumerate().filter(|(_, fitted)| fitted.eligible);
+    let eligible = || all.iter().enumerate().filter(|(_, fitted)| fitted.eligible);
     let better = |best: (usize, f64), new: (usize, f64)| {
         if selection.direction().is_better(new.1, best.1) {
             new
@@ -171,10 +171,20 @@ pub(super) fn fit_all(
             best
         }
     };
-    let best = eligible
-        .map(|(place, fitted)| (place, score(fitted)))
+    let best = eligible()
+        .filter_map(|(place, fitted)| Some((place, score(fitted)?)))
         .reduce(better);
-    let (best, _) = best.ok_or(PipelineError::Stopped)?;
+    let best = match best {
+        Some((best, _)) => best,
+        None => {
+            let (first, _) = eligible().next().ok_or(PipelineError::Stopped)?;
+            warnings.push(format!(
+                "{selection} is not defined for the validation rows of any model, so the first one was chosen: stratify the split \
+                 by the target, or choose another metrics.selection"
+            ));
+            first
+        }
+    };
     Ok((all, best))
 }
 
