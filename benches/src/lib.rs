@@ -7,3 +7,17 @@
 pub mod measure;
 pub mod networks;
 pub mod peers;
+
+/// What a track sounds like, by hitcast's names: the columns that comparisons learn from.
+pub const AUDIO_FEATURES: [&str; 10] = [
+    "danceability",
+    "energy",
+    "loudness",
+    "speechiness",
+    "acousticness",
+    "instrumentalness",
+    "liveness",
+    "valence",
+    "tempo",
+    "duration_ms",
+];

@@ -1,6 +1,8 @@
 //! Times, memory and the machine.
 
+use std::fmt;
 use std::fs;
+use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +48,24 @@ impl Machine {
             processor,
             processors,
             system: std::env::consts::OS,
+        }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let processor = self.processor.as_deref().unwrap_or("an unnamed processor");
+        write!(f, "{processor}, {} processors, {}", self.processors, self.system)
+    }
+}
+
+/// How a comparison ends: with its error on standard error, if there is one.
+pub fn exit(result: crate::peers::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -13,7 +13,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::Parser;
-use hitcast_benches::measure::{Machine, Measured, lower_quartile, peak_memory_bytes};
+use hitcast_benches::AUDIO_FEATURES;
+use hitcast_benches::measure::{Machine, Measured, exit, lower_quartile, peak_memory_bytes};
 use hitcast_benches::peers::{self, Result};
 use hitcast_core::{Features, Seed};
 use hitcast_data::{Cleaning, CleaningStep, CsvReader, Table, clean::DropDuplicates};
@@ -87,33 +88,12 @@ struct Comparison {
 fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
     arguments.path = hitcast_data::locate(&arguments.path);
-    let result = if arguments.turn {
+    exit(if arguments.turn {
         turn(&arguments)
     } else {
         compare(&arguments)
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
-
-/// The columns of `dataset.csv` that are standardised, by hitcast's names.
-const NUMBERS: [&str; 10] = [
-    "danceability",
-    "energy",
-    "loudness",
-    "speechiness",
-    "acousticness",
-    "instrumentalness",
-    "liveness",
-    "valence",
-    "tempo",
-    "duration_ms",
-];
 
 /// Those that are encoded.
 const CATEGORIES: [&str; 3] = ["key", "mode", "genre"];
@@ -125,7 +105,7 @@ fn turn(arguments: &Arguments) -> Result<()> {
         ..CsvReader::default()
     };
     if arguments.matrix {
-        let columns = ["track_id"].iter().chain(&NUMBERS).chain(&CATEGORIES);
+        let columns = ["track_id"].iter().chain(&AUDIO_FEATURES).chain(&CATEGORIES);
         reader.columns = Some(columns.map(|name| (*name).to_owned()).collect());
     }
     // What is made is dropped behind the clock, as it is by the peers.
@@ -174,7 +154,7 @@ fn features(table: Table) -> Result<Features> {
     };
     let (table, _) = cleaning.apply(table, None)?;
     let recipe = Recipe::new([
-        ColumnRecipe::new(NUMBERS).with_scale(Scaler::Standard(StandardScaler::default())),
+        ColumnRecipe::new(AUDIO_FEATURES).with_scale(Scaler::Standard(StandardScaler::default())),
         ColumnRecipe::new(CATEGORIES).with_encode(Encoder::OneHot(OneHotEncoder::default())),
     ]);
     Ok(recipe.fit_transform(&table, None, Seed::new(0))?.1)
@@ -305,11 +285,7 @@ fn show(comparison: &Comparison) {
         "{file}: {:.1} MB, {threads} threads, {rounds} rounds of a first reading and {repetitions} more",
         *bytes as f64 / 1e6
     );
-    let processor = machine.processor.as_deref().unwrap_or("an unnamed processor");
-    println!(
-        "{processor}, {} processors, {}",
-        machine.processors, machine.system
-    );
+    println!("{machine}");
     println!(
         "{:<16}{:>10}{:>14}{:>10}{:>14}{:>10}{:>12}",
         "reader", "first, ms", "peer / ours", "again, ms", "peer / ours", "peak MB", "read / file"

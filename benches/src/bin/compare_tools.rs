@@ -15,7 +15,8 @@ use std::time::Instant;
 use clap::{Parser, ValueEnum};
 use hitcast::classical::{ExtraTrees, ForestSettings, RandomForest};
 use hitcast::preprocess::{Sampler, Smote, StandardScaler};
-use hitcast_benches::measure::{Machine, lower_quartile};
+use hitcast_benches::AUDIO_FEATURES;
+use hitcast_benches::measure::{Machine, exit, lower_quartile};
 use hitcast_benches::peers::{self, Result};
 use hitcast_core::{Dataset, FeatureColumn, Features, Model, Predictions, Seed};
 use hitcast_data::CsvReader;
@@ -93,31 +94,11 @@ struct Comparison {
 fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
     arguments.path = hitcast_data::locate(&arguments.path);
-    let result = match arguments.turn {
+    exit(match arguments.turn {
         Some(seed) => turn(&arguments, seed),
         None => compare(&arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
-
-const FEATURES: [&str; 10] = [
-    "danceability",
-    "energy",
-    "loudness",
-    "speechiness",
-    "acousticness",
-    "instrumentalness",
-    "liveness",
-    "valence",
-    "tempo",
-    "duration_ms",
-];
 
 /// Training and test rows.
 struct Songs {
@@ -128,8 +109,8 @@ struct Songs {
 impl Songs {
     fn read(path: &PathBuf) -> Result<Self> {
         let table = CsvReader::default().read(path)?.table;
-        let table = table.select(FEATURES.iter().copied().chain(["popularity"]))?;
-        let columns: Vec<&[f64]> = (FEATURES.iter())
+        let table = table.select(AUDIO_FEATURES.iter().copied().chain(["popularity"]))?;
+        let columns: Vec<&[f64]> = (AUDIO_FEATURES.iter())
             .map(|name| table.numbers(name))
             .collect::<std::result::Result<_, _>>()?;
         let popularity = table.numbers("popularity")?;
@@ -142,8 +123,11 @@ impl Songs {
             // What a file holds is no more exact than 32 bits.
             #[allow(clippy::cast_possible_truncation)]
             let value = |(row, column): (usize, usize)| columns[column][complete[rows[row]]] as f32;
-            let matrix = Array2::from_shape_fn((rows.len(), FEATURES.len()), value);
-            let names = FEATURES.iter().map(|name| FeatureColumn::plain(*name)).collect();
+            let matrix = Array2::from_shape_fn((rows.len(), AUDIO_FEATURES.len()), value);
+            let names = AUDIO_FEATURES
+                .iter()
+                .map(|name| FeatureColumn::plain(*name))
+                .collect();
             let target = rows.iter().map(|&row| popularity[complete[row]]).collect();
             Ok(Dataset::new(Features::new(matrix, names)?, target)?)
         };
@@ -415,12 +399,8 @@ fn show(comparison: &Comparison) {
         machine,
         results,
     } = comparison;
-    let processor = machine.processor.as_deref().unwrap_or("an unnamed processor");
     println!("{file}, {threads} threads, {rounds} rounds");
-    println!(
-        "{processor}, {} processors, {}",
-        machine.processors, machine.system
-    );
+    println!("{machine}");
     println!(
         "{:<34}{:>10}{:>10}{:>14}{:>12}{:>12}",
         "", "ours, s", "peer, s", "peer / ours", "our error", "peer's"

@@ -12,7 +12,7 @@ use std::time::Instant;
 use clap::Parser;
 use hitcast::core::Seed;
 use hitcast::train::{Engine, OptimizerSettings};
-use hitcast_benches::measure::{Machine, lower_quartile};
+use hitcast_benches::measure::{Machine, exit, lower_quartile};
 use hitcast_benches::networks::{self, NETS, operations};
 use hitcast_benches::peers::{self, Result};
 use serde::de::DeserializeOwned;
@@ -113,17 +113,10 @@ struct Comparison {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match &arguments.turn {
+    exit(match &arguments.turn {
         Some(net) => turn(&arguments, net),
         None => compare(&arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn turn(arguments: &Arguments, net: &str) -> Result<()> {

@@ -64,7 +64,8 @@ pub fn describe(table: &Table, target: Option<&str>) -> Result<Description> {
         Some(name) => {
             let column = table.column(name)?;
             Some(
-                as_numbers(column)
+                column
+                    .as_numbers()
                     .ok_or_else(|| DataError::column_kind(name, ColumnKind::Number, column.kind()))?,
             )
         }
@@ -77,19 +78,6 @@ pub fn describe(table: &Table, target: Option<&str>) -> Result<Description> {
         target: target.map(str::to_owned),
         columns: columns.collect(),
     })
-}
-
-fn as_numbers(column: &Column) -> Option<Vec<f64>> {
-    match column {
-        Column::Number(values) => Some(values.clone()),
-        Column::Flag(values) => Some(
-            values
-                .iter()
-                .map(|value| value.map_or(f64::NAN, |yes| f64::from(u8::from(yes))))
-                .collect(),
-        ),
-        Column::Text(_) => None,
-    }
 }
 
 fn describe_column(name: &str, column: &Column, target: Option<&[f64]>) -> ColumnDescription {
@@ -111,7 +99,7 @@ fn describe_column(name: &str, column: &Column, target: Option<&[f64]>) -> Colum
         most_frequent_count: None,
         correlation: None,
     };
-    if let Some(values) = as_numbers(column) {
+    if let Some(values) = column.as_numbers() {
         let mut present: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
         description.mean = mean(&present).filter(|mean| mean.is_finite());
         description.std = description

@@ -1,5 +1,6 @@
 //! A table of typed columns with missing values.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -236,6 +237,20 @@ impl Column {
     /// Number of missing values.
     pub fn n_missing(&self) -> usize {
         (0..self.len()).filter(|&row| self.is_missing(row)).count()
+    }
+
+    /// The values as numbers, flags as 0 and 1, NaN where one is missing; `None` for texts.
+    pub fn as_numbers(&self) -> Option<Cow<'_, [f64]>> {
+        match self {
+            Self::Number(values) => Some(Cow::Borrowed(values)),
+            Self::Flag(values) => Some(
+                values
+                    .iter()
+                    .map(|flag| flag.map_or(f64::NAN, |on| f64::from(u8::from(on))))
+                    .collect(),
+            ),
+            Self::Text(_) => None,
+        }
     }
 
     /// A row's value as text for people: a number in its shortest form, `true`/`false`, nothing if it is missing.

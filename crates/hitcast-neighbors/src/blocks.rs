@@ -24,7 +24,6 @@ const LARGEST: f64 = 1e37;
 /// Points around the mean of all, so that little is lost to rounding.
 #[derive(Debug, Clone)]
 pub(crate) struct Blocks {
-    n: usize,
     center: Vec<f32>,
     /// As they were given, row by row.
     points: Vec<f32>,
@@ -44,7 +43,7 @@ struct Block {
 impl PartialEq for Blocks {
     fn eq(&self, other: &Self) -> bool {
         // All the rest is made of the points.
-        self.n == other.n && self.points == other.points
+        self.points == other.points
     }
 }
 
@@ -134,7 +133,6 @@ impl Blocks {
         });
         let blocks = blocks.collect();
         Self {
-            n,
             center,
             points: points.iter().copied().collect(),
             blocks,
@@ -166,9 +164,9 @@ impl Blocks {
                 // Each of the d products and sums, the squares and the differences from the center are rounded to 32 bits.
                 let scale = (length + self.radius).powi(2);
                 let error = (d + 8) as f64 * f64::from(f32::EPSILON) * scale;
-                // Beyond what 32 bits hold, every point is a candidate.
                 // Sums that are all but nothing are rounded to a multiple of the smallest number.
                 let error = error + (d + 8) as f64 * f64::from(f32::MIN_POSITIVE);
+                // Beyond what 32 bits hold, every point is a candidate.
                 let error = if scale < LARGEST {
                     error as f32
                 } else {

@@ -209,7 +209,11 @@ fn table(models: &[ComparedModel]) -> TextTable {
     let shown = MetricName::shown(is_of_classes);
     let header = ["", "model"].map(str::to_owned).into_iter();
     let metrics = shown.iter().map(|(_, name)| (*name).to_owned());
-    let more = ["95 % interval", "fit s", "predict s", "kB", "score"].map(str::to_owned);
+    let confidence = models
+        .iter()
+        .find_map(|model| Some(model.intervals.as_ref()?.confidence()));
+    let interval = confidence.map_or_else(String::new, |share| format!("{:.0} % interval", 100.0 * share));
+    let more = [interval.as_str(), "fit s", "predict s", "kB", "score"].map(str::to_owned);
     let mut table = TextTable::new(header.chain(metrics).chain(more));
     for model in models {
         let mut row = vec![model.rank.to_string(), model.name.clone()];

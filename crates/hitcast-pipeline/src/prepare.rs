@@ -1,5 +1,6 @@
 //! From a table's columns to a model's features: one path, for the rows learned from and for those predicted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use hitcast_core::{CoreError, Features, Model, Predictions, Task};
@@ -143,12 +144,6 @@ pub(crate) fn group_metrics(
 
 /// A column's values as numbers: flags as 0 and 1, texts and missing values as NaN.
 pub(crate) fn as_numbers(column: &Column) -> Vec<f64> {
-    match column {
-        Column::Number(values) => values.clone(),
-        Column::Flag(values) => values
-            .iter()
-            .map(|flag| flag.map_or(f64::NAN, |flag| f64::from(u8::from(flag))))
-            .collect(),
-        _ => vec![f64::NAN; column.len()],
-    }
+    let values = column.as_numbers();
+    values.map_or_else(|| vec![f64::NAN; column.len()], Cow::into_owned)
 }

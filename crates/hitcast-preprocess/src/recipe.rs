@@ -353,18 +353,9 @@ impl ColumnRecipe {
 
 /// A column's values as numbers, flags as 0 and 1, NaN where one is missing.
 pub(crate) fn numbers<'a>(name: &str, column: &'a Column) -> Result<Cow<'a, [f64]>> {
-    match column {
-        Column::Number(values) => Ok(Cow::Borrowed(values)),
-        Column::Flag(values) => Ok(Cow::Owned(
-            values
-                .iter()
-                .map(|flag| flag.map_or(f64::NAN, |on| f64::from(u8::from(on))))
-                .collect(),
-        )),
-        _ => Err(PreprocessError::NeedsEncoder {
-            column: name.to_owned(),
-        }),
-    }
+    column.as_numbers().ok_or_else(|| PreprocessError::NeedsEncoder {
+        column: name.to_owned(),
+    })
 }
 
 /// A column with this in place of missing values, as numbers then.

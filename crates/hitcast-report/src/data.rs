@@ -202,13 +202,6 @@ pub(crate) fn axis(name: &str) -> String {
 
 /// A column's values as numbers; `None` of texts, and of columns without any value.
 pub(crate) fn numbers(column: &Column) -> Option<Vec<f64>> {
-    let values: Vec<f64> = match column {
-        Column::Number(values) => values.clone(),
-        Column::Flag(values) => {
-            let number = |flag: &Option<bool>| flag.map_or(f64::NAN, |on| f64::from(u8::from(on)));
-            values.iter().map(number).collect()
-        }
-        _ => return None,
-    };
+    let values = column.as_numbers()?.into_owned();
     values.iter().any(|value| value.is_finite()).then_some(values)
 }

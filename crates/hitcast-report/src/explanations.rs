@@ -40,7 +40,7 @@ pub(crate) fn section(bundle: &Bundle, rows: &Table) -> Result<Section> {
     };
     section.figure("importance", bars.figure(&estimates));
     let complete = bundle.complete_rows(rows)?;
-    let output = output(bundle);
+    let output = bundle.output();
     let mut chosen = settings.seed.stream("bees").permutation(complete.rows.len());
     chosen.truncate(bundle.affordable_rows(BEES));
     let some = complete.features.take(&chosen);
@@ -117,16 +117,6 @@ pub(crate) fn section(bundle: &Bundle, rows: &Table) -> Result<Section> {
         section.note(warning.clone());
     }
     Ok(section)
-}
-
-/// The number, or the probability of the last class, which of two is the one that is looked for.
-fn output(bundle: &Bundle) -> Output {
-    match &bundle.manifest().target.classes {
-        Some(classes) => Output::Probability {
-            class: classes.rule.names().len().saturating_sub(1),
-        },
-        None => Output::Number,
-    }
 }
 
 fn words(bundle: &Bundle, output: Output) -> String {

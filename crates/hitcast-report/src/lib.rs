@@ -2,7 +2,7 @@
 //! and how to do it again. The page asks no other place for anything.
 //!
 //! ```no_run
-//! use hitcast_pipeline::{Existing, PipelineError, Registry};
+//! use hitcast_pipeline::{Existing, Registry};
 //! use hitcast_report::Report;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -68,15 +68,16 @@ impl Report {
         let mut sections = vec![results::rows(&report)];
         let mut table = None;
         if let Some(path) = &path {
-            let read = read(&bundle, path)?;
+            let read = bundle.read(path, &reader())?.table;
             sections.push(view(&read, &report).section()?);
             table = Some(read);
         }
         sections.push(results::models(&report));
-        sections.push(results::results(&report, folder)?);
+        let tested = results::tested(folder)?;
+        sections.push(results::results(&report, &tested)?);
         match &table {
             Some(table) => {
-                let rows = results::test_rows(&report, folder, table)?;
+                let rows = results::test_rows(&report, &tested, table)?;
                 // A page without explanations is better than no page.
                 sections.push(
                     explanations::section(&bundle, &table.take(&rows)).unwrap_or_else(|error| {
@@ -115,11 +116,7 @@ impl Report {
     /// [`ReportError::Data`] if the file cannot be read, or has no such column.
     pub fn of_data(path: impl AsRef<Path>, target: Option<&str>) -> Result<Self> {
         let path = locate(path.as_ref());
-        let reader = CsvReader {
-            empty_columns: EmptyColumns::Ignore,
-            ..CsvReader::default()
-        };
-        let loaded = reader.read(&path)?;
+        let loaded = reader().read(&path)?;
         let table = loaded.table;
         if let Some(target) = target {
             table.column(target)?;
@@ -179,12 +176,12 @@ impl Report {
     }
 }
 
-fn read(bundle: &Bundle, path: &Path) -> Result<Table> {
-    let reader = CsvReader {
+/// A column without values is one of the things that a page shows.
+fn reader() -> CsvReader {
+    CsvReader {
         empty_columns: EmptyColumns::Ignore,
         ..CsvReader::default()
-    };
-    Ok(bundle.read(path, &reader)?.table)
+    }
 }
 
 fn view<'a>(table: &'a Table, report: &'a RunReport) -> View<'a> {

@@ -95,7 +95,7 @@ fn losses(model: &ModelReport) -> hitcast_plot::Result<hitcast_plot::Figure> {
 }
 
 /// What the chosen model does to the test rows.
-pub(crate) fn results(report: &RunReport, folder: &Path) -> Result<Section> {
+pub(crate) fn results(report: &RunReport, tested: &Table) -> Result<Section> {
     let mut section = Section::new("Test rows");
     let test = &report.metrics.test;
     let rows: Vec<Vec<String>> = shown(report)
@@ -111,14 +111,13 @@ pub(crate) fn results(report: &RunReport, folder: &Path) -> Result<Section> {
         .collect();
     let confidence = format!("{:.0} % interval", 100.0 * report.intervals.confidence());
     section.table(["metric", "value", confidence.as_str(), "baseline"], rows);
-    let table = predictions(folder)?;
     match &report.classes {
-        None => numbers(&mut section, &table)?,
+        None => numbers(&mut section, tested)?,
         Some(classes) => {
             let confusion = ConfusionHeatmap::default().figure(&classes.confusion, &classes.names);
             section.figure("confusion", confusion);
             if let [_, second] = classes.names.as_slice() {
-                two_classes(&mut section, &table, second, &report.best)?;
+                two_classes(&mut section, tested, second, &report.best)?;
             }
         }
     }
@@ -129,7 +128,7 @@ pub(crate) fn results(report: &RunReport, folder: &Path) -> Result<Section> {
 }
 
 /// The test rows of `predictions.csv`.
-fn predictions(folder: &Path) -> Result<Table> {
+pub(crate) fn tested(folder: &Path) -> Result<Table> {
     let table = CsvReader::default().read(folder.join("predictions.csv"))?.table;
     let parts = table.texts("split")?;
     let test: Vec<usize> = (0..table.n_rows())
@@ -139,15 +138,14 @@ fn predictions(folder: &Path) -> Result<Table> {
 }
 
 /// The places in a table of the rows that the run tested on; the table must be of the file that it learned from.
-pub(crate) fn test_rows(report: &RunReport, folder: &Path, table: &Table) -> Result<Vec<usize>> {
-    let predictions = predictions(folder)?;
+pub(crate) fn test_rows(report: &RunReport, tested: &Table, table: &Table) -> Result<Vec<usize>> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let wanted = predictions.numbers("source_row")?.iter().map(|row| *row as u32);
+    let wanted = tested.numbers("source_row")?.iter().map(|row| *row as u32);
     let places: BTreeMap<u32, usize> = (table.source_rows().iter().copied()).zip(0..).collect();
     let places: Vec<usize> = wanted.filter_map(|row| places.get(&row).copied()).collect();
     let target = table.column(&report.experiment.data.target)?;
-    let is_same = places.len() == predictions.n_rows()
-        && match (target, predictions.numbers("actual"), &report.classes) {
+    let is_same = places.len() == tested.n_rows()
+        && match (target, tested.numbers("actual"), &report.classes) {
             (Column::Number(target), Ok(actual), None) => places
                 .iter()
                 .zip(actual)
@@ -158,7 +156,7 @@ pub(crate) fn test_rows(report: &RunReport, folder: &Path, table: &Table) -> Res
         return Ok(places);
     }
     Err(ReportError::OtherFile {
-        rows: predictions.n_rows(),
+        rows: tested.n_rows(),
         found: places.len(),
     })
 }

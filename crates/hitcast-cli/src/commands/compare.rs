@@ -1,7 +1,7 @@
 //! `hitcast compare`
 
 use hitcast::core::StopSignal;
-use hitcast::pipeline::{CompositeScore, Existing, Experiment, Run, RunContext};
+use hitcast::pipeline::{CompositeScore, Existing, Run, RunContext};
 use serde_json::json;
 
 use super::Output;
@@ -10,16 +10,8 @@ use crate::console::{Console, Detail};
 use crate::error::Result;
 
 pub(crate) fn run(args: &CompareArgs, stop: &StopSignal) -> Result<Output> {
-    let mut experiment = match &args.experiment {
-        Some(path) => Experiment::load(path)?,
-        None => Experiment::preset(&args.preset)?,
-    };
-    if let Some(data) = &args.data {
-        experiment = experiment.with_data(hitcast::data::locate(data));
-    }
-    if let Some(seed) = args.seed {
-        experiment = experiment.with_seed(seed);
-    }
+    let file = args.experiment.as_deref();
+    let experiment = super::experiment(&args.preset, file, args.data.as_deref(), args.seed)?;
     let existing = if args.overwrite {
         Existing::Replace
     } else {

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use hitcast::core::DeviceChoice;
 use hitcast::data::{CsvReader, EmptyColumns, Loaded, Table};
-use hitcast::prelude::Bundle;
+use hitcast::prelude::{Bundle, Experiment};
 use serde_json::Value;
 
 use crate::error::{CliError, Result};
@@ -37,6 +37,26 @@ impl Output {
         };
         printed.and_then(|()| out.flush()).map_err(CliError::Output)
     }
+}
+
+/// The experiment of a file, or else a preset, with this data and seed in place of its own.
+fn experiment(
+    preset: &str,
+    file: Option<&Path>,
+    data: Option<&Path>,
+    seed: Option<u64>,
+) -> Result<Experiment> {
+    let mut experiment = match file {
+        Some(path) => Experiment::load(path)?,
+        None => Experiment::preset(preset)?,
+    };
+    if let Some(data) = data {
+        experiment = experiment.with_data(hitcast::data::locate(data));
+    }
+    if let Some(seed) = seed {
+        experiment = experiment.with_seed(seed);
+    }
+    Ok(experiment)
 }
 
 fn load_bundle(path: &Path, device: DeviceChoice) -> Result<Bundle> {

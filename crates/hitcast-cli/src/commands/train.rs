@@ -83,21 +83,18 @@ fn checkpoints(args: &TrainArgs) -> PathBuf {
 }
 
 fn experiment(args: &TrainArgs) -> Result<Experiment> {
-    let mut experiment = match (&args.preset, &args.experiment) {
-        (_, Some(path)) => Experiment::load(path)?,
-        (preset, None) => Experiment::preset(preset.as_deref().unwrap_or_default())?,
-    };
-    if let Some(data) = &args.data {
-        experiment = experiment.with_data(hitcast::data::locate(data));
-    }
+    let preset = args.preset.as_deref().unwrap_or_default();
+    let mut experiment = super::experiment(
+        preset,
+        args.experiment.as_deref(),
+        args.data.as_deref(),
+        args.seed,
+    )?;
     experiment = match args.split {
         Some(SplitChoice::Random) => experiment.with_split(SplitStrategy::Random),
         Some(SplitChoice::Grouped) => experiment.with_grouped_split()?,
         None => experiment,
     };
-    if let Some(seed) = args.seed {
-        experiment = experiment.with_seed(seed);
-    }
     experiment.data.skip_bad_rows |= args.skip_bad_rows;
     Ok(experiment)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use hitcast_core::{Features, Seed};
-use hitcast_data::{Column, DataError, Table};
+use hitcast_data::{Column, Table};
 use hitcast_explain::{
     ClassScore, Encoded, ExactShapley, Explained, Importance, LocalExplanation, NumberScore, Output,
     PermutationImportance, RankAgreement, Raw, SampledShapley, Score, Source, Sources, Units,
@@ -351,25 +351,29 @@ impl Bundle {
         Ok((method, output, all))
     }
 
-    /// The mean magnitude of each input's Shapley values over some rows; of classes for the last one, which of two is the one
-    /// that is looked for.
+    /// The mean magnitude of each input's Shapley values over some rows.
     fn mean_shapley(
         &self,
         ready: &CompleteRows,
         settings: &ExplainSettings,
     ) -> Result<BTreeMap<String, f64>> {
-        let output = match &self.manifest.target.classes {
-            Some(classes) => Output::Probability {
-                class: classes.rule.names().len().saturating_sub(1),
-            },
-            None => Output::Number,
-        };
         let n = ready.features.n_rows();
         let mut chosen = settings.seed.stream("explained rows").permutation(n);
         chosen.truncate(self.affordable_rows(settings.explained_rows.max(1)));
         let rows = ready.features.take(&chosen);
-        let (_, _, explanations) = self.shapley(output, &rows, &ready.features, settings)?;
+        let (_, _, explanations) = self.shapley(self.output(), &rows, &ready.features, settings)?;
         Ok(mean_magnitudes(&explanations).into_iter().collect())
+    }
+
+    /// What is explained of several rows together: the number, or the probability of the last class, which of two is the one that
+    /// is looked for.
+    pub fn output(&self) -> Output {
+        match &self.manifest.target.classes {
+            Some(classes) => Output::Probability {
+                class: classes.rule.names().len().saturating_sub(1),
+            },
+            None => Output::Number,
+        }
     }
 
     /// How many of so many rows should be explained: fewer where the model is large, and with it each prediction dear.
@@ -388,14 +392,7 @@ impl Bundle {
     /// # Errors
     /// [`PipelineError::Data`] if a column is missing or of another type, [`PipelineError::TooFewRows`] if no row is complete.
     pub fn complete_rows(&self, table: &Table) -> Result<CompleteRows> {
-        let inputs = self.preparation.inputs(table)?;
-        let needed = self.manifest.inputs.iter().filter(|input| !input.imputed);
-        let columns = needed
-            .map(|input| inputs.column(&input.column))
-            .collect::<Result<Vec<_>, DataError>>()?;
-        let rows: Vec<usize> = (0..inputs.n_rows())
-            .filter(|&row| columns.iter().all(|column| !column.is_missing(row)))
-            .collect();
+        let (inputs, rows, _) = self.complete_inputs(table)?;
         if rows.is_empty() {
             let advice = "give rows that have every input".to_owned();
             return Err(PipelineError::TooFewRows {

@@ -162,7 +162,11 @@ impl Bundle {
         }
     }
 
-    fn predict_complete(&self, table: &Table) -> Result<Complete> {
+    /// The inputs of a table, its rows that have all that are not filled in, and how many lack which.
+    pub(super) fn complete_inputs(
+        &self,
+        table: &Table,
+    ) -> Result<(Table, Vec<usize>, BTreeMap<String, usize>)> {
         let inputs = self.preparation.inputs(table)?;
         let mut incomplete = BTreeMap::new();
         let mut complete = Vec::with_capacity(inputs.n_rows());
@@ -182,6 +186,11 @@ impl Bundle {
                 Some(lacking) => *incomplete.entry(needed[lacking].column.clone()).or_insert(0) += 1,
             }
         }
+        Ok((inputs, complete, incomplete))
+    }
+
+    fn predict_complete(&self, table: &Table) -> Result<Complete> {
+        let (inputs, complete, incomplete) = self.complete_inputs(table)?;
         let rows = inputs.take(&complete);
         let predicted = if complete.is_empty() {
             None

@@ -2,10 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::common::{experiment, run, tracks_file};
+use super::common::{experiment, row, run, tracks_file};
 use hitcast_classical::{RandomForest, TreeModel};
 use hitcast_core::{BoxError, DeviceChoice, Estimator, Model, ModelState, StopSignal};
 use hitcast_data::{CsvReader, Table};
@@ -66,24 +65,6 @@ fn quick() -> ExplainSettings {
     }
 }
 
-fn row(tempo: f64) -> BTreeMap<String, RowValue> {
-    let numbers = [
-        ("acousticness", 0.3),
-        ("danceability", 0.7),
-        ("duration_ms", 210_000.0),
-        ("energy", 0.8),
-        ("instrumentalness", 0.1),
-        ("liveness", 0.2),
-        ("loudness", -7.0),
-        ("speechiness", 0.1),
-        ("tempo", tempo),
-        ("valence", 0.5),
-    ];
-    let row = numbers.into_iter();
-    row.map(|(name, value)| (name.to_owned(), RowValue::Number(value)))
-        .collect()
-}
-
 #[test]
 fn attributions_lead_from_what_is_usual_to_the_prediction() {
     let usual = table(200);
@@ -91,11 +72,11 @@ fn attributions_lead_from_what_is_usual_to_the_prediction() {
         (&*TOY, ShapleyMethod::Exact, 1e-4),
         (&forest(), ShapleyMethod::Model, 1e-6),
     ] {
-        let explained = bundle.explain_row(&row(120.0), &usual, &quick()).unwrap();
+        let explained = bundle.explain_row(&row(), &usual, &quick()).unwrap();
         assert_eq!(explained.method, method);
         let explanation = &explained.explanation;
         let moved: f64 = explanation.attributions.iter().map(|one| one.value).sum();
-        let predicted = bundle.predict_row(&row(120.0)).unwrap().value.number().unwrap();
+        let predicted = bundle.predict_row(&row()).unwrap().value.number().unwrap();
         assert!(
             (explanation.baseline + moved - predicted).abs() < allowed,
             "{explained}"
@@ -116,7 +97,7 @@ fn attributions_lead_from_what_is_usual_to_the_prediction() {
 fn a_row_of_a_table_is_explained_as_the_same_row_by_hand() {
     let usual = table(200);
     let of_table = TOY.explain_table_row(&usual, 3, &quick()).unwrap();
-    let by_hand = row(0.0).into_keys().map(|name| {
+    let by_hand = row().into_keys().map(|name| {
         let value = usual.numbers(&name).unwrap()[3];
         (name, RowValue::Number(value))
     });
@@ -130,7 +111,9 @@ fn a_row_of_a_table_is_explained_as_the_same_row_by_hand() {
 
 #[test]
 fn what_lies_beyond_the_training_rows_is_noted() {
-    let explained = TOY.explain_row(&row(299.0), &table(50), &quick()).unwrap();
+    let mut fast = row();
+    fast.insert("tempo".to_owned(), RowValue::Number(299.0));
+    let explained = TOY.explain_row(&fast, &table(50), &quick()).unwrap();
     assert!(
         explained
             .prediction
@@ -182,9 +165,9 @@ fn bad_input_is_an_error_that_says_what_to_do() {
         background: 0,
         ..quick()
     };
-    let error = TOY.explain_row(&row(120.0), &rows, &background).unwrap_err();
+    let error = TOY.explain_row(&row(), &rows, &background).unwrap_err();
     assert!(error.to_string().contains("background is 0"), "{error}");
-    let mut lacking = row(120.0);
+    let mut lacking = row();
     lacking.remove("tempo");
     assert!(TOY.explain_row(&lacking, &rows, &quick()).is_err());
     let without = rows.select(rows.names().filter(|name| *name != "tempo")).unwrap();

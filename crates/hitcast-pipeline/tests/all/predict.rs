@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use super::common::{experiment, run, tracks, tracks_file};
+use super::common::{experiment, row, run, tracks, tracks_file};
 use hitcast_data::{Column, CsvReader, Table};
 use hitcast_pipeline::{Bundle, Experiment, PipelineError, RowValue};
 
@@ -13,25 +13,6 @@ static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| {
     let home = tempfile::tempdir().unwrap();
     run(&experiment(tracks_file(home.path(), 300))).into_bundle()
 });
-
-fn row() -> BTreeMap<String, RowValue> {
-    let numbers = [
-        ("acousticness", 0.3),
-        ("danceability", 0.7),
-        ("duration_ms", 210_000.0),
-        ("energy", 0.8),
-        ("instrumentalness", 0.1),
-        ("liveness", 0.2),
-        ("loudness", -7.0),
-        ("speechiness", 0.1),
-        ("tempo", 120.0),
-        ("valence", 0.5),
-    ];
-    numbers
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), RowValue::Number(value)))
-        .collect()
-}
 
 fn fails(change: impl FnOnce(&mut BTreeMap<String, RowValue>)) -> String {
     let mut row = row();

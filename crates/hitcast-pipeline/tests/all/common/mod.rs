@@ -12,7 +12,7 @@ use hitcast_core::{
     Predictions, Seed, StopReason, StopSignal, TensorData,
 };
 use hitcast_metrics::RegressionMetric;
-use hitcast_pipeline::{Experiment, Metrics, ModelKind, Registry, Run, RunContext, parse_settings};
+use hitcast_pipeline::{Experiment, Metrics, ModelKind, Registry, RowValue, Run, RunContext, parse_settings};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -232,4 +232,24 @@ pub fn run(experiment: &Experiment) -> Run {
 
 pub fn rmse(metrics: &Metrics) -> f64 {
     metrics.get(RegressionMetric::Rmse).unwrap()
+}
+
+/// A row by hand.
+pub fn row() -> BTreeMap<String, RowValue> {
+    let numbers = [
+        ("acousticness", 0.3),
+        ("danceability", 0.7),
+        ("duration_ms", 210_000.0),
+        ("energy", 0.8),
+        ("instrumentalness", 0.1),
+        ("liveness", 0.2),
+        ("loudness", -7.0),
+        ("speechiness", 0.1),
+        ("tempo", 120.0),
+        ("valence", 0.5),
+    ];
+    numbers
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), RowValue::Number(value)))
+        .collect()
 }
