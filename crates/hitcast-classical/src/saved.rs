@@ -76,6 +76,7 @@ pub(crate) fn reported<M: Model + 'static>(
         history: outcome.history,
         best_epoch: None,
         stopped: outcome.stopped,
+        rows: size.rows,
     })
 }
 

@@ -306,6 +306,7 @@ pub struct Dataset {
     task: Task,
     target: Vec<f64>,
     weights: Option<Vec<f64>>,
+    groups: Option<Vec<usize>>,
 }
 
 impl Dataset {
@@ -339,6 +340,7 @@ impl Dataset {
             task: Task::Regression,
             target,
             weights: None,
+            groups: None,
         })
     }
 
@@ -393,6 +395,45 @@ impl Dataset {
         })
     }
 
+    /// These rows with a number for each (length `n`) that is equal for rows that belong together: what divides them further
+    /// keeps such rows in one part.
+    ///
+    /// # Errors
+    /// [`CoreError::Length`] if there are not as many as rows.
+    pub fn with_groups(self, groups: Vec<usize>) -> Result<Self> {
+        if groups.len() != self.n_rows() {
+            return Err(CoreError::Length {
+                what: "groups",
+                expected: self.n_rows(),
+                got: groups.len(),
+            });
+        }
+        Ok(Self {
+            groups: Some(groups),
+            ..self
+        })
+    }
+
+    /// Some of the rows in the given order, with their weights and groups; a row may be taken more than once.
+    ///
+    /// # Errors
+    /// [`CoreError::NoRows`] if none is taken, [`CoreError::Weight`] if all that are taken have weight 0.
+    ///
+    /// # Panics
+    /// If an index is not below [`n_rows`](Self::n_rows).
+    pub fn take(&self, rows: &[usize]) -> Result<Self> {
+        let of = |values: &Vec<f64>| rows.iter().map(|&row| values[row]).collect::<Vec<_>>();
+        let taken = Self {
+            task: self.task,
+            groups: (self.groups.as_ref()).map(|groups| rows.iter().map(|&row| groups[row]).collect()),
+            ..Self::new(self.features.take(rows), of(&self.target))?
+        };
+        match &self.weights {
+            Some(weights) => taken.with_weights(of(weights)),
+            None => Ok(taken),
+        }
+    }
+
     /// The features.
     pub fn features(&self) -> &Features {
         &self.features
@@ -433,6 +474,11 @@ impl Dataset {
         self.weights.as_deref()
     }
 
+    /// A number for each row that is equal for rows that belong together; `None` if each stands for itself.
+    pub fn groups(&self) -> Option<&[usize]> {
+        self.groups.as_deref()
+    }
+
     /// Number of rows.
     pub fn n_rows(&self) -> usize {
         self.target.len()
@@ -454,6 +500,22 @@ mod tests {
         let columns = vec![FeatureColumn::plain("energy"), FeatureColumn::plain("tempo")];
         let error = Features::new(array![[0.1, 1.0], [0.2, f32::NAN]], columns).unwrap_err();
         assert!(error.to_string().contains("row 1, column \"tempo\""), "{error}");
+    }
+
+    #[test]
+    fn taken_rows_keep_what_belongs_to_them() {
+        let features = Features::new(array![[0.0], [1.0], [2.0]], vec![FeatureColumn::plain("a")]).unwrap();
+        let data = Dataset::of_classes(features, &[0, 1, 1], 2).unwrap();
+        let data = data.with_weights(vec![1.0, 0.0, 3.0]).unwrap();
+        let data = data.with_groups(vec![7, 8, 7]).unwrap();
+        let taken = data.take(&[2, 2, 0]).unwrap();
+        assert_eq!(taken.features().matrix(), array![[2.0], [2.0], [0.0]]);
+        assert_eq!(taken.classes(), Some(vec![1, 1, 0]));
+        assert_eq!(taken.weights(), Some(&[3.0, 3.0, 1.0][..]));
+        assert_eq!(taken.groups(), Some(&[7, 7, 7][..]));
+        assert!(matches!(data.take(&[1]), Err(CoreError::Weight { row: 0, .. })));
+        assert!(data.take(&[]).is_err());
+        assert!(data.with_groups(vec![1]).is_err());
     }
 
     #[test]

@@ -251,6 +251,8 @@ pub struct Fit {
     pub best_epoch: Option<usize>,
     /// Why the fit ended.
     pub stopped: StopReason,
+    /// Rows that it learned from, those included that a sampler made.
+    pub rows: usize,
 }
 
 impl std::fmt::Debug for Fit {
@@ -294,6 +296,12 @@ pub trait Estimator: Send + Sync {
     /// # Errors
     /// [`CoreError::Model`] with the model's own error; the settings are checked here.
     fn fit(&self, train: &Dataset, validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit>;
+
+    /// Whether what is fitted depends on the validation rows, as where they stop a fit early: rows that such a fit is judged on
+    /// must be others than those. Default false.
+    fn uses_validation(&self) -> bool {
+        false
+    }
 }
 
 /// A fitted model.

@@ -120,6 +120,7 @@ mod tests {
                 history: Vec::new(),
                 best_epoch: None,
                 stopped: StopReason::Completed,
+                rows: 3,
             })
         }
     }

@@ -1,13 +1,27 @@
 //! Work on several threads, with results that do not depend on how many there are.
 
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// The cores that this process may use.
+thread_local! {
+    /// The cores that a thread of this module may use, so that work inside of work does not take all of them again.
+    static SHARE: Cell<Option<NonZeroUsize>> = const { Cell::new(None) };
+}
+
+/// The cores that this thread may use: all of the process, or its share where it is one of several that work in parallel.
 pub fn available_threads() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    SHARE
+        .get()
+        .unwrap_or_else(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+}
+
+/// The share of each of so many threads.
+fn share_of(threads: usize) -> Option<NonZeroUsize> {
+    let share = available_threads().get() / threads.max(1);
+    Some(NonZeroUsize::new(share).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// Numbers to be read or written, each once, that are worth a thread: starting one costs some ten microseconds.
@@ -45,9 +59,11 @@ pub fn for_chunks<T: Send>(
     }
     let chunks = Mutex::new(chunks);
     let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let share = share_of(threads);
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                SHARE.set(share);
                 while let Some((number, chunk)) = next() {
                     work(number, chunk);
                 }
@@ -81,7 +97,9 @@ pub fn map_with<T: Send, S>(
     }
     let next = AtomicUsize::new(0);
     let collected = Mutex::new(Vec::with_capacity(n));
+    let share = share_of(threads);
     let run = || {
+        SHARE.set(share);
         let mut state = state();
         let mut own = Vec::new();
         loop {
@@ -132,6 +150,20 @@ mod tests {
         };
         assert_eq!(map_with(3, 1, || 0, count), [1, 2, 3]);
         assert_eq!(map_with(100, 4, || 0, count).len(), 100);
+    }
+
+    #[test]
+    fn work_inside_of_work_shares_the_cores() {
+        let all = available_threads().get();
+        for threads in [2, 3, 50] {
+            let shares = map(2 * threads, threads, |_| available_threads().get());
+            assert!(
+                shares.iter().all(|&share| share == (all / threads).max(1)),
+                "{shares:?}"
+            );
+        }
+        assert_eq!(available_threads().get(), all);
+        assert_eq!(map(1, 8, |_| available_threads().get()), [all]);
     }
 
     #[test]

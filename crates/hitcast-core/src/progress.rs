@@ -62,6 +62,19 @@ pub enum Event<'a> {
         /// Rows learned from in a second; 0 for a model without epochs.
         rows_per_second: f64,
     },
+    /// A trial of a search ended.
+    TrialEnded {
+        /// Name of the model that is searched for.
+        model: &'a str,
+        /// Number of the trial, from 1.
+        trial: usize,
+        /// Trials at most.
+        trials: usize,
+        /// What came out, in words: a score, or why there is none.
+        outcome: &'a str,
+        /// The best score so far; `None` before the first.
+        best: Option<f64>,
+    },
     /// Something the user should know.
     Note(&'a str),
 }
@@ -83,7 +96,14 @@ impl Progress for NoProgress {
 
 /// A request to stop that clones share, as of a Ctrl-C handler and the fit that it stops.
 #[derive(Debug, Clone, Default)]
-pub struct StopSignal(Arc<AtomicBool>);
+pub struct StopSignal(Arc<Request>);
+
+#[derive(Debug, Default)]
+struct Request {
+    is_set: AtomicBool,
+    /// Stops this one too.
+    parent: Option<StopSignal>,
+}
 
 impl StopSignal {
     /// A signal that is not set.
@@ -91,13 +111,38 @@ impl StopSignal {
         Self::default()
     }
 
+    /// A signal for a part of the work: it is set with this one, but this one not with it.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self(Arc::new(Request {
+            is_set: AtomicBool::new(false),
+            parent: Some(self.clone()),
+        }))
+    }
+
     /// Asks every holder to stop; a fit ends after its current step and keeps its best weights.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_set.store(true, Ordering::Relaxed);
     }
 
     /// Whether a stop was requested.
     pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_set.load(Ordering::Relaxed) || self.0.parent.as_ref().is_some_and(Self::is_requested)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_stops_with_the_whole_but_not_the_whole_with_a_part() {
+        let whole = StopSignal::new();
+        let (part, other) = (whole.child(), whole.child());
+        part.request();
+        assert!(part.is_requested() && part.clone().is_requested());
+        assert!(!whole.is_requested() && !other.is_requested());
+        whole.request();
+        assert!(other.is_requested() && other.child().is_requested());
     }
 }

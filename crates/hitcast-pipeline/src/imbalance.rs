@@ -3,12 +3,14 @@
 
 use std::borrow::Cow;
 
-use hitcast_core::{Dataset, Seed, Task};
+use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Seed, Task};
+use hitcast_preprocess::Sampler;
 use hitcast_preprocess::resample::weights::{balanced_class_weights, sample_weights};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{PipelineError, Result};
 use crate::experiment::ModelSpec;
+use crate::registry::Registry;
 
 /// How much each class counts while a model learns: `"balanced"`, or a list with a number for each class in their order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,46 +57,87 @@ impl TryFrom<Form> for ClassWeights {
     }
 }
 
-/// The rows that a model learns from.
-pub(crate) fn training_rows<'a>(
-    spec: &ModelSpec,
-    train: &'a Dataset,
-    seed: Seed,
-) -> Result<Cow<'a, Dataset>> {
-    let mut rows = Cow::Borrowed(train);
-    let (Task::Classification { n_classes }, Some(classes)) = (train.task(), train.classes()) else {
-        return Ok(rows);
-    };
-    let setting = |what: &str| format!("model {:?}: {what}", spec.name);
-    if let Some(sampler) = &spec.sampler {
-        let resampled = sampler
-            .resample(train.features(), &classes, n_classes, seed)
-            .map_err(|error| PipelineError::model(&spec.name)(error.into()))?;
-        rows = Cow::Owned(Dataset::of_classes(
-            resampled.features,
-            &resampled.classes,
-            n_classes,
-        )?);
+impl ModelSpec {
+    /// An estimator with these settings, that puts its classes into balance itself, on the rows that it is given to learn from.
+    ///
+    /// # Errors
+    /// [`PipelineError::UnknownKind`], or [`PipelineError::Model`] if the kind does not know a setting.
+    pub fn estimator(&self, registry: &Registry) -> Result<Box<dyn Estimator>> {
+        let kind = registry.get(&self.kind, &self.name)?;
+        let estimator = kind
+            .estimator(&self.settings)
+            .map_err(PipelineError::model(&self.name))?;
+        Ok(match (&self.sampler, &self.class_weights) {
+            (None, None) => estimator,
+            (sampler, class_weights) => Box::new(Balanced {
+                sampler: sampler.clone(),
+                class_weights: class_weights.clone(),
+                estimator,
+            }),
+        })
     }
-    if let Some(weights) = &spec.class_weights {
-        // Of the rows as they are after the sampler.
-        let classes = rows.classes().unwrap_or_default();
-        let of_class = match weights {
-            ClassWeights::Balanced => balanced_class_weights(&classes, n_classes)?,
-            ClassWeights::Given(weights) if weights.len() == n_classes => weights.clone(),
-            ClassWeights::Given(weights) => {
-                let message = format!("{} weights for {n_classes} classes", weights.len());
-                return Err(PipelineError::setting(setting("class_weights"), message));
-            }
+}
+
+/// An estimator that learns from its training rows after a sampler, and with weights of their classes.
+struct Balanced {
+    sampler: Option<Sampler>,
+    class_weights: Option<ClassWeights>,
+    estimator: Box<dyn Estimator>,
+}
+
+impl Estimator for Balanced {
+    fn fit(
+        &self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> hitcast_core::Result<Fit> {
+        let rows = self
+            .rows(train, context.seed.child("imbalance"))
+            .map_err(|error| CoreError::model(context.name, error))?;
+        self.estimator.fit(&rows, validation, context)
+    }
+
+    fn uses_validation(&self) -> bool {
+        self.estimator.uses_validation()
+    }
+}
+
+impl Balanced {
+    /// The rows that the model learns from.
+    fn rows<'a>(&self, train: &'a Dataset, seed: Seed) -> Result<Cow<'a, Dataset>> {
+        let mut rows = Cow::Borrowed(train);
+        let (Task::Classification { n_classes }, Some(classes)) = (train.task(), train.classes()) else {
+            return Ok(rows);
         };
-        let mut of_rows = sample_weights(&classes, &of_class)?;
-        if let Some(own) = rows.weights() {
-            of_rows
-                .iter_mut()
-                .zip(own)
-                .for_each(|(weight, own)| *weight *= own);
+        if let Some(sampler) = &self.sampler {
+            let resampled = sampler.resample(train.features(), &classes, n_classes, seed)?;
+            rows = Cow::Owned(Dataset::of_classes(
+                resampled.features,
+                &resampled.classes,
+                n_classes,
+            )?);
         }
-        rows = Cow::Owned(rows.into_owned().with_weights(of_rows)?);
+        if let Some(weights) = &self.class_weights {
+            // Of the rows as they are after the sampler.
+            let classes = rows.classes().unwrap_or_default();
+            let of_class = match weights {
+                ClassWeights::Balanced => balanced_class_weights(&classes, n_classes)?,
+                ClassWeights::Given(weights) if weights.len() == n_classes => weights.clone(),
+                ClassWeights::Given(weights) => {
+                    let message = format!("{} weights for {n_classes} classes", weights.len());
+                    return Err(PipelineError::setting("class_weights", message));
+                }
+            };
+            let mut of_rows = sample_weights(&classes, &of_class)?;
+            if let Some(own) = rows.weights() {
+                of_rows
+                    .iter_mut()
+                    .zip(own)
+                    .for_each(|(weight, own)| *weight *= own);
+            }
+            rows = Cow::Owned(rows.into_owned().with_weights(of_rows)?);
+        }
+        Ok(rows)
     }
-    Ok(rows)
 }

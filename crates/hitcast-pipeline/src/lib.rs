@@ -57,6 +57,7 @@
 //! ```
 //!
 //! - [`experiment`]: what to read, how to clean it, what to fit and how to judge it
+//! - [`sample`], [`pipeline`]: the cleaned rows and how they are divided, and everything that learns from some of them
 //! - [`imbalance`], [`decision`]: rare classes, and how classes are decided on
 //! - [`score`]: the metrics of numbers and of classes behind one form
 //! - [`registry`]: the kinds of model that an experiment may name
@@ -81,10 +82,12 @@ pub mod folder;
 mod goal;
 pub mod imbalance;
 mod message;
+pub mod pipeline;
 mod prepare;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod sample;
 pub mod score;
 mod text;
 
@@ -102,8 +105,10 @@ pub use execute::RunContext;
 pub use experiment::{DataSettings, Experiment, MetricsSettings, ModelSpec};
 pub use folder::Existing;
 pub use imbalance::ClassWeights;
+pub use pipeline::{Pipeline, Prepared};
 pub use registry::{ModelKind, Registry, parse_settings};
 pub use report::{ClassesReport, GroupReport, ModelReport, RunReport, SplitMetrics, SplitSizes};
 pub use run::{Part, PredictedRow, Run};
+pub use sample::Sample;
 pub use score::{MetricIntervals, MetricName, Metrics};
 pub use text::grouped;

@@ -130,8 +130,9 @@ impl NetworkEstimator {
         context: &FitContext<'_>,
     ) -> hitcast_core::Result<Fit> {
         let mut trainer = Trainer::new(self.training.clone());
+        let n_rows = rows.n_rows();
         self.train_stream(&mut trainer, rows, settings, validation, context)
-            .and_then(fit_of)
+            .and_then(|trained| fit_of(trained, n_rows))
             .map_err(|error| CoreError::model(context.name, error))
     }
 
@@ -250,13 +251,18 @@ impl Estimator for NetworkEstimator {
     ) -> hitcast_core::Result<Fit> {
         let mut trainer = Trainer::new(self.training.clone());
         self.train(&mut trainer, train, validation, context)
-            .and_then(fit_of)
+            .and_then(|trained| fit_of(trained, train.n_rows()))
             .map_err(|error| CoreError::model(context.name, error))
+    }
+
+    fn uses_validation(&self) -> bool {
+        self.training.early_stopping.is_some() || self.training.schedule.watches_validation()
     }
 }
 
-fn fit_of((network, outcome): (Network, Outcome)) -> Result<Fit> {
+fn fit_of((network, outcome): (Network, Outcome), rows: usize) -> Result<Fit> {
     Ok(Fit {
+        rows,
         model: Box::new(NetworkModel::new(network)?),
         history: outcome.history,
         best_epoch: Some(outcome.best_epoch),

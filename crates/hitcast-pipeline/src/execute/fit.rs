@@ -11,20 +11,20 @@ use hitcast_core::{
 };
 
 use super::RunContext;
-use super::rows::{PartRows, Prepared};
+use super::rows::Parts;
 use crate::decision::Decision;
 use crate::error::{PipelineError, Result};
 use crate::experiment::{Experiment, ModelSpec};
-use crate::imbalance::training_rows;
+use crate::pipeline::PartRows;
 use crate::prepare::predict;
 use crate::registry::Registry;
 use crate::report::ModelReport;
-use crate::score::{MetricIntervals, Predicted};
+use crate::score::{MetricIntervals, Metrics, Predicted};
 
 /// A model to fit.
 pub(super) struct Candidate<'a> {
-    spec: Cow<'a, ModelSpec>,
-    estimator: Box<dyn Estimator>,
+    pub(super) spec: Cow<'a, ModelSpec>,
+    pub(super) estimator: Box<dyn Estimator>,
     /// Whether it may be chosen.
     eligible: bool,
 }
@@ -39,6 +39,8 @@ pub(super) struct Fitted {
     pub(super) eligible: bool,
     /// Place in the order of the experiment, references last.
     pub(super) place: usize,
+    /// Whether it was fitted again on training and validation rows together.
+    pub(super) is_refitted: bool,
 }
 
 /// The experiment's models and references, with everything checked that can be before rows are read.
@@ -52,13 +54,9 @@ pub(super) fn candidates<'a>(experiment: &'a Experiment, registry: &Registry) ->
     models
         .chain(references.into_iter().map(|spec| (spec, false)))
         .map(|(spec, eligible)| {
-            let kind = registry.get(&spec.kind, &spec.name)?;
-            let estimator = kind
-                .estimator(&spec.settings)
-                .map_err(PipelineError::model(&spec.name))?;
             Ok(Candidate {
+                estimator: spec.estimator(registry)?,
                 spec,
-                estimator,
                 eligible,
             })
         })
@@ -67,83 +65,43 @@ pub(super) fn candidates<'a>(experiment: &'a Experiment, registry: &Registry) ->
 
 /// Fits every candidate that was begun before a stop, and gives the place of the best.
 pub(super) fn fit_all(
-    experiment: &Experiment,
     candidates: &[Candidate<'_>],
-    prepared: &Prepared,
+    parts: &Parts<'_>,
     context: &RunContext<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<(Vec<Fitted>, usize)> {
-    let folders: Vec<Option<PathBuf>> = candidates
-        .iter()
-        .enumerate()
-        .map(|(place, candidate)| {
-            Some(
-                context
-                    .checkpoints?
-                    .folder
-                    .join(folder_name(place, &candidate.spec.name)),
-            )
-        })
-        .collect();
-    let [train, validation, _] = &prepared.parts;
-    let device = context.device.unwrap_or(experiment.device);
-    // Networks beside each other on one GPU would wait for each other, and need its memory together.
-    let on_gpu = match device {
-        DeviceChoice::Cpu => false,
-        DeviceChoice::Auto => context
-            .environment
-            .device
-            .as_deref()
-            .is_some_and(|device| device != "cpu"),
-        _ => true,
+    let experiment = parts.sample.experiment();
+    let folder = |(place, candidate): (usize, &Candidate<'_>)| {
+        let name = folder_name(place, &candidate.spec.name);
+        Some(context.checkpoints?.folder.join(name))
     };
-    let threads = if on_gpu {
-        NonZeroUsize::MIN
-    } else {
-        context.threads
-    };
-    let rows = candidates.iter().map(|candidate| {
-        let seed = experiment.seed.child("imbalance").child(&candidate.spec.name);
-        training_rows(&candidate.spec, &train.dataset, seed)
-    });
-    let rows: Vec<Cow<'_, Dataset>> = rows.collect::<Result<_>>()?;
+    let folders: Vec<Option<PathBuf>> = candidates.iter().enumerate().map(folder).collect();
     let jobs: Vec<Job<'_>> = candidates
         .iter()
         .zip(&folders)
-        .zip(&rows)
-        .map(|((candidate, folder), rows)| {
-            let name = &candidate.spec.name;
-            Job {
-                estimator: &*candidate.estimator,
-                train: rows,
-                validation: Some(&validation.dataset),
-                context: FitContext {
-                    name,
-                    // By name, so that another model beside it changes nothing for this one.
-                    seed: experiment.seed.child("fit").child(name),
-                    device,
-                    progress: context.progress,
-                    stop: context.stop,
-                    checkpoints: context
-                        .checkpoints
-                        .zip(folder.as_deref())
-                        .map(|(all, folder)| Checkpoints { folder, ..all }),
-                },
-            }
+        .map(|(candidate, folder)| Job {
+            estimator: &*candidate.estimator,
+            train: parts.prepared.train(),
+            validation: Some(&parts.validation.dataset),
+            context: FitContext {
+                checkpoints: context
+                    .checkpoints
+                    .zip(folder.as_deref())
+                    .map(|(all, folder)| Checkpoints { folder, ..all }),
+                ..fit_context(experiment, candidate, context)
+            },
         })
         .collect();
     let (mut all, mut failures) = (Vec::new(), Vec::new());
-    for (place, (candidate, result)) in candidates.iter().zip(train_many(&jobs, threads)).enumerate() {
+    let results = train_many(&jobs, threads(experiment, context));
+    for (place, (candidate, result)) in candidates.iter().zip(results).enumerate() {
         match result {
-            Ok(trained) => {
-                let n_rows = rows[place].n_rows();
-                all.push(judge(experiment, candidate, place, prepared, trained, n_rows)?);
-            }
+            Ok(trained) => all.push(judge(candidate, place, parts, trained)?),
             Err(CoreError::NotBegun(name)) => {
                 warnings.push(format!("a stop was requested before {name} was fitted"));
             }
             Err(source) => {
-                let error = PipelineError::model(&candidate.spec.name)(source.into());
+                let error = failure(candidate, source);
                 context.progress.report(&Event::Note(&error.to_string()));
                 failures.push(error);
             }
@@ -188,6 +146,52 @@ pub(super) fn fit_all(
     Ok((all, best))
 }
 
+/// What a candidate's fit is given.
+pub(super) fn fit_context<'a>(
+    experiment: &Experiment,
+    candidate: &'a Candidate<'_>,
+    context: &'a RunContext<'_>,
+) -> FitContext<'a> {
+    let name = &candidate.spec.name;
+    FitContext {
+        name,
+        // By name, so that another model beside it changes nothing for this one.
+        seed: experiment.seed.child("fit").child(name),
+        device: context.device.unwrap_or(experiment.device),
+        progress: context.progress,
+        stop: context.stop,
+        checkpoints: None,
+    }
+}
+
+/// How many models are fitted at the same time.
+pub(super) fn threads(experiment: &Experiment, context: &RunContext<'_>) -> NonZeroUsize {
+    // Networks beside each other on one GPU would wait for each other, and need its memory together.
+    let on_gpu = match context.device.unwrap_or(experiment.device) {
+        DeviceChoice::Cpu => false,
+        DeviceChoice::Auto => context
+            .environment
+            .device
+            .as_deref()
+            .is_some_and(|device| device != "cpu"),
+        _ => true,
+    };
+    if on_gpu {
+        NonZeroUsize::MIN
+    } else {
+        context.threads
+    }
+}
+
+/// The error of a fit, which names the model once.
+pub(super) fn failure(candidate: &Candidate<'_>, error: CoreError) -> PipelineError {
+    let source = match error {
+        CoreError::Model { model, source } if model == candidate.spec.name => source,
+        other => other.into(),
+    };
+    PipelineError::model(&candidate.spec.name)(source)
+}
+
 /// A name for a model's folder on every system.
 fn folder_name(place: usize, name: &str) -> String {
     let plain = |c: char| {
@@ -202,32 +206,17 @@ fn folder_name(place: usize, name: &str) -> String {
 }
 
 /// Predicts all rows by a model that was fitted, and measures it.
-fn judge(
-    experiment: &Experiment,
-    candidate: &Candidate<'_>,
-    place: usize,
-    prepared: &Prepared,
-    trained: Trained,
-    training_rows: usize,
-) -> Result<Fitted> {
+fn judge(candidate: &Candidate<'_>, place: usize, parts: &Parts<'_>, trained: Trained) -> Result<Fitted> {
     let ModelSpec { name, kind, .. } = &*candidate.spec;
-    let [train, validation, test] = &prepared.parts;
-    let Trained {
-        fit:
-            Fit {
-                model,
-                history,
-                best_epoch,
-                stopped,
-            },
-        seconds: fit_seconds,
-    } = trained;
+    let experiment = parts.sample.experiment();
+    let model = &*trained.fit.model;
     if model.kind() != kind {
         let message = format!("its kind {kind:?} fitted a model of kind {:?}", model.kind());
         return Err(PipelineError::model(name)(message.into()));
     }
     let started = Instant::now();
-    let of = |part: &PartRows| predict(name, &*model, prepared.goal.task(), part.dataset.features());
+    let of = |part: &PartRows| predict(name, model, parts.sample.task(), part.dataset.features());
+    let [train, validation, test] = parts.all();
     let predictions = [of(train)?, of(validation)?, of(test)?];
     let predict_seconds = started.elapsed().as_secs_f64();
     let decision = experiment
@@ -236,31 +225,28 @@ fn judge(
         .map_err(|error| PipelineError::model(name)(error.into()))?;
     let [on_train, on_validation, on_test] = predictions.map(|predictions| decision.apply(predictions));
     let predictions = [on_train?, on_validation?, on_test?];
-    let metrics = prepared.metrics(predictions.each_ref())?;
-    let intervals = if experiment.metrics.every_model {
-        let (bootstrap, actual) = (&experiment.metrics.bootstrap, test.dataset.target());
-        let intervals = MetricIntervals::compute(bootstrap, actual, &predictions[2], experiment.seed);
-        Some(intervals?)
-    } else {
-        None
-    };
-    let state = model
-        .state()
-        .map_err(|error| PipelineError::model(name)(error.into()))?;
+    let metrics = parts.metrics(predictions.each_ref())?;
+    let Trained {
+        fit:
+            Fit {
+                model,
+                history,
+                best_epoch,
+                stopped,
+                rows,
+            },
+        seconds,
+    } = trained;
     let report = ModelReport {
-        size_bytes: state
-            .tensors
-            .values()
-            .map(|tensor| tensor.values().n_bytes())
-            .sum(),
-        intervals,
+        size_bytes: size_bytes(name, &*model)?,
+        intervals: intervals(experiment, &test.dataset, &predictions[2])?,
         name: name.clone(),
         kind: kind.clone(),
         n_parameters: model.n_parameters(),
-        training_rows,
+        training_rows: rows,
         best_epoch,
         stopped,
-        fit_seconds,
+        fit_seconds: seconds,
         predict_seconds,
         metrics,
         history,
@@ -272,5 +258,56 @@ fn judge(
         decision,
         eligible: candidate.eligible,
         place,
+        is_refitted: false,
     })
+}
+
+impl Fitted {
+    /// Takes the place of what was fitted on the training rows alone: a fit on more rows, and what it says to the test rows.
+    pub(super) fn replace(&mut self, trained: Trained, whole: &Parts<'_>) -> Result<()> {
+        let Trained { fit, seconds } = trained;
+        let (name, test) = (&self.report.name, &whole.test.dataset);
+        let predictions = predict(name, &*fit.model, whole.sample.task(), test.features())?;
+        let predicted = self.decision.apply(predictions)?;
+        let size_bytes = size_bytes(name, &*fit.model)?;
+        let intervals = intervals(whole.sample.experiment(), test, &predicted)?;
+        let metrics = Metrics::compute(test.target(), &predicted)?;
+        let report = &mut self.report;
+        report.size_bytes = size_bytes;
+        report.intervals = intervals;
+        report.metrics.test = metrics;
+        report.n_parameters = fit.model.n_parameters();
+        report.training_rows = fit.rows;
+        report.best_epoch = fit.best_epoch;
+        report.stopped = fit.stopped;
+        report.fit_seconds = seconds;
+        report.history = fit.history;
+        self.predictions[2] = predicted;
+        self.model = fit.model;
+        self.is_refitted = true;
+        Ok(())
+    }
+}
+
+/// Bytes of what a model has learned, as they are saved.
+fn size_bytes(name: &str, model: &dyn Model) -> Result<usize> {
+    let state = model
+        .state()
+        .map_err(|error| PipelineError::model(name)(error.into()))?;
+    Ok(state
+        .tensors
+        .values()
+        .map(|tensor| tensor.values().n_bytes())
+        .sum())
+}
+
+/// Confidence intervals of a model's test metrics, if those of every model are asked for.
+fn intervals(
+    experiment: &Experiment,
+    test: &Dataset,
+    predicted: &Predicted,
+) -> Result<Option<MetricIntervals>> {
+    let metrics = &experiment.metrics;
+    let compute = || MetricIntervals::compute(&metrics.bootstrap, test.target(), predicted, experiment.seed);
+    metrics.every_model.then(compute).transpose()
 }

@@ -7,7 +7,7 @@ use hitcast_metrics::ConfusionMatrix;
 
 use super::RunContext;
 use super::fit::Fitted;
-use super::rows::Prepared;
+use super::rows::Parts;
 use crate::bundle::{
     Bundle, BundleParts, ClassesInfo, FORMAT, FORMAT_VERSION, LearnedRows, Manifest, ModelInfo, TargetInfo,
     WeightsInfo,
@@ -23,8 +23,10 @@ use crate::run::{Part, PredictedRow, Run};
 use crate::score::{Baseline, MetricIntervals, Metrics};
 
 /// What was found out before the models are judged.
-pub(super) struct Findings {
-    pub(super) prepared: Prepared,
+pub(super) struct Findings<'a> {
+    pub(super) parts: Parts<'a>,
+    /// Training and validation rows together, if models were fitted again on them.
+    pub(super) whole: Option<Parts<'a>>,
     pub(super) fitted: Vec<Fitted>,
     /// Place of the chosen model.
     pub(super) best: usize,
@@ -35,16 +37,18 @@ pub(super) struct Findings {
 }
 
 /// Judges the chosen model on the test rows, and packs everything.
-pub(super) fn judge(experiment: &Experiment, findings: Findings, context: &RunContext<'_>) -> Result<Run> {
+pub(super) fn judge(findings: Findings<'_>, context: &RunContext<'_>) -> Result<Run> {
     let mut clock = super::Clock::start();
     let Findings {
-        prepared,
+        parts,
+        whole,
         mut fitted,
         best,
         data,
         mut warnings,
         mut seconds,
     } = findings;
+    let experiment = parts.sample.experiment();
     let chosen = fitted.swap_remove(best);
     let mut in_order: Vec<&Fitted> = fitted.iter().chain([&chosen]).collect();
     in_order.sort_by_key(|one| one.place);
@@ -53,21 +57,20 @@ pub(super) fn judge(experiment: &Experiment, findings: Findings, context: &RunCo
     let [models, references] =
         [models, references].map(|list| list.into_iter().map(|one| one.report.clone()).collect::<Vec<_>>());
 
-    let [_, _, test] = &prepared.parts;
+    let test = &parts.test;
     let [_, _, predicted] = &chosen.predictions;
     let actual = test.dataset.target();
-    let simple = prepared
-        .parts
-        .each_ref()
-        .map(|part| prepared.baseline.predict(part.dataset.n_rows()));
-    let baseline = prepared.metrics(simple.each_ref())?;
+    let simple = parts
+        .all()
+        .map(|part| parts.baseline.predict(part.dataset.n_rows()));
+    let baseline = parts.metrics(simple.each_ref())?;
     let bootstrap = &experiment.metrics.bootstrap;
     let intervals = MetricIntervals::compute(bootstrap, actual, predicted, experiment.seed)?;
-    let classes = classes_report(&prepared, &chosen)?;
+    let classes = classes_report(&parts, &chosen)?;
     let mut by: BTreeMap<String, Vec<GroupReport>> = BTreeMap::new();
     for column in &experiment.data.by {
         if test.table.contains(column) {
-            let groups = group_metrics(&test.table, column, actual, predicted, &prepared.baseline)?;
+            let groups = group_metrics(&test.table, column, actual, predicted, &parts.baseline)?;
             by.insert(column.clone(), groups);
         } else {
             warnings.push(format!(
@@ -77,9 +80,10 @@ pub(super) fn judge(experiment: &Experiment, findings: Findings, context: &RunCo
     }
     warn(&chosen.report, &references, &baseline, experiment, &mut warnings);
 
-    let predictions = predicted_rows(&prepared, &chosen);
-    let rows = prepared.sizes();
-    let manifest = manifest(experiment, &prepared, &chosen, &baseline, &context.environment)?;
+    let predictions = predicted_rows(&parts, &chosen);
+    let rows = parts.sizes();
+    let learned = whole.as_ref().filter(|_| chosen.is_refitted).unwrap_or(&parts);
+    let manifest = manifest(learned, &chosen, &baseline, &context.environment)?;
     let bundle = Bundle::new(BundleParts {
         manifest,
         model: chosen.model,
@@ -147,13 +151,12 @@ fn warn(
 }
 
 /// What was found out about the classes, if the target is one.
-fn classes_report(prepared: &Prepared, chosen: &Fitted) -> Result<Option<ClassesReport>> {
-    let (Some(fitted), Some(rows)) = (&prepared.goal.classes, &prepared.classes) else {
+fn classes_report(parts: &Parts<'_>, chosen: &Fitted) -> Result<Option<ClassesReport>> {
+    let (Some(fitted), Some(rows)) = (&parts.sample.goal.classes, &parts.sample.classes) else {
         return Ok(None);
     };
-    let [_, _, test] = &prepared.parts;
     let [_, _, predicted] = &chosen.predictions;
-    let actual = test.dataset.classes().unwrap_or_default();
+    let actual = parts.test.dataset.classes().unwrap_or_default();
     let decided = predicted.classes.as_deref().unwrap_or_default();
     Ok(Some(ClassesReport {
         names: fitted.names().to_vec(),
@@ -164,16 +167,16 @@ fn classes_report(prepared: &Prepared, chosen: &Fitted) -> Result<Option<Classes
 }
 
 /// Every row of the three parts in the order of the file.
-fn predicted_rows(prepared: &Prepared, chosen: &Fitted) -> Vec<PredictedRow> {
+fn predicted_rows(parts: &Parts<'_>, chosen: &Fitted) -> Vec<PredictedRow> {
     let mut rows = Vec::new();
-    let parts = prepared
-        .parts
-        .iter()
+    let named = parts
+        .all()
+        .into_iter()
         .zip([Part::Train, Part::Validation, Part::Test])
         .zip(&chosen.predictions);
-    for ((part, name), predictions) in parts {
+    for ((part, name), predictions) in named {
         let decided = predictions.decided();
-        let baseline = prepared.baseline.predict(1).decided();
+        let baseline = parts.baseline.predict(1).decided();
         let values = part
             .table
             .source_rows()
@@ -196,20 +199,21 @@ fn predicted_rows(prepared: &Prepared, chosen: &Fitted) -> Vec<PredictedRow> {
     rows
 }
 
+/// What a bundle says of the chosen model, which learned from the training rows of these parts.
 fn manifest(
-    experiment: &Experiment,
-    prepared: &Prepared,
+    parts: &Parts<'_>,
     chosen: &Fitted,
     baseline: &SplitMetrics,
     environment: &Environment,
 ) -> Result<Manifest> {
-    let preparation = &prepared.preparation;
+    let experiment = parts.sample.experiment();
+    let preparation = &parts.prepared.preparation;
     let target = &experiment.data.target;
     let known = preparation
         .schema
         .as_ref()
         .and_then(|schema| schema.column(target));
-    let [train, ..] = &prepared.parts;
+    let train = &parts.prepared.train;
     Ok(Manifest {
         format: FORMAT.to_owned(),
         format_version: FORMAT_VERSION,
@@ -219,11 +223,11 @@ fn manifest(
         target: TargetInfo {
             column: target.clone(),
             unit: known.and_then(|column| column.unit.clone()),
-            training_mean: match &prepared.baseline {
+            training_mean: match &parts.baseline {
                 Baseline::Mean(baseline) => Some(baseline.mean),
                 Baseline::Prior(_) => None,
             },
-            classes: match (&prepared.goal.classes, &prepared.baseline) {
+            classes: match (&parts.sample.goal.classes, &parts.baseline) {
                 (Some(classes), Baseline::Prior(baseline)) => Some(ClassesInfo {
                     rule: classes.clone(),
                     shares: baseline.priors.clone(),
@@ -232,7 +236,7 @@ fn manifest(
                 _ => None,
             },
         },
-        inputs: prepared.inputs.clone(),
+        inputs: parts.inputs.clone(),
         schema: preparation.schema.clone(),
         cleaning: preparation.cleaning.clone(),
         outliers: preparation.outliers.clone(),

@@ -3,6 +3,7 @@
 
 mod fit;
 mod judge;
+mod refit;
 mod rows;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::run::Run;
 use crate::text::grouped;
 use fit::Candidate;
 use judge::Findings;
+use rows::Parts;
 
 /// What a run is given besides the experiment.
 #[derive(Clone)]
@@ -80,12 +82,7 @@ impl Experiment {
     /// [`PipelineError::Stopped`] if a stop was requested before a model was fitted.
     pub fn run(&self, registry: &Registry, context: &RunContext<'_>) -> Result<Run> {
         let candidates = fit::candidates(self, registry)?;
-        let Some(path) = self.data.path.as_deref() else {
-            return Err(PipelineError::setting(
-                "data.path",
-                "is missing; name the file to learn from",
-            ));
-        };
+        let path = self.data_path()?;
         let started = Instant::now();
         let Loaded {
             table,
@@ -147,6 +144,12 @@ impl Experiment {
         Ok(reader.read(path)?)
     }
 
+    /// The file to learn from.
+    pub(crate) fn data_path(&self) -> Result<&Path> {
+        let missing = || PipelineError::setting("data.path", "is missing; name the file to learn from");
+        self.data.path.as_deref().ok_or_else(missing)
+    }
+
     fn schema_choice(&self) -> Result<SchemaChoice> {
         let Some(name) = &self.data.schema else {
             return Ok(SchemaChoice::Auto);
@@ -175,26 +178,35 @@ impl Experiment {
         context: &RunContext<'_>,
     ) -> Result<Run> {
         let mut clock = Clock::start();
-        let (table, cleaning) = self.cleaning.apply(table, source.schema.as_ref())?;
+        let sample = self.sample(table, source.schema)?;
         let clean = clock.lap();
         let mut warnings = Vec::new();
-        let prepared = rows::prepare(self, &table, source.schema.as_ref(), &mut warnings)?;
+        let split = sample.split()?;
+        let parts = Parts::new(&sample, &split)?;
+        parts.warn(&mut warnings)?;
         let SplitSizes {
             train,
             validation,
             test,
-        } = prepared.sizes();
+        } = parts.sizes();
         let [train, validation, test] = [train, validation, test].map(grouped);
         let note = format!("{train} rows to learn from, {validation} to choose by, {test} to test on");
         context.progress.report(&Event::Note(&note));
         let prepare = clock.lap();
-        let (fitted, best) = fit::fit_all(self, candidates, &prepared, context, &mut warnings)?;
+        let (mut fitted, best) = fit::fit_all(candidates, &parts, context, &mut warnings)?;
+        let again = if self.refit {
+            let whole = parts.whole(&split)?;
+            refit::refit(candidates, &mut fitted, &whole, context, &mut warnings);
+            Some(whole)
+        } else {
+            None
+        };
         let data = DataReport {
             path: source.path.map(|path| path.display().to_string()),
-            schema: source.schema.map(|schema| schema.name),
+            schema: sample.schema.as_ref().map(|schema| schema.name.clone()),
             read: source.read,
-            cleaning,
-            outliers: prepared.outliers.clone(),
+            cleaning: sample.cleaning.clone(),
+            outliers: parts.prepared.outliers.clone(),
         };
         let seconds = Seconds {
             read: source.read_seconds,
@@ -204,9 +216,9 @@ impl Experiment {
             evaluate: 0.0,
         };
         judge::judge(
-            self,
             Findings {
-                prepared,
+                parts,
+                whole: again,
                 fitted,
                 best,
                 data,

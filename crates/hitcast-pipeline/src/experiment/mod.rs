@@ -57,6 +57,11 @@ pub struct Experiment {
     /// How classes are decided on, where the target is one.
     #[serde(default, skip_serializing_if = "DecisionSettings::is_default")]
     pub decision: DecisionSettings,
+    /// Whether a model that does not need the validation rows is fitted again on training and validation rows together, once the
+    /// models were measured on the latter. What it has to do with test rows, and the bundle, are then of that fit; calibration and
+    /// threshold stay as they were learned before. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refit: bool,
     /// The models among which the best is chosen by its validation rows.
     pub models: Vec<ModelSpec>,
     /// Models that are fitted and shown beside the others, but never chosen. Default: one of kind `linear`, or `logistic` where

@@ -81,6 +81,7 @@ impl Estimator for Centers {
             history: Vec::new(),
             best_epoch: None,
             stopped: StopReason::Completed,
+            rows: train.n_rows(),
         })
     }
 }

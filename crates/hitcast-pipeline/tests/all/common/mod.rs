@@ -124,6 +124,7 @@ impl Estimator for ToyEstimator {
             history,
             best_epoch,
             stopped,
+            rows: train.n_rows(),
         })
     }
 }

@@ -1,0 +1,61 @@
+//! The second fit, on training and validation rows together.
+
+use hitcast_core::{CoreError, Event, FitContext, Job, NoProgress, train_many};
+
+use super::RunContext;
+use super::fit::{Candidate, Fitted, failure, fit_context, threads};
+use super::rows::Parts;
+
+/// Fits each model that does not need the validation rows again on the training rows of `whole`, which hold them. One that
+/// fails, or that a stop comes before, stays as it was fitted first.
+pub(super) fn refit(
+    candidates: &[Candidate<'_>],
+    fitted: &mut [Fitted],
+    whole: &Parts<'_>,
+    context: &RunContext<'_>,
+    warnings: &mut Vec<String>,
+) {
+    let experiment = whole.sample.experiment();
+    let (again, jobs): (Vec<&mut Fitted>, Vec<Job<'_>>) = (fitted.iter_mut())
+        .filter(|one| !candidates[one.place].estimator.uses_validation())
+        .map(|one| {
+            let candidate = &candidates[one.place];
+            let job = Job {
+                estimator: &*candidate.estimator,
+                train: whole.prepared.train(),
+                validation: None,
+                context: FitContext {
+                    progress: &NoProgress,
+                    ..fit_context(experiment, candidate, context)
+                },
+            };
+            (one, job)
+        })
+        .unzip();
+    let note = "fitting again on training and validation rows together";
+    context.progress.report(&Event::Note(note));
+    for (one, result) in again
+        .into_iter()
+        .zip(train_many(&jobs, threads(experiment, context)))
+    {
+        let name = &one.report.name;
+        match result {
+            Err(CoreError::NotBegun(_)) => {
+                warnings.push(format!("a stop was requested before {name} was fitted again"));
+            }
+            Err(error) => {
+                let error = failure(&candidates[one.place], error);
+                warnings.push(format!(
+                    "{error}, while it was fitted again; it stays as it was"
+                ));
+            }
+            Ok(trained) => {
+                if let Err(error) = one.replace(trained, whole) {
+                    warnings.push(format!(
+                        "{error}, after it was fitted again; it stays as it was"
+                    ));
+                }
+            }
+        }
+    }
+}
