@@ -117,8 +117,9 @@ impl<'a> Sample<'a> {
             validation: share,
             test: 0.0,
         };
-        let Split { train, validation, .. } =
-            fractions.split(rows.len(), classes.as_ref(), groups.as_ref(), seed)?;
+        let Split {
+            train, validation, ..
+        } = fractions.split(rows.len(), classes.as_ref(), groups.as_ref(), seed)?;
         let named = |places: Vec<usize>| places.into_iter().map(|place| rows[place]).collect();
         Ok((named(train), named(validation)))
     }

@@ -8,5 +8,6 @@ mod compare;
 mod experiment;
 mod explain;
 mod predict;
+mod refit;
 mod run;
 mod weights;
