@@ -111,4 +111,4 @@ pub use report::{ClassesReport, GroupReport, ModelReport, RunReport, SplitMetric
 pub use run::{Part, PredictedRow, Run};
 pub use sample::Sample;
 pub use score::{MetricIntervals, MetricName, Metrics};
-pub use text::grouped;
+pub use text::{TextTable, grouped};

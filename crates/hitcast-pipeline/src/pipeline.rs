@@ -73,6 +73,11 @@ impl Prepared {
         &self.train.dataset
     }
 
+    /// The training rows on their own.
+    pub fn into_train(self) -> Dataset {
+        self.train.dataset
+    }
+
     /// Other rows, with the same features.
     ///
     /// # Errors

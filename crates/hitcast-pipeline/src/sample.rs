@@ -76,6 +76,14 @@ impl<'a> Sample<'a> {
         self.table.n_rows()
     }
 
+    /// The target of some of the rows, of classes their numbers.
+    ///
+    /// # Errors
+    /// [`PipelineError::Data`] as the experiment itself.
+    pub fn targets(&self, rows: &[usize]) -> Result<Vec<f64>> {
+        self.goal.actual(&self.table.take(rows))
+    }
+
     /// The experiment's split.
     ///
     /// # Errors

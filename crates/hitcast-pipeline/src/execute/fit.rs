@@ -1,12 +1,11 @@
 //! Fitting every model on the training rows and choosing by the validation rows.
 
 use std::borrow::Cow;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use hitcast_core::{
-    Checkpoints, CoreError, Dataset, DeviceChoice, Estimator, Event, Fit, FitContext, Job, Model, Trained,
+    Checkpoints, CoreError, Dataset, Estimator, Event, Fit, FitContext, Job, Model, Trained,
     train_many,
 };
 
@@ -93,7 +92,7 @@ pub(super) fn fit_all(
         })
         .collect();
     let (mut all, mut failures) = (Vec::new(), Vec::new());
-    let results = train_many(&jobs, threads(experiment, context));
+    let results = train_many(&jobs, context.fits_at_once(experiment));
     for (place, (candidate, result)) in candidates.iter().zip(results).enumerate() {
         match result {
             Ok(trained) => all.push(judge(candidate, place, parts, trained)?),
@@ -161,25 +160,6 @@ pub(super) fn fit_context<'a>(
         progress: context.progress,
         stop: context.stop,
         checkpoints: None,
-    }
-}
-
-/// How many models are fitted at the same time.
-pub(super) fn threads(experiment: &Experiment, context: &RunContext<'_>) -> NonZeroUsize {
-    // Networks beside each other on one GPU would wait for each other, and need its memory together.
-    let on_gpu = match context.device.unwrap_or(experiment.device) {
-        DeviceChoice::Cpu => false,
-        DeviceChoice::Auto => context
-            .environment
-            .device
-            .as_deref()
-            .is_some_and(|device| device != "cpu"),
-        _ => true,
-    };
-    if on_gpu {
-        NonZeroUsize::MIN
-    } else {
-        context.threads
     }
 }
 

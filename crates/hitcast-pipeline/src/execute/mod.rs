@@ -58,6 +58,26 @@ impl<'a> RunContext<'a> {
     }
 }
 
+impl RunContext<'_> {
+    /// How many fits of this experiment go on at the same time.
+    pub fn fits_at_once(&self, experiment: &Experiment) -> NonZeroUsize {
+        // Networks beside each other on one GPU would wait for each other, and need its memory together.
+        let on_gpu = match self.device.unwrap_or(experiment.device) {
+            DeviceChoice::Cpu => false,
+            DeviceChoice::Auto => {
+                let found = self.environment.device.as_deref();
+                found.is_some_and(|device| device != "cpu")
+            }
+            _ => true,
+        };
+        if on_gpu {
+            NonZeroUsize::MIN
+        } else {
+            self.threads
+        }
+    }
+}
+
 impl fmt::Debug for RunContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RunContext")

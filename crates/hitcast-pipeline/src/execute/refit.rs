@@ -3,7 +3,7 @@
 use hitcast_core::{CoreError, Event, FitContext, Job, NoProgress, train_many};
 
 use super::RunContext;
-use super::fit::{Candidate, Fitted, failure, fit_context, threads};
+use super::fit::{Candidate, Fitted, failure, fit_context};
 use super::rows::Parts;
 
 /// Fits each model that does not need the validation rows again on the training rows of `whole`, which hold them. One that
@@ -36,7 +36,7 @@ pub(super) fn refit(
     context.progress.report(&Event::Note(note));
     for (one, result) in again
         .into_iter()
-        .zip(train_many(&jobs, threads(experiment, context)))
+        .zip(train_many(&jobs, context.fits_at_once(experiment)))
     {
         let name = &one.report.name;
         match result {

@@ -1,0 +1,95 @@
+//! The errors of this crate.
+
+use hitcast_core::{BoxError, CoreError};
+use hitcast_pipeline::PipelineError;
+use hitcast_preprocess::PreprocessError;
+use thiserror::Error;
+
+/// A result with [`TuneError`].
+pub type Result<T, E = TuneError> = std::result::Result<T, E>;
+
+/// What can go wrong with a search or an ensemble.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TuneError {
+    /// An experiment, a pipeline or a model failed.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// A data set or a fit failed.
+    #[error(transparent)]
+    Core(#[from] CoreError),
+    /// Rows could not be divided into folds.
+    #[error(transparent)]
+    Preprocess(#[from] PreprocessError),
+    /// A setting of the search has a value that it may not have.
+    #[error("{setting} is {value}, but must be {allowed}")]
+    Setting {
+        /// Name of the setting.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A parameter of a space cannot be what it is.
+    #[error("space, parameter {name:?}: {message}")]
+    Space {
+        /// Name of the parameter.
+        name: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// There is no space for a kind of model.
+    #[error(
+        "model {model:?}: there is no built-in space for kind {kind:?}; give one, or leave the model as it is"
+    )]
+    NoSpace {
+        /// Name of the model.
+        model: String,
+        /// Its kind.
+        kind: String,
+    },
+    /// No trial came to a score.
+    #[error("model {model:?}: none of {trials} trials came to a score; trial {first}: {cause}")]
+    AllFailed {
+        /// Name of the model.
+        model: String,
+        /// How many there were.
+        trials: usize,
+        /// Number of the first that failed, from 1.
+        first: usize,
+        /// Why.
+        cause: String,
+    },
+    /// A stop was requested before a trial ended.
+    #[error(
+        "model {0:?}: stopped before a trial ended; what has ended is kept, run the same search again to go on"
+    )]
+    Stopped(String),
+    /// A folder holds the history of another search, or something that is none.
+    #[error("{path}: {message}")]
+    History {
+        /// The file.
+        path: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// The members of an ensemble cannot be combined.
+    #[error("ensemble: {0}")]
+    Ensemble(String),
+}
+
+impl TuneError {
+    pub(crate) fn space(name: &str, message: impl Into<String>) -> Self {
+        Self::Space {
+            name: name.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    /// As the error of an estimator of this name.
+    pub(crate) fn of_model(self, name: &str) -> CoreError {
+        let source: BoxError = self.into();
+        CoreError::model(name, source)
+    }
+}

@@ -1,0 +1,182 @@
+//! Every model of an experiment tuned, on the rows that it may learn from and be chosen by.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use hitcast_core::Event;
+use hitcast_pipeline::{Experiment, ModelSpec, Registry, RunContext, Sample};
+use serde::{Deserialize, Serialize};
+
+use crate::ensemble::{Combine, EnsembleSettings};
+use crate::error::{Result, TuneError};
+use crate::search::{Found, Search};
+use crate::space::SearchSpace;
+
+/// How the models of an experiment are tuned.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TuneSettings {
+    /// How settings are searched.
+    pub search: Search,
+    /// The space of a model, by its name. Default: the built-in one of its kind; a model of a kind that has none stays as it is.
+    pub spaces: BTreeMap<String, SearchSpace>,
+    /// The models that are tuned, by name. Default: all.
+    pub models: Option<Vec<String>>,
+    /// An ensemble of all models that is added at the end. Default: none.
+    pub ensemble: Option<Combine>,
+}
+
+/// An experiment with the settings that were found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tuned {
+    /// The experiment, whose models have the settings that were found. Models that do not need the validation rows learn from
+    /// them too, as the search did: [`Experiment::refit`] is set.
+    pub experiment: Experiment,
+    /// What each search found, in the order of the models.
+    pub found: Vec<Found>,
+    /// Why models were left as they are.
+    pub notes: Vec<String>,
+}
+
+impl TuneSettings {
+    /// Tunes the models of an experiment by cross-validation on its training and validation rows; its test rows are not looked at.
+    /// With a folder, each search keeps its trials there and goes on from them.
+    ///
+    /// # Errors
+    /// [`TuneError`] of the first search that cannot begin; one in which no trial came to a score leaves its model as it is,
+    /// with a note. [`TuneError::Stopped`] if a stop was requested.
+    pub fn tune(
+        &self,
+        sample: &Sample<'_>,
+        registry: &Registry,
+        context: &RunContext<'_>,
+        folder: Option<&Path>,
+    ) -> Result<Tuned> {
+        let mut experiment: Experiment = sample.experiment().clone();
+        self.check_names(&experiment)?;
+        let split = sample.split()?;
+        let mut rows = [&split.train[..], &split.validation].concat();
+        rows.sort_unstable();
+        let (mut found, mut notes) = (Vec::new(), Vec::new());
+        for model in &mut experiment.models {
+            if self
+                .models
+                .as_ref()
+                .is_some_and(|names| !names.contains(&model.name))
+            {
+                continue;
+            }
+            let space = match self.spaces.get(&model.name) {
+                Some(space) => space.clone(),
+                None => match SearchSpace::builtin(&model.kind) {
+                    Some(space) => space,
+                    None => {
+                        notes.push(format!(
+                            "{} stays as it is: kind {:?} has no built-in space",
+                            model.name, model.kind
+                        ));
+                        continue;
+                    }
+                },
+            };
+            let history = folder.map(|folder| folder.join(format!("{}.jsonl", file_name(&model.name))));
+            let pipeline = sample.experiment().pipeline(model.clone());
+            let is_shared = space.parameters.keys().find(|path| {
+                let root = path.split('.').next();
+                root == Some("recipe") || root == Some("outliers")
+            });
+            if let Some(path) = is_shared.filter(|_| sample.experiment().models.len() > 1) {
+                let message = "changes what all models of the experiment share; search it in an experiment of one model";
+                return Err(TuneError::space(path, message));
+            }
+            let result = self.search.run(
+                (sample, &rows),
+                (&pipeline, &space),
+                registry,
+                context,
+                history.as_deref(),
+            );
+            match result {
+                Ok(one) => {
+                    *model = one.pipeline.model.clone();
+                    experiment.recipe.clone_from(&one.pipeline.recipe);
+                    experiment.outliers.clone_from(&one.pipeline.outliers);
+                    found.push(one);
+                }
+                Err(error @ TuneError::AllFailed { .. }) => {
+                    let note = format!("{error}; it stays as it is");
+                    context.progress.report(&Event::Note(&note));
+                    notes.push(note);
+                }
+                Err(error) => return Err(error),
+            }
+            if context.stop.is_requested() {
+                return Err(TuneError::Stopped(model.name.clone()));
+            }
+        }
+        if let Some(combine) = &self.ensemble {
+            experiment
+                .models
+                .push(ensemble_of(&experiment.models, combine.clone()));
+        }
+        experiment.refit = true;
+        Ok(Tuned {
+            experiment,
+            found,
+            notes,
+        })
+    }
+
+    fn check_names(&self, experiment: &Experiment) -> Result<()> {
+        let names = || experiment.models.iter().map(|model| model.name.as_str());
+        for asked in self.models.iter().flatten().chain(self.spaces.keys()) {
+            if !names().any(|name| name == asked) {
+                let suggestion = hitcast_core::suggest::did_you_mean(asked, names());
+                let message = format!(
+                    "the experiment has no model of this name{suggestion}; its models are {}",
+                    names().collect::<Vec<_>>().join(", ")
+                );
+                return Err(TuneError::space(asked, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All models as one.
+fn ensemble_of(models: &[ModelSpec], combine: Combine) -> ModelSpec {
+    let settings = EnsembleSettings {
+        combine,
+        ..EnsembleSettings::new(models.iter().cloned())
+    };
+    let mut name = "ensemble".to_owned();
+    while models.iter().any(|model| model.name == name) {
+        name.push('+');
+    }
+    settings.into_spec(name)
+}
+
+/// A name for a file on every system.
+fn file_name(model: &str) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    model.chars().map(plain).collect()
+}
+
+impl fmt::Display for Tuned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for found in &self.found {
+            writeln!(f, "{found}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "Note: {note}")?;
+        }
+        Ok(())
+    }
+}

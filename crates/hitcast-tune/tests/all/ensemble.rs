@@ -1,0 +1,207 @@
+//! Models that predict together.
+
+use std::sync::Mutex;
+
+use hitcast_core::{
+    BoxError, CoreError, Dataset, DeviceChoice, Estimator, Fit, FitContext, Model, ModelState, Seed,
+    StopSignal,
+};
+use hitcast_pipeline::{Experiment, Metrics, ModelKind, ModelSpec, Registry, RunContext};
+use hitcast_tune::{Combine, EnsembleKind, EnsembleSettings, Keep};
+use serde_json::Value;
+
+use super::common::{experiment, registry, table};
+
+fn members(names: &[(&str, &str)]) -> Vec<ModelSpec> {
+    names
+        .iter()
+        .map(|(name, kind)| ModelSpec::new(*name, *kind))
+        .collect()
+}
+
+fn numbers() -> Vec<ModelSpec> {
+    members(&[
+        ("ridge", "ridge"),
+        ("neighbours", "neighbors"),
+        ("forest", "random_forest"),
+    ])
+}
+
+fn ways() -> Vec<(Combine, Keep)> {
+    let combine = [
+        Combine::Average,
+        Combine::Greedy { rounds: 20 },
+        Combine::Stacking { model: None },
+    ];
+    let each = |keep| combine.clone().map(|combine| (combine, keep));
+    each(Keep::AllRows).into_iter().chain(each(Keep::Folds)).collect()
+}
+
+fn experiment_of(target: &str, settings: EnsembleSettings) -> Experiment {
+    let mut experiment = experiment(target, "models = [{ name = \"together\", kind = \"ensemble\" }]");
+    experiment.models = settings.members.clone();
+    experiment.models.push(settings.into_spec("together"));
+    experiment.metrics.bootstrap.resamples = 20;
+    experiment
+}
+
+#[test]
+fn ensembles_are_saved_and_predict_the_same_again() {
+    let stop = StopSignal::new();
+    let registry = registry().with(EnsembleKind::new(registry()));
+    let classes = members(&[("logistic", "logistic"), ("neighbours", "neighbors")]);
+    for (target, members) in [("y", numbers()), ("c", classes)] {
+        for (combine, keep) in ways() {
+            let settings = EnsembleSettings {
+                combine: combine.clone(),
+                keep,
+                folds: 3,
+                seeds: 2,
+                ..EnsembleSettings::new(members.clone())
+            };
+            let rows = table(160, 3);
+            let mut experiment = experiment_of(target, settings);
+            experiment.models.drain(..members.len());
+            let context = RunContext::quiet(&stop);
+            let run = experiment
+                .run_on(rows.clone(), None, &registry, &context)
+                .unwrap();
+            let home = tempfile::tempdir().unwrap();
+            let path = home.path().join("bundle");
+            run.bundle()
+                .save(&path, hitcast_pipeline::Existing::Refuse)
+                .unwrap();
+            let loaded = hitcast_pipeline::Bundle::load(&path, &registry, DeviceChoice::Cpu).unwrap();
+            let [one, two] =
+                [run.bundle(), &loaded].map(|bundle| bundle.predict_table(&rows).unwrap().values);
+            assert_eq!(one, two, "{combine:?} {keep:?}");
+            // Without a kind of its members it says so.
+            let error = hitcast_pipeline::Bundle::load(
+                &path,
+                &Registry::new().with(EnsembleKind::new(Registry::new())),
+                DeviceChoice::Cpu,
+            );
+            assert!(
+                error.unwrap_err().to_string().contains("no kind of model"),
+                "{combine:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn together_they_are_better_than_the_best_alone() {
+    let stop = StopSignal::new();
+    let registry = registry().with(EnsembleKind::new(registry()));
+    for combine in [Combine::default(), Combine::Stacking { model: None }] {
+        let settings = EnsembleSettings {
+            combine,
+            ..EnsembleSettings::new(numbers())
+        };
+        let run = experiment_of("y", settings)
+            .run_on(table(700, 4), None, &registry, &RunContext::quiet(&stop))
+            .unwrap();
+        let rmse = |metrics: &Metrics| metrics.regression().unwrap().rmse;
+        let of = |name: &str| {
+            let model = run.report.models.iter().find(|model| model.name == name).unwrap();
+            rmse(&model.metrics.test)
+        };
+        let alone = ["ridge", "neighbours", "forest"]
+            .map(of)
+            .into_iter()
+            .reduce(f64::min)
+            .unwrap();
+        assert!(of("together") < 1.02 * alone, "{} {alone}", of("together"));
+    }
+}
+
+#[test]
+fn members_that_cannot_be_combined_are_refused() {
+    let kind = EnsembleKind::new(registry());
+    let check = |settings: Value| kind.estimator(&settings).err().unwrap().to_string();
+    let member = serde_json::json!({ "name": "a", "kind": "ridge" });
+    assert!(check(serde_json::json!({ "members": [] })).contains("no members"));
+    assert!(check(serde_json::json!({})).contains("members"));
+    assert!(
+        check(serde_json::json!({ "members": [member, member] })).contains("two members are called \"a\"")
+    );
+    assert!(check(serde_json::json!({ "members": [member], "folds": 1 })).contains("folds is 1"));
+    assert!(check(serde_json::json!({ "members": [member], "seeds": 0 })).contains("seeds is 0"));
+    assert!(
+        check(serde_json::json!({ "members": [member], "kep": "folds" })).contains("did you mean \"keep\"?")
+    );
+    let unknown = serde_json::json!({ "name": "b", "kind": "rige" });
+    assert!(check(serde_json::json!({ "members": [unknown] })).contains("did you mean \"ridge\"?"));
+}
+
+/// A kind that notes the groups and rows that it is given, and is a ridge.
+struct Spy(std::sync::Arc<Mutex<Vec<[Vec<usize>; 2]>>>, Registry);
+
+struct SpyEstimator(std::sync::Arc<Mutex<Vec<[Vec<usize>; 2]>>>, Box<dyn Estimator>);
+
+impl ModelKind for Spy {
+    fn name(&self) -> &'static str {
+        "spy"
+    }
+
+    fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {
+        let ridge = self.1.get("ridge", "spy")?.estimator(settings)?;
+        Ok(Box::new(SpyEstimator(self.0.clone(), ridge)))
+    }
+
+    fn load(&self, state: &ModelState, device: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {
+        self.1.get("ridge", "spy")?.load(state, device)
+    }
+}
+
+impl Estimator for SpyEstimator {
+    fn fit(
+        &self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> Result<Fit, CoreError> {
+        let groups = |rows: Option<&Dataset>| rows.and_then(Dataset::groups).unwrap_or_default().to_vec();
+        self.0
+            .lock()
+            .unwrap()
+            .push([groups(Some(train)), groups(validation)]);
+        self.1.fit(train, validation, context)
+    }
+
+    fn uses_validation(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn rows_of_a_group_stay_together_inside_of_an_ensemble() {
+    let stop = StopSignal::new();
+    let seen = std::sync::Arc::new(Mutex::new(Vec::new()));
+    let kinds = registry().with(Spy(seen.clone(), registry()));
+    let settings = EnsembleSettings {
+        folds: 4,
+        ..EnsembleSettings::new(members(&[("spy", "spy")]))
+    };
+    let spec = settings.into_spec("together");
+    let experiment = experiment("y", "models = [{ name = \"ridge\", kind = \"ridge\" }]")
+        .with_grouped_split()
+        .unwrap();
+    let sample = experiment.sample(table(200, 5), None).unwrap();
+    let rows: Vec<usize> = (0..200).collect();
+    let prepared = experiment.pipeline(spec.clone()).prepare(&sample, &rows).unwrap();
+    let estimator = EnsembleKind::new(kinds).estimator(&spec.settings).unwrap();
+    let context = FitContext::quiet("together", Seed::new(1), &stop);
+    estimator.fit(prepared.train(), None, &context).unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 5);
+    for (fit, [train, validation]) in seen.iter().enumerate() {
+        assert!(validation.iter().all(|group| !train.contains(group)));
+        let n = if fit < 4 { 150 } else { 200 };
+        assert_eq!(train.len() + validation.len(), n, "fit {fit}");
+        // Whole groups of two.
+        let mut all = [&train[..], validation].concat();
+        all.sort_unstable();
+        assert!(all.chunks_exact(2).all(|pair| pair[0] == pair[1]));
+    }
+}
