@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hitcast::core::{CoreError, DeviceChoice};
-use hitcast::pipeline::{CompositeScore, ExplainSettings};
+use hitcast::pipeline::{CompositeScore, ExplainSettings, MetricName};
 
 /// Learn from tables: train networks, compare them, predict.
 #[derive(Debug, Parser)]
@@ -27,6 +27,10 @@ pub(crate) enum Command {
     Train(TrainArgs),
     /// Run every model of an experiment on a random and on a grouped split, and show them side by side
     Compare(CompareArgs),
+    /// Search the settings of an experiment's models by cross-validation, then run it with what was found
+    Tune(TuneArgs),
+    /// Look at saved runs: list them, show one, see what two differ in, write all figures as a table
+    Runs(RunsArgs),
     /// Measure a saved bundle on a file that has the target
     Evaluate(EvaluateArgs),
     /// Predict the rows of a file, or one row given by hand
@@ -49,6 +53,8 @@ impl Command {
         match self {
             Self::Train(args) => args.json,
             Self::Compare(args) => args.json,
+            Self::Tune(args) => args.json,
+            Self::Runs(args) => args.json,
             Self::Evaluate(args) => args.json,
             Self::Predict(args) => args.json,
             Self::Explain(args) => args.json,
@@ -137,6 +143,11 @@ pub(crate) struct CompareArgs {
     /// Seed, in place of the experiment's
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// Search the settings of every model first, on rows that none is tested on
+    #[arg(long)]
+    pub(crate) tune: bool,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
     /// Weight of R² in the score
     #[arg(long, value_name = "X", default_value_t = CompositeScore::default().r2)]
     pub(crate) weight_r2: f64,
@@ -149,6 +160,148 @@ pub(crate) struct CompareArgs {
     /// Print one JSON object on standard output and nothing else there
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// How settings are searched.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Search")]
+pub(crate) struct SearchArgs {
+    /// Settings of the search and spaces of models in TOML; what is given here beside it counts
+    #[arg(long, value_name = "PATH")]
+    pub(crate) settings: Option<PathBuf>,
+    /// Search only these models, by name; may be given more than once [default: all]
+    #[arg(long = "model", value_name = "NAME")]
+    pub(crate) models: Vec<String>,
+    /// Trials for each model at most [default: 20]
+    #[arg(long, value_name = "N")]
+    pub(crate) trials: Option<usize>,
+    /// Folds that each trial is judged on, 2 to 10 [default: 5]
+    #[arg(long, value_name = "N")]
+    pub(crate) folds: Option<usize>,
+    /// How the next trial is chosen [default: tpe]
+    #[arg(long, value_enum)]
+    pub(crate) method: Option<MethodChoice>,
+    /// What ends hopeless trials early [default: none]
+    #[arg(long, value_enum)]
+    pub(crate) pruner: Option<PrunerChoice>,
+    /// What trials are judged by, as in rmse or roc_auc [default: what the experiment chooses by]
+    #[arg(long, value_parser = metric)]
+    pub(crate) metric: Option<MetricName>,
+    /// Seconds after which no trial of a model begins any more
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) time_limit: Option<f64>,
+    /// Add an ensemble of all models, which combines them so
+    #[arg(long, value_enum)]
+    pub(crate) ensemble: Option<CombineChoice>,
+}
+
+/// How the next trial is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MethodChoice {
+    /// At random
+    Random,
+    /// By a tree of Parzen estimators, from the trials before it
+    Tpe,
+}
+
+/// What ends hopeless trials early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrunerChoice {
+    /// Nothing
+    None,
+    /// Being worse than the median of the trials before
+    Median,
+    /// Not being among the best third at epochs 5, 15, 45, …
+    Halving,
+}
+
+/// How an ensemble combines its members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CombineChoice {
+    /// The mean
+    Average,
+    /// A mean whose weights were chosen on rows that the members had not learned from
+    Greedy,
+    /// A linear model of what the members predict
+    Stacking,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TuneArgs {
+    /// A built-in experiment
+    #[arg(long, default_value = "audio-features", conflicts_with = "experiment")]
+    pub(crate) preset: String,
+    /// An experiment in TOML
+    #[arg(long, value_name = "PATH")]
+    pub(crate) experiment: Option<PathBuf>,
+    /// The CSV file to learn from, in place of the experiment's
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
+    /// Folder for the trials, the experiment with the settings found, and its run
+    #[arg(long, value_name = "DIR", default_value = "out/tuned")]
+    pub(crate) out: PathBuf,
+    /// Begin anew, in place of a former search in that folder
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Go on with the search in that folder that was killed or interrupted, or that is to make more trials
+    #[arg(long, conflicts_with = "overwrite")]
+    pub(crate) resume: bool,
+    /// How rows are divided, in place of the experiment's; folds are divided the same way
+    #[arg(long, value_enum)]
+    pub(crate) split: Option<SplitChoice>,
+    /// Seed, in place of the experiment's
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Only measure what the search is worth on rows that it has not seen: search anew inside of each of so many folds of all
+    /// rows
+    #[arg(long, value_name = "FOLDS")]
+    pub(crate) nested: Option<usize>,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    pub(crate) command: RunsCommand,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do with saved runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List the runs in a folder and those inside of it, the oldest first
+    List {
+        /// The folder
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+    },
+    /// Show what a run found out
+    Show {
+        /// Folder of the run
+        run: PathBuf,
+    },
+    /// Show what two runs differ in: settings, and test metrics of each model
+    Diff {
+        /// Folder of one run
+        one: PathBuf,
+        /// Folder of the other
+        other: PathBuf,
+    },
+    /// Write every model of every run as a row of a CSV file
+    Export {
+        /// The folder
+        #[arg(default_value = "out")]
+        folder: PathBuf,
+        /// The file
+        #[arg(long, value_name = "PATH", default_value = "out/runs.csv")]
+        out: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -274,6 +427,10 @@ pub(crate) struct DoctorArgs {
 
 fn device(text: &str) -> Result<DeviceChoice, CoreError> {
     text.parse()
+}
+
+fn metric(text: &str) -> Result<MetricName, String> {
+    MetricName::try_from(text.to_owned())
 }
 
 #[cfg(test)]

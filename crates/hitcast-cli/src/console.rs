@@ -123,6 +123,14 @@ impl Console {
         self.say(&format!("  {model}: {reason}, {seconds:.1} s{speed}"));
     }
 
+    fn trial(&self, model: &str, trial: usize, trials: usize, outcome: &str, best: Option<f64>) {
+        let width = trials.to_string().len();
+        let best = best.map_or_else(String::new, |best| format!(" (best {best:.4})"));
+        self.say(&format!(
+            "  {model} trial {trial:>width$}/{trials}: {outcome}{best}"
+        ));
+    }
+
     /// Prints a line above the bars, or just prints it where there are none.
     fn say(&self, line: &str) {
         if self.bars.is_hidden() {
@@ -184,6 +192,13 @@ impl Progress for Console {
                 elapsed_seconds,
                 rows_per_second,
             } => self.ended(model, reason, elapsed_seconds, rows_per_second),
+            Event::TrialEnded {
+                model,
+                trial,
+                trials,
+                outcome,
+                best,
+            } => self.trial(model, trial, trials, outcome, best),
             Event::Note(text) => self.say(text),
             _ => {}
         }

@@ -12,6 +12,17 @@ pub(crate) enum CliError {
     /// Reading or describing a file.
     #[error(transparent)]
     Data(#[from] hitcast::data::DataError),
+    /// Searching settings.
+    #[error(transparent)]
+    Tune(#[from] hitcast::tune::TuneError),
+    /// Settings of a search, or what is in the way of one.
+    #[error("{}: {message}", path.display())]
+    Settings {
+        /// The file or folder.
+        path: std::path::PathBuf,
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// Making a report.
     #[error(transparent)]
     Report(#[from] hitcast::report::ReportError),

@@ -25,6 +25,8 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Command::Train(args) => commands::train::run(args, &stop),
         Command::Compare(args) => commands::compare::run(args, &stop),
+        Command::Tune(args) => commands::tune::run(args, &stop),
+        Command::Runs(args) => commands::runs::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Predict(args) => commands::predict::run(args),
         Command::Explain(args) => commands::explain::run(args),

@@ -105,6 +105,13 @@ impl Experiment {
             Some(_) => Some(experiment.with_grouped_split()?.run(registry, context)?),
             None => None,
         };
+        Ok(Compared::new(random, grouped, score))
+    }
+}
+
+impl Compared {
+    /// Runs of the same rows on a random split and, if there are groups, on one that keeps them together.
+    pub fn new(random: Run, grouped: Option<Run>, score: CompositeScore) -> Self {
         let of = |run: &Run| ranked(&run.report, score);
         let mut warnings = random.report.warnings.clone();
         warnings.extend(grouped.iter().flat_map(|run| run.report.warnings.iter().cloned()));
@@ -114,16 +121,16 @@ impl Experiment {
             );
         }
         let comparison = Comparison {
-            name: self.name.clone(),
+            name: random.report.name.clone(),
             random: of(&random),
             grouped: grouped.as_ref().map(of),
             warnings,
         };
-        Ok(Compared {
+        Self {
             comparison,
             random,
             grouped,
-        })
+        }
     }
 }
 

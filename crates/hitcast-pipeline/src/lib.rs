@@ -63,6 +63,7 @@
 //! - [`registry`]: the kinds of model that an experiment may name
 //! - [`execute`]: from an experiment to its run
 //! - [`run`], [`report`]: what a run found out, and its form as JSON
+//! - [`runs`]: saved runs side by side
 //! - [`bundle`]: a saved model with everything needed to predict again
 //! - `checkpoints`: what a run that was killed goes on from
 //! - [`folder`]: folders that appear whole or not at all
@@ -87,6 +88,7 @@ mod prepare;
 pub mod registry;
 pub mod report;
 pub mod run;
+pub mod runs;
 pub mod sample;
 pub mod score;
 mod text;
@@ -109,6 +111,7 @@ pub use pipeline::{Pipeline, Prepared};
 pub use registry::{ModelKind, Registry, parse_settings};
 pub use report::{ClassesReport, GroupReport, ModelReport, RunReport, SplitMetrics, SplitSizes};
 pub use run::{Part, PredictedRow, Run};
+pub use runs::{RunDifference, SavedRun, SavedRuns};
 pub use sample::Sample;
 pub use score::{MetricIntervals, MetricName, Metrics};
 pub use text::{TextTable, grouped};

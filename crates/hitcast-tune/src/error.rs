@@ -39,15 +39,13 @@ pub enum TuneError {
         /// What is wrong, and what to do.
         message: String,
     },
-    /// There is no space for a kind of model.
-    #[error(
-        "model {model:?}: there is no built-in space for kind {kind:?}; give one, or leave the model as it is"
-    )]
-    NoSpace {
-        /// Name of the model.
-        model: String,
-        /// Its kind.
-        kind: String,
+    /// A file of settings is not one.
+    #[error("{path}: {message}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong, and where.
+        message: String,
     },
     /// No trial came to a score.
     #[error("model {model:?}: none of {trials} trials came to a score; trial {first}: {cause}")]

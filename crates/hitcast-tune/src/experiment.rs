@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use hitcast_core::Event;
-use hitcast_pipeline::{Experiment, ModelSpec, Registry, RunContext, Sample};
+use hitcast_pipeline::{Compared, CompositeScore, Experiment, ModelSpec, Registry, Run, RunContext, Sample};
 use serde::{Deserialize, Serialize};
 
 use crate::ensemble::{Combine, EnsembleSettings};
@@ -60,25 +60,16 @@ impl TuneSettings {
         rows.sort_unstable();
         let (mut found, mut notes) = (Vec::new(), Vec::new());
         for model in &mut experiment.models {
-            if self
-                .models
-                .as_ref()
-                .is_some_and(|names| !names.contains(&model.name))
-            {
+            if !self.is_tuned(model) {
                 continue;
             }
-            let space = match self.spaces.get(&model.name) {
-                Some(space) => space.clone(),
-                None => match SearchSpace::builtin(&model.kind) {
-                    Some(space) => space,
-                    None => {
-                        notes.push(format!(
-                            "{} stays as it is: kind {:?} has no built-in space",
-                            model.name, model.kind
-                        ));
-                        continue;
-                    }
-                },
+            let Some(space) = self.space_of(model) else {
+                let kind = &model.kind;
+                notes.push(format!(
+                    "{} stays as it is: kind {kind:?} has no built-in space",
+                    model.name
+                ));
+                continue;
             };
             let history = folder.map(|folder| folder.join(format!("{}.jsonl", file_name(&model.name))));
             let pipeline = sample.experiment().pipeline(model.clone());
@@ -115,17 +106,86 @@ impl TuneSettings {
                 return Err(TuneError::Stopped(model.name.clone()));
             }
         }
-        if let Some(combine) = &self.ensemble {
-            experiment
-                .models
-                .push(ensemble_of(&experiment.models, combine.clone()));
-        }
         experiment.refit = true;
         Ok(Tuned {
-            experiment,
+            experiment: self.with_ensemble(experiment),
             found,
             notes,
         })
+    }
+
+    /// Tunes the models of an experiment on its own split and, if it names groups, once more on one that keeps them together, and
+    /// runs both: figures of models that were tuned without a look at the rows that they are tested on. With a folder, the
+    /// searches keep their trials in `random` and `grouped` inside of it.
+    ///
+    /// # Errors
+    /// As [`tune`](Self::tune) and [`Experiment::run`].
+    pub fn compare(
+        &self,
+        experiment: &Experiment,
+        registry: &Registry,
+        context: &RunContext<'_>,
+        score: CompositeScore,
+        folder: Option<&Path>,
+    ) -> Result<(Compared, Vec<Tuned>)> {
+        let mut tuned = Vec::new();
+        let mut run = |experiment: &Experiment, split: &str| -> Result<Run> {
+            let folder = folder.map(|folder| folder.join(split));
+            let found = self.tune(&experiment.read_sample()?, registry, context, folder.as_deref())?;
+            let mut experiment = found.experiment.clone();
+            experiment.metrics.every_model = true;
+            tuned.push(found);
+            Ok(experiment.run(registry, context)?)
+        };
+        let random = run(experiment, "random")?;
+        let grouped = match experiment.data.group {
+            Some(_) => Some(run(&experiment.clone().with_grouped_split()?, "grouped")?),
+            None => None,
+        };
+        Ok((Compared::new(random, grouped, score), tuned))
+    }
+
+    /// The models that are tuned.
+    ///
+    /// # Errors
+    /// [`TuneError::Space`] if the experiment has no model of a name in these settings.
+    pub fn tuned_models(&self, experiment: &Experiment) -> Result<Vec<ModelSpec>> {
+        self.check_names(experiment)?;
+        let models = experiment.models.iter().filter(|model| self.is_tuned(model));
+        Ok(models.cloned().collect())
+    }
+
+    /// The space of a model: the one that is set, or the built-in one of its kind.
+    pub fn space_of(&self, model: &ModelSpec) -> Option<SearchSpace> {
+        let set = self.spaces.get(&model.name).cloned();
+        set.or_else(|| SearchSpace::builtin(&model.kind))
+    }
+
+    /// The experiment with an ensemble of all its models at the end, if one is asked for.
+    #[must_use]
+    pub fn with_ensemble(&self, mut experiment: Experiment) -> Experiment {
+        if let Some(combine) = &self.ensemble {
+            let ensemble = ensemble_of(&experiment.models, combine.clone());
+            experiment.models.push(ensemble);
+        }
+        experiment
+    }
+
+    /// Reads settings from TOML.
+    ///
+    /// # Errors
+    /// [`TuneError::File`] with what is wrong, and where in `origin`.
+    pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| TuneError::File {
+            path: origin.to_owned(),
+            message: error.to_string(),
+        })
+    }
+
+    fn is_tuned(&self, model: &ModelSpec) -> bool {
+        self.models
+            .as_ref()
+            .is_none_or(|names| names.contains(&model.name))
     }
 
     fn check_names(&self, experiment: &Experiment) -> Result<()> {

@@ -11,6 +11,7 @@ use hitcast_classical::{
 };
 use hitcast_core::StopSignal;
 use hitcast_pipeline::{Environment, Registry, RunContext};
+use hitcast_tune::EnsembleKind;
 #[cfg(feature = "classical")]
 use serde::de::DeserializeOwned;
 
@@ -22,14 +23,16 @@ use {
 };
 
 /// Every kind of model that this build has: `network` (feature `torch`); `linear`, `ridge`, `lasso`, `elastic_net`, `logistic`,
-/// `neighbors`, `random_forest`, `extra_trees`, `gradient_boosting`, `ada_boost`, `mean` and `prior` (feature `classical`).
+/// `neighbors`, `random_forest`, `extra_trees`, `gradient_boosting`, `ada_boost`, `mean` and `prior` (feature `classical`); and
+/// `ensemble` of all these.
 pub fn registry() -> Registry {
     let registry = Registry::new();
     #[cfg(feature = "torch")]
     let registry = registry.with(Network);
     #[cfg(feature = "classical")]
     let registry = with_classical(registry);
-    registry
+    let members = registry.clone();
+    registry.with(EnsembleKind::new(members))
 }
 
 /// This machine and the libraries of this build, for the report of a run.

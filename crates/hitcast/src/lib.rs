@@ -38,6 +38,7 @@
 //! - [`metrics`]: metrics, intervals, baselines
 //! - [`pipeline`]: experiments, runs, bundles
 //! - `classical` (feature `classical`): linear models
+//! - [`tune`]: search for settings, and ensembles
 //! - [`explain`]: what matters to a model, and what made up a prediction
 //! - [`plot`], [`report`]: figures, and a page of a run or a file
 //! - `nn`, `train`, `torch` (feature `torch`): networks, their training, and libtorch itself
@@ -64,6 +65,7 @@ pub use hitcast_report as report;
 pub use hitcast_torch_sys as torch;
 #[cfg(feature = "torch")]
 pub use hitcast_train as train;
+pub use hitcast_tune as tune;
 
 pub use kinds::{environment, registry, run_context};
 

@@ -34,9 +34,24 @@ pub(crate) fn run(args: &CompareArgs, stop: &StopSignal) -> Result<Output> {
         rmse: args.weight_rmse,
         seconds: args.weight_seconds,
     };
-    let compared = experiment.compare(&hitcast::registry(), &context, score)?;
+    let registry = hitcast::registry();
+    let settings = super::tune::settings(&args.search)?;
+    let (compared, tuned) = if args.tune {
+        let trials = args.out.as_ref().map(|out| out.join("trials"));
+        settings.compare(&experiment, &registry, &context, score, trials.as_deref())?
+    } else {
+        let experiment = settings.with_ensemble(experiment);
+        (experiment.compare(&registry, &context, score)?, Vec::new())
+    };
     let mut json = json!(compared.comparison);
-    let mut text = compared.comparison.to_string();
+    let mut text: String = tuned.iter().map(ToString::to_string).collect();
+    text.push_str(&compared.comparison.to_string());
+    if args.tune {
+        json["tuned"] = tuned
+            .iter()
+            .map(|tuned| json!({ "found": tuned.found, "notes": tuned.notes }))
+            .collect();
+    }
     if let Some([random, grouped]) = &folders {
         compared.random.save(random, existing)?;
         if let Some(run) = &compared.grouped {

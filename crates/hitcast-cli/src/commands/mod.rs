@@ -8,16 +8,19 @@ pub(crate) mod evaluate;
 pub(crate) mod explain;
 pub(crate) mod predict;
 pub(crate) mod report;
+pub(crate) mod runs;
 pub(crate) mod train;
+pub(crate) mod tune;
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use hitcast::core::DeviceChoice;
 use hitcast::data::{CsvReader, EmptyColumns, Loaded, Table};
-use hitcast::prelude::{Bundle, Experiment};
+use hitcast::prelude::{Bundle, Experiment, SplitStrategy};
 use serde_json::Value;
 
+use crate::args::SplitChoice;
 use crate::error::{CliError, Result};
 
 /// What a command found, for people and for programs.
@@ -57,6 +60,15 @@ fn experiment(
         experiment = experiment.with_seed(seed);
     }
     Ok(experiment)
+}
+
+/// The experiment with its rows divided otherwise, if that is asked for.
+fn divided(experiment: Experiment, split: Option<SplitChoice>) -> Result<Experiment> {
+    Ok(match split {
+        Some(SplitChoice::Random) => experiment.with_split(SplitStrategy::Random),
+        Some(SplitChoice::Grouped) => experiment.with_grouped_split()?,
+        None => experiment,
+    })
 }
 
 fn load_bundle(path: &Path, device: DeviceChoice) -> Result<Bundle> {

@@ -8,11 +8,10 @@ use hitcast::pipeline::{
     Existing, Experiment, RunContext, Unfinished, prepare_checkpoints, remove_checkpoints,
     remove_empty_checkpoints,
 };
-use hitcast::prelude::SplitStrategy;
 use serde_json::json;
 
 use super::Output;
-use crate::args::{SplitChoice, TrainArgs};
+use crate::args::TrainArgs;
 use crate::console::{Console, Detail};
 use crate::error::Result;
 
@@ -90,11 +89,7 @@ fn experiment(args: &TrainArgs) -> Result<Experiment> {
         args.data.as_deref(),
         args.seed,
     )?;
-    experiment = match args.split {
-        Some(SplitChoice::Random) => experiment.with_split(SplitStrategy::Random),
-        Some(SplitChoice::Grouped) => experiment.with_grouped_split()?,
-        None => experiment,
-    };
+    experiment = super::divided(experiment, args.split)?;
     experiment.data.skip_bad_rows |= args.skip_bad_rows;
     Ok(experiment)
 }

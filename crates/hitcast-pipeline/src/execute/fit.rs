@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use hitcast_core::{
-    Checkpoints, CoreError, Dataset, Estimator, Event, Fit, FitContext, Job, Model, Trained,
-    train_many,
+    Checkpoints, CoreError, Dataset, Estimator, Event, Fit, FitContext, Job, Model, Trained, train_many,
 };
 
 use super::RunContext;

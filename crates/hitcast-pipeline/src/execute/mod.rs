@@ -70,11 +70,7 @@ impl RunContext<'_> {
             }
             _ => true,
         };
-        if on_gpu {
-            NonZeroUsize::MIN
-        } else {
-            self.threads
-        }
+        if on_gpu { NonZeroUsize::MIN } else { self.threads }
     }
 }
 

@@ -56,6 +56,14 @@ impl Default for Pruner {
 }
 
 impl Pruner {
+    /// Halving with its defaults.
+    pub const fn halving() -> Self {
+        Self::Halving {
+            first_epochs: startup(),
+            reduction: reduction(),
+        }
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         let (setting, value, allowed) = match *self {
             Self::Halving { first_epochs: 0, .. } => ("first_epochs", 0, "at least 1"),
