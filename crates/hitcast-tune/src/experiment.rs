@@ -54,7 +54,7 @@ impl TuneSettings {
         folder: Option<&Path>,
     ) -> Result<Tuned> {
         let mut experiment: Experiment = sample.experiment().clone();
-        self.check_names(&experiment)?;
+        self.check(&experiment, registry)?;
         let split = sample.split()?;
         let mut rows = [&split.train[..], &split.validation].concat();
         rows.sort_unstable();
@@ -73,14 +73,6 @@ impl TuneSettings {
             };
             let history = folder.map(|folder| folder.join(format!("{}.jsonl", file_name(&model.name))));
             let pipeline = sample.experiment().pipeline(model.clone());
-            let is_shared = space.parameters.keys().find(|path| {
-                let root = path.split('.').next();
-                root == Some("recipe") || root == Some("outliers")
-            });
-            if let Some(path) = is_shared.filter(|_| sample.experiment().models.len() > 1) {
-                let message = "changes what all models of the experiment share; search it in an experiment of one model";
-                return Err(TuneError::space(path, message));
-            }
             let result = self.search.run(
                 (sample, &rows),
                 (&pipeline, &space),
@@ -180,6 +172,27 @@ impl TuneSettings {
             path: origin.to_owned(),
             message: error.to_string(),
         })
+    }
+
+    /// Checks everything that can be before the first search.
+    fn check(&self, experiment: &Experiment, registry: &Registry) -> Result<()> {
+        for model in self.tuned_models(experiment)? {
+            let Some(space) = self.space_of(&model) else {
+                continue;
+            };
+            let is_shared = |path: &&String| matches!(path.split('.').next(), Some("recipe" | "outliers"));
+            if let Some(path) = space
+                .parameters
+                .keys()
+                .find(is_shared)
+                .filter(|_| experiment.models.len() > 1)
+            {
+                let message = "changes what all models of the experiment share; search it in an experiment of one model";
+                return Err(TuneError::space(path, message));
+            }
+            space.check(&experiment.pipeline(model), registry)?;
+        }
+        Ok(())
     }
 
     fn is_tuned(&self, model: &ModelSpec) -> bool {

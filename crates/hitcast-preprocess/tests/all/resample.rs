@@ -253,6 +253,27 @@ fn bad_input_is_an_error_that_says_what_to_do() {
         few.contains("k_neighbors is 5, but there are only 3 rows") && few.contains("class 1"),
         "{few}"
     );
+    for (sampler, setting) in [
+        (Sampler::BorderlineSmote(BorderlineSmote::default()), "k_neighbors is 5"),
+        (
+            Sampler::BorderlineSmote(BorderlineSmote {
+                m_neighbors: 40,
+                k_neighbors: 1,
+                ..BorderlineSmote::default()
+            }),
+            "m_neighbors is 40",
+        ),
+        (
+            Sampler::Adasyn(Adasyn {
+                n_neighbors: 40,
+                ..Adasyn::default()
+            }),
+            "n_neighbors is 40",
+        ),
+    ] {
+        let few = fails(sampler).to_string();
+        assert!(few.contains(setting) && few.contains("rows"), "{few}");
+    }
     let none = Smote {
         k_neighbors: 0,
         ..Smote::default()
