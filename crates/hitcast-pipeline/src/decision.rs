@@ -1,6 +1,6 @@
 //! From a model's probabilities to the class that is decided on; learned from validation rows, saved in the bundle.
 
-use hitcast_core::{Predictions, Task};
+use hitcast_core::{Dataset, Predictions, Task};
 use hitcast_metrics::decision::costs::CostMatrix;
 use hitcast_metrics::{Calibration, FittedCalibration, FittedThreshold, ThresholdRule, likeliest};
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,23 @@ impl DecisionSettings {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Checks the validation rows, before the hours of a training rather than after them.
+    pub(crate) fn check_rows(&self, rows: &Dataset) -> Result<()> {
+        let (Some(classes), Task::Classification { n_classes }) = (rows.classes(), rows.task()) else {
+            return Ok(());
+        };
+        let calibration = self.calibration.map_or(Ok(()), |calibration| {
+            calibration.check_classes(&classes, n_classes)
+        });
+        let threshold = self
+            .threshold
+            .map_or(Ok(()), |threshold| threshold.check_classes(&classes));
+        calibration.and(threshold).map_err(|error| {
+            let message = format!("validation rows: {error}, or stratify the split by the target");
+            PipelineError::setting("decision", message)
+        })
     }
 
     /// Learns from what a model predicts for validation rows, and what they are.

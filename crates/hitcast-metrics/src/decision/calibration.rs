@@ -138,6 +138,19 @@ impl TryFrom<Unchecked> for FittedCalibration {
 }
 
 impl Calibration {
+    /// Checks that the `classes` of some rows are such that [`fit`](Self::fit) can learn from them, before there are
+    /// probabilities.
+    ///
+    /// # Errors
+    /// [`MetricsError::MissingClass`].
+    pub fn check_classes(&self, classes: &[usize], n_classes: usize) -> Result<()> {
+        let (what, needed) = match self {
+            Self::Temperature => ("calibration", 2),
+            Self::Platt | Self::Isotonic => ("calibration (other than by temperature)", n_classes),
+        };
+        check_occurring(what, classes, n_classes, needed).map(|_| ())
+    }
+
     /// Learns from `probabilities` (`n × k`) and the `classes` that came true (length `n`, each below `k`), best of rows that
     /// the model did not learn from.
     ///
@@ -147,11 +160,7 @@ impl Calibration {
     pub fn fit(&self, probabilities: ArrayView2<'_, f64>, classes: &[usize]) -> Result<FittedCalibration> {
         rows::check(classes, probabilities)?;
         let n_classes = probabilities.ncols();
-        let (what, needed) = match self {
-            Self::Temperature => ("calibration", 2),
-            Self::Platt | Self::Isotonic => ("calibration (other than by temperature)", n_classes),
-        };
-        check_occurring(what, classes, n_classes, needed)?;
+        self.check_classes(classes, n_classes)?;
         let happened =
             |class: usize| -> Vec<bool> { classes.iter().map(|actual| *actual == class).collect() };
         Ok(match self {

@@ -120,6 +120,17 @@ impl TryFrom<Unchecked> for FittedThreshold {
 }
 
 impl ThresholdRule {
+    /// Checks that the `classes` of some rows are such that [`fit`](Self::fit) can choose by them, before there are probabilities.
+    ///
+    /// # Errors
+    /// [`MetricsError::MissingClass`].
+    pub fn check_classes(&self, classes: &[usize]) -> Result<()> {
+        match self {
+            Self::Fixed { .. } => Ok(()),
+            _ => check_occurring("a threshold", classes, 2, 2).map(|_| ()),
+        }
+    }
+
     /// Chooses by `probabilities` (`n × 2`) and the `classes` that came true (length `n`, 0 or 1), best of rows that the model
     /// did not learn from.
     ///

@@ -199,6 +199,7 @@ impl Experiment {
         let mut warnings = Vec::new();
         let split = sample.split()?;
         let parts = Parts::new(&sample, &split)?;
+        self.decision.check_rows(&parts.validation.dataset)?;
         parts.warn(&mut warnings)?;
         let SplitSizes {
             train,

@@ -515,3 +515,45 @@ fn a_metric_that_no_validation_row_defines_chooses_the_first_model_and_says_so()
     let told = |warning: &String| warning.contains("roc_auc is not defined for the validation rows");
     assert!(run.report.warnings.iter().any(told), "{:?}", run.report.warnings);
 }
+
+#[test]
+fn a_decision_that_the_validation_rows_cannot_teach_is_refused_before_a_fit() {
+    // Two of sixty rows are hits, and the split is as it falls.
+    let rows = || {
+        let numbers: Vec<f64> = (0..60).map(f64::from).collect();
+        let popularity = (0..60).map(|row| if row < 2 { 90.0 } else { 10.0 });
+        let columns = [
+            ("energy", numbers.clone()),
+            ("noise", numbers),
+            ("popularity", popularity.collect()),
+        ];
+        Table::new(columns.map(|(name, values)| (name, Column::Number(values)))).unwrap()
+    };
+    for decision in [
+        "decision.calibration = { kind = \"platt\" }",
+        "decision.threshold = { kind = \"costs\", false_positive = 1.0, false_negative = 2.0 }",
+    ] {
+        let message = fails(&toml(THRESHOLD, "", decision), rows());
+        for part in ["decision: validation rows", "class 1 has none", "stratify"] {
+            assert!(message.contains(part), "{part:?} is not in {message}");
+        }
+    }
+}
+
+#[test]
+fn a_sampler_that_fails_takes_no_other_model_with_it() {
+    let greedy = "sampler = { kind = \"smote\", k_neighbors = 5000 }\n[[models]]\nname = \"plain\"\nkind = \"centers\"";
+    let run = run(&toml(THRESHOLD, greedy, ""), table(600));
+    let names: Vec<&str> = run
+        .report
+        .models
+        .iter()
+        .map(|model| model.name.as_str())
+        .collect();
+    assert_eq!(names, ["plain"]);
+    let is_of_it = |warning: &&String| warning.contains("\"centers\"");
+    let warning = run.report.warnings.iter().find(is_of_it).unwrap();
+    for part in ["k_neighbors is 5000", "the other models do not depend on it"] {
+        assert!(warning.contains(part), "{part:?} is not in {warning}");
+    }
+}

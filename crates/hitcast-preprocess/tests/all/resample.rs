@@ -254,7 +254,10 @@ fn bad_input_is_an_error_that_says_what_to_do() {
         "{few}"
     );
     for (sampler, setting) in [
-        (Sampler::BorderlineSmote(BorderlineSmote::default()), "k_neighbors is 5"),
+        (
+            Sampler::BorderlineSmote(BorderlineSmote::default()),
+            "k_neighbors is 5",
+        ),
         (
             Sampler::BorderlineSmote(BorderlineSmote {
                 m_neighbors: 40,
