@@ -50,6 +50,26 @@ impl Default for DeriveYear {
     }
 }
 
+/// Makes a column of months, 1 to 12, from a column of dates that are a month or a day (`1969-12`, `1969-12-16`). What has no
+/// month is missing, as a bare year.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeriveMonth {
+    /// The column of dates.
+    pub from: String,
+    /// Name of the new column; a column of this name is replaced.
+    pub into: String,
+}
+
+impl Default for DeriveMonth {
+    fn default() -> Self {
+        Self {
+            from: "release_date".to_owned(),
+            into: "release_month".to_owned(),
+        }
+    }
+}
+
 impl DeriveScaled {
     /// Minutes in `duration_min` from milliseconds in `duration_ms`.
     pub fn duration_min() -> Self {
@@ -95,15 +115,40 @@ impl DeriveYear {
     pub(super) fn apply(&self, table: Table, report: &mut StepReport) -> Result<Table> {
         let values = match table.column(&self.from)? {
             Column::Number(values) => values.clone(),
-            _ => table
-                .texts(&self.from)?
-                .iter()
-                .map(|date| date.and_then(year).unwrap_or(f64::NAN))
-                .collect(),
+            _ => of_dates(&table, &self.from, year)?,
         };
         report.summary = format!("made {} from {}", self.into, self.from);
         add(table, report, &self.from, &self.into, values)
     }
+}
+
+impl DeriveMonth {
+    pub(super) fn apply(&self, table: Table, report: &mut StepReport) -> Result<Table> {
+        let values = match table.column(&self.from)? {
+            // A file of bare years is read as numbers.
+            Column::Number(years) => vec![f64::NAN; years.len()],
+            _ => of_dates(&table, &self.from, month)?,
+        };
+        report.summary = format!("made {} from the month of {}", self.into, self.from);
+        add(table, report, &self.from, &self.into, values)
+    }
+}
+
+/// What a part of each date is, NaN where there is none.
+fn of_dates(table: &Table, from: &str, part: fn(&str) -> Option<f64>) -> Result<Vec<f64>> {
+    let dates = table.texts(from)?.iter();
+    Ok(dates
+        .map(|date| date.and_then(part).unwrap_or(f64::NAN))
+        .collect())
+}
+
+/// The month of a date that begins with a year and a month.
+fn month(date: &str) -> Option<f64> {
+    year(date)?;
+    let mut parts = date.trim().split('-').skip(1);
+    let month = parts.next().filter(|month| month.len() == 2)?;
+    let number: u8 = month.parse().ok()?;
+    (1..=12).contains(&number).then(|| f64::from(number))
 }
 
 /// The year that a date begins with.

@@ -45,7 +45,7 @@
 //! | `out_of_range` | `columns`, `range`, `action` | invalid values become missing, or their rows go |
 //! | `derive_scaled` | `from`, `into`, `factor` | a column times a factor |
 //! | `derive_log1p` | `from`, `into` | ln(1 + x) |
-//! | `derive_year` | `from`, `into` | the year of a date |
+//! | `derive_year`, `derive_month` | `from`, `into` | the year of a date, or its month (1 to 12) |
 //! | `song_key` | `into`, `ids`, `title`, `artists` | a text that is equal for all rows of one song |
 
 mod columns;
@@ -65,7 +65,7 @@ use crate::schema::Schema;
 use crate::table::Table;
 
 pub use columns::{DropColumns, KeepColumns};
-pub use derive::{DeriveLog1p, DeriveScaled, DeriveYear};
+pub use derive::{DeriveLog1p, DeriveMonth, DeriveScaled, DeriveYear};
 pub use duplicates::{DropDuplicates, Keep};
 pub use missing::DropMissing;
 pub use outliers::{ColumnBounds, FittedOutliers, OutlierAction, OutlierBounds, OutlierRule};
@@ -105,6 +105,8 @@ pub enum CleaningStep {
     DeriveLog1p(DeriveLog1p),
     /// Takes the year of a date.
     DeriveYear(DeriveYear),
+    /// Takes the month of a date.
+    DeriveMonth(DeriveMonth),
     /// Gives all rows of one song one key.
     SongKey(SongKey),
 }
@@ -138,6 +140,7 @@ impl CleaningStep {
             Self::DeriveScaled(_) => "derive_scaled",
             Self::DeriveLog1p(_) => "derive_log1p",
             Self::DeriveYear(_) => "derive_year",
+            Self::DeriveMonth(_) => "derive_month",
             Self::SongKey(_) => "song_key",
         }
     }
@@ -153,6 +156,7 @@ impl CleaningStep {
             Self::DeriveScaled(step) => step.apply(table, &mut report),
             Self::DeriveLog1p(step) => step.apply(table, &mut report),
             Self::DeriveYear(step) => step.apply(table, &mut report),
+            Self::DeriveMonth(step) => step.apply(table, &mut report),
             Self::SongKey(step) => step.apply(table, &mut report),
         }?;
         whole.push(report);
@@ -165,6 +169,7 @@ impl CleaningStep {
             Self::DeriveScaled(step) => Some((&step.from, &step.into)),
             Self::DeriveLog1p(step) => Some((&step.from, &step.into)),
             Self::DeriveYear(step) => Some((&step.from, &step.into)),
+            Self::DeriveMonth(step) => Some((&step.from, &step.into)),
             _ => None,
         }
     }

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use hitcast_data::clean::{
-    DeriveLog1p, DeriveScaled, DeriveYear, DropColumns, DropDuplicates, DropMissing, Keep, KeepColumns,
-    OutOfRange, RangeAction, SongKey,
+    DeriveLog1p, DeriveMonth, DeriveScaled, DeriveYear, DropColumns, DropDuplicates, DropMissing, Keep,
+    KeepColumns, OutOfRange, RangeAction, SongKey,
 };
 use hitcast_data::{Cleaning, CleaningReport, CleaningStep, Column, DataError, Table, ValidRange, catalogue};
 
@@ -248,6 +248,43 @@ fn columns_are_derived_and_what_has_no_value_is_counted() {
     assert_eq!(changed, [0, 1, 1]);
     assert_eq!(report.steps[1].columns_added, Vec::<String>::new());
     assert_eq!(report.steps[2].columns_added, ["release_year"]);
+}
+
+#[test]
+fn a_month_is_taken_from_dates_that_have_one() {
+    let dates = [
+        "2020-12-16",
+        "1969-01",
+        " 1969-07-04 ",
+        "1969",
+        "1969-13",
+        "1969-00-01",
+        "1969-1-2",
+        "196x-05",
+        "",
+        "1969-012",
+    ];
+    let table = Table::new([("release_date", Column::text(dates.map(Some)))]).unwrap();
+    let step = || vec![CleaningStep::DeriveMonth(DeriveMonth::default())];
+    let (table, report) = clean(table, step());
+    let months = table.numbers("release_month").unwrap();
+    assert_eq!(months[..3], [12.0, 1.0, 7.0]);
+    assert!(months[3..].iter().all(|month| month.is_nan()), "{months:?}");
+    // A blank date is missing already; the others are accounted for.
+    assert_eq!(
+        report.steps[0].values_changed(),
+        months[3..].len() - usize::from(table.column("release_date").unwrap().is_missing(8))
+    );
+    // A file of bare years is read as numbers.
+    let years = Table::new([("release_date", Column::Number(vec![1969.0, 2020.0]))]).unwrap();
+    let (years, _) = clean(years, step());
+    assert!(
+        years
+            .numbers("release_month")
+            .unwrap()
+            .iter()
+            .all(|month| month.is_nan())
+    );
 }
 
 #[test]
