@@ -17,7 +17,7 @@ const MODELS: &str = r#"
 name = "small"
 references = []
 data = { target = "popularity", features = ["energy", "loudness"], group = "track_id" }
-cleaning.steps = [{ step = "drop_missing", columns = ["popularity", "energy", "loudness"] }]
+cleaning.steps = [{ step = "drop_missing", columns = ["popularity", "energy", "loudness", "track_id"] }]
 recipe.columns = [{ names = ["energy", "loudness"], scale = { kind = "standard" } }]
 
 [[models]]
@@ -200,10 +200,7 @@ fn nested_folds_say_what_a_search_is_worth() -> Outcome {
     let folder = folder()?;
     let found = json(
         folder.path(),
-        &tune(
-            "unused",
-            &["--nested", "3", "--trials", "4", "--split", "grouped"],
-        ),
+        &tune("unused", &["--nested", "3", "--split", "grouped"]),
     )?;
     let nested = found["nested"].as_array().unwrap();
     assert_eq!(nested.len(), 2);
