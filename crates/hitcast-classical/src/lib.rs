@@ -1,5 +1,5 @@
 //! Models without a network behind the same [`Estimator`](hitcast_core::Estimator) as the networks: linear models,
-//! neighbours, forests and boosting. What they learned is public, and saved and loaded as a
+//! neighbours, support vector machines, forests and boosting. What they learned is public, and saved and loaded as a
 //! [`ModelState`](hitcast_core::ModelState).
 //!
 //! ```

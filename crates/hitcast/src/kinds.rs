@@ -23,7 +23,8 @@ use {
 };
 
 /// Every kind of model that this build has: `network` (feature `torch`); `linear`, `ridge`, `lasso`, `elastic_net`, `logistic`,
-/// `neighbors`, `svr`, `svc`, `random_forest`, `extra_trees`, `gradient_boosting`, `ada_boost`, `mean` and `prior` (feature `classical`).
+/// `neighbors`, `svr`, `svc`, `random_forest`, `extra_trees`, `gradient_boosting`, `ada_boost`, `mean` and `prior` (feature
+/// `classical`).
 pub fn registry() -> Registry {
     let registry = Registry::new();
     #[cfg(feature = "torch")]

@@ -150,3 +150,52 @@ fn contiguous<'a>(row: ArrayView1<'a, f32>, copied: &'a mut Vec<f32>) -> &'a [f3
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::svm::kernel::{Gamma, SvmKernel};
+    use hitcast_core::Seed;
+    use ndarray::{Array2, Axis, Slice};
+
+    #[test]
+    fn similarities_do_not_depend_on_how_they_are_asked_for() {
+        // So many that several threads pay.
+        let (n, d) = (4_500, 500);
+        let mut stream = Seed::new(1).stream("rows");
+        #[allow(clippy::cast_possible_truncation)]
+        let rows = Array2::from_shape_fn((n, d), |_| stream.uniform() as f32);
+        let function = KernelFunction::new(SvmKernel::Rbf, Gamma::Scale, 3, 0.0, rows.view()).unwrap();
+        let all: Vec<usize> = (0..n).collect();
+        let points = Points::of(function, rows.view(), &all);
+        assert!(n * d / WORTH_A_THREAD >= 2);
+        assert_eq!(points.point(7), rows.row(7).to_vec());
+        let filled = |threads: usize| {
+            let mut to = vec![0.0; n];
+            points.fill(&points.point(7), threads, &mut to);
+            to
+        };
+        let alone = filled(1);
+        assert!(alone[7] == 1.0 && alone[8] < 1.0 && points.diagonal()[7] == 1.0);
+        assert_eq!(alone, filled(3));
+
+        // Queries whose numbers do not lie beside each other.
+        let mut met = vec![Vec::new(); 2];
+        let turned = rows.t().as_standard_layout().into_owned();
+        points.compare(
+            turned.t().slice_axis(Axis(0), Slice::from(7..9)),
+            |query, first, values| {
+                assert_eq!(first, met[query].len());
+                met[query].extend_from_slice(values);
+            },
+        );
+        assert_eq!(met[0], alone);
+
+        let some = points.select(&[1, 7, 4_499]);
+        let mut to = vec![0.0; 3];
+        some.fill(&points.point(7), 1, &mut to);
+        assert_eq!(to, [alone[1], alone[7], alone[4_499]]);
+        assert!(some == Points::of(function, rows.view(), &[1, 7, 4_499]) && some != points);
+        assert_eq!(points.select(&[]).len(), 0);
+    }
+}

@@ -108,21 +108,13 @@ impl Problem {
                 ended: Ended::Converged,
             };
         }
-        let mut solver = Solver {
+        let coefficients = vec![0.0; n];
+        let solver = Solver {
             problem: self,
             rules,
-            coefficients: vec![0.0; n],
-            active: Active {
-                rows: (0..n).collect(),
-                points: Cow::Borrowed(&self.points),
-                residuals: self.targets.clone(),
-                rises: vec![0.0; n],
-                falls: vec![0.0; n],
-                diagonal: self.points.diagonal(),
-                cache: RowCache::new(rules.cache_bytes, n),
-            },
+            active: Active::all(self, self.targets.clone(), &coefficients, rules),
+            coefficients,
         };
-        (0..n).for_each(|place| solver.refresh(place));
         solver.run(stop)
     }
 
@@ -220,11 +212,10 @@ impl Solver<'_> {
     fn step(&mut self, first: usize, second: usize, slot: usize) -> Option<Highest> {
         let other = self.active.kernel_row(second, self.rules.threads);
         let active = &mut self.active;
-        let (row, other) = (active.cache.row(slot), active.cache.row(other));
         let rise = active.residuals[first] + active.rises[first];
         let fall = active.residuals[second] + active.falls[second];
         let curvature = f64::from(active.diagonal[first]) + f64::from(active.diagonal[second])
-            - 2.0 * f64::from(row[second]);
+            - 2.0 * f64::from(active.cache.row(slot)[second]);
         let (grows, shrinks) = (active.rows[first], active.rows[second]);
         let (old, old_other) = (self.coefficients[grows], self.coefficients[shrinks]);
         // Not beyond 0, where ε turns.
@@ -248,13 +239,14 @@ impl Solver<'_> {
         }
         self.coefficients[grows] = new;
         self.coefficients[shrinks] = new_other;
-        let changes = [(new - old, row), (new_other - old_other, other)];
         // Before the pass, which looks for the highest with the new bounds.
-        for (place, row) in [(first, grows), (second, shrinks)] {
-            let (rise, fall) = self.problem.slopes(row, self.coefficients[row]);
-            active.rises[place] = rise;
-            active.falls[place] = fall;
+        for (place, coefficient) in [(first, new), (second, new_other)] {
+            active.refresh(self.problem, place, coefficient);
         }
+        let changes = [
+            (new - old, active.cache.row(slot)),
+            (new_other - old_other, active.cache.row(other)),
+        ];
         let level = active.points.level();
         Some(pairs::update(
             level,
@@ -262,14 +254,6 @@ impl Solver<'_> {
             changes,
             &active.rises,
         ))
-    }
-
-    /// Recomputes what a row's coefficient may do.
-    fn refresh(&mut self, place: usize) {
-        let row = self.active.rows[place];
-        let (rise, fall) = self.problem.slopes(row, self.coefficients[row]);
-        self.active.rises[place] = rise;
-        self.active.falls[place] = fall;
     }
 
     /// Sets aside rows at a bound that lie beyond all that could be paired with them.
@@ -323,25 +307,16 @@ impl Solver<'_> {
         for (row, sum) in aside.iter().zip(sums.into_iter().flatten()) {
             residuals[*row] = problem.targets[*row] - sum;
         }
-        self.active = Active {
-            rows: (0..n).collect(),
-            points: Cow::Borrowed(&problem.points),
-            residuals,
-            rises: vec![0.0; n],
-            falls: vec![0.0; n],
-            diagonal: problem.points.diagonal(),
-            cache: RowCache::new(self.rules.cache_bytes, n),
-        };
-        (0..n).for_each(|place| self.refresh(place));
+        self.active = Active::all(problem, residuals, &self.coefficients, self.rules);
     }
 
     /// What the rows strictly between their bounds agree on; if there are none, the middle of what is possible.
     #[allow(clippy::cast_precision_loss)]
     fn intercept(&self, top: f64, lowest: f64) -> f64 {
         let active = &self.active;
+        // So is a coefficient of 0 that may go both ways at no cost.
         let free = (0..active.rows.len()).filter(|place| active.rises[*place] == active.falls[*place]);
         let (mut sum, mut count) = (0.0, 0_usize);
-        // With ε = 0 a coefficient of 0 that may go both ways is free too.
         for place in free {
             sum += active.residuals[place] + active.rises[place];
             count += 1;
@@ -372,7 +347,30 @@ impl Problem {
     }
 }
 
-impl Active<'_> {
+impl<'a> Active<'a> {
+    /// All rows of a problem.
+    fn all(problem: &'a Problem, residuals: Vec<f64>, coefficients: &[f64], rules: Rules) -> Self {
+        let n = problem.points.len();
+        let mut all = Self {
+            rows: (0..n).collect(),
+            points: Cow::Borrowed(&problem.points),
+            residuals,
+            rises: vec![0.0; n],
+            falls: vec![0.0; n],
+            diagonal: problem.points.diagonal(),
+            cache: RowCache::new(rules.cache_bytes, n),
+        };
+        for (row, coefficient) in coefficients.iter().enumerate() {
+            all.refresh(problem, row, *coefficient);
+        }
+        all
+    }
+
+    /// Recomputes what the coefficient of the row at a place may do, which is now this.
+    fn refresh(&mut self, problem: &Problem, place: usize, coefficient: f64) {
+        (self.rises[place], self.falls[place]) = problem.slopes(self.rows[place], coefficient);
+    }
+
     /// The slot of the similarities of a row to all.
     fn kernel_row(&mut self, place: usize, threads: usize) -> usize {
         let points = &self.points;
@@ -530,20 +528,21 @@ mod tests {
 
     #[test]
     fn rows_that_are_set_aside_are_taken_up_again() {
-        let problem = problem(SvmKernel::Rbf, false, 400, 3.0, 3);
+        let problem = problem(SvmKernel::Rbf, false, 1200, 3.0, 3);
         let stop = StopSignal::new();
         let plain = Rules {
             shrinking: false,
             ..RULES
         };
         let (shrunk, plain) = (problem.solve(RULES, &stop), problem.solve(plain, &stop));
-        // Another way was gone, to the same place.
+        // What they had missed was computed by several threads.
+        let threads = Rules { threads: 3, ..RULES };
+        assert_eq!(problem.solve(threads, &stop).coefficients, shrunk.coefficients);
+        // Another way was gone, to a place as good.
         assert_ne!(shrunk.steps, plain.steps);
         assert!((shrunk.intercept - plain.intercept).abs() < 2.0 * RULES.tol);
-        for (one, other) in shrunk.coefficients.iter().zip(&plain.coefficients) {
-            // Rows that are much alike may share a coefficient in many ways.
-            assert!((one - other).abs() < 1e-2, "{one} {other}");
-        }
+        let (gap, _) = violation(&problem, &shrunk.coefficients);
+        assert!(gap < RULES.tol * 1.01, "{gap}");
     }
 
     #[test]

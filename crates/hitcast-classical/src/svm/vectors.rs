@@ -1,13 +1,12 @@
-//! The saved form of support vectors.
+//! Support vectors of both machines: how they are saved, and predicted with.
 
+use hitcast_core::estimator::check_features;
+use hitcast_core::parallel::{for_chunks, threads_for};
 use hitcast_core::{CoreError, ModelState, Result, TensorData, TensorValues};
 use ndarray::{ArrayView2, Axis, Slice};
 
 use super::kernel::KernelFunction;
 use super::points::Points;
-use hitcast_core::estimator::check_features;
-use hitcast_core::parallel::{for_chunks, threads_for};
-
 use crate::saved::check_finite;
 
 /// Rows that a thread predicts at a time.
