@@ -1,5 +1,5 @@
 //! Models without a network behind the same [`Estimator`](hitcast_core::Estimator) as the networks: linear models,
-//! neighbours, forests and boosting. What they learned is public, and saved and loaded as a
+//! neighbours, support vector machines, forests and boosting. What they learned is public, and saved and loaded as a
 //! [`ModelState`](hitcast_core::ModelState).
 //!
 //! ```
@@ -23,6 +23,7 @@
 //! - [`forest`]: random forests and extra trees
 //! - [`gradient_boosting`]: trees that each correct those before them
 //! - [`ada_boost`]: trees on the rows that those before them predict worst
+//! - [`svm`]: support vector machines
 //! - [`mean`], [`prior`]: the mean or the class shares of the training rows, for others to beat
 //! - [`ensemble`]: trees that predict together, what all fits of trees become
 //! - [`tree_model`]: the fitted model of forests and boosting
@@ -48,6 +49,7 @@ pub mod penalized;
 pub mod prior;
 mod probability;
 mod saved;
+pub mod svm;
 pub mod tree_model;
 
 pub use ada_boost::{AdaBoost, AdaBoostLoss, AdaBoostModel};
@@ -63,4 +65,5 @@ pub use mean::{MeanModel, MeanRegressor};
 pub use neighbors::{NeighborWeights, Neighbors, NeighborsModel};
 pub use penalized::{ElasticNet, Lasso, PenalizedModel, Penalty, Ridge};
 pub use prior::{PriorClassifier, PriorModel};
+pub use svm::{Gamma, Svc, SvcModel, SvmKernel, Svr, SvrModel};
 pub use tree_model::{TreeKind, TreeModel};

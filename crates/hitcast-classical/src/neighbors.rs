@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ClassicalError;
 use crate::forest::{at_least, numbered};
-use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
+use crate::saved::{Outcome, Size, check_finite, finite, from_settings, reported, to_settings};
 
 /// Rows that a thread takes at a time.
 const BLOCK: usize = 256;
@@ -237,14 +237,7 @@ impl Model for NeighborsModel {
 
     fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Predictions> {
         check_features(self.n_features(), features)?;
-        if let Some(((row, column), value)) = features.indexed_iter().find(|(_, value)| !value.is_finite()) {
-            return Err(CoreError::NotFinite {
-                what: "the rows whose neighbours are wanted",
-                row,
-                column: format!("number {column}"),
-                value: f64::from(*value),
-            });
-        }
+        check_finite(features, "the rows whose neighbours are wanted")?;
         let width = self.task.width();
         let mut values = vec![0.0; features.nrows() * width];
         let threads = threads_for(0, features.nrows() / BLOCK);

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use hitcast_core::{CoreError, EpochRecord, Event, Fit, FitContext, Model, ModelState, Result, StopReason};
+use ndarray::ArrayView2;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -98,4 +99,30 @@ pub(crate) fn finite(state: &ModelState, name: &str, length: usize) -> Result<Ve
         Some(value) => Err(CoreError::State(format!("tensor {name:?} holds {value}"))),
         None => Ok(values.to_vec()),
     }
+}
+
+/// Refuses rows to be predicted that hold what is no number.
+pub(crate) fn check_finite(features: ArrayView2<'_, f32>, what: &'static str) -> Result<()> {
+    match features.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        Some(((row, column), value)) => Err(CoreError::NotFinite {
+            what,
+            row,
+            column: format!("number {column}"),
+            value: f64::from(*value),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses saved classes that do not rise, or are not at least two of so many.
+pub(crate) fn check_classes(seen: &[usize], n_classes: usize) -> Result<()> {
+    let rising = seen.windows(2).all(|pair| pair[0] < pair[1]);
+    if seen.len() < 2 || !rising || seen.last().is_none_or(|last| *last >= n_classes) {
+        return Err(CoreError::State(format!("classes {seen:?} of {n_classes}")));
+    }
+    // A row of probabilities is made for every row that is predicted.
+    if n_classes > 1 << 24 {
+        return Err(CoreError::State(format!("{n_classes} classes")));
+    }
+    Ok(())
 }

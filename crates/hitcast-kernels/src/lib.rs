@@ -11,6 +11,8 @@
 //! - [`mask`]: random bits for dropout
 //! - [`optimizer`]: SGD and Adam over flat buffers
 //! - [`reduce`]: sums over columns and of squares
+//! - [`similarity`]: kernel functions of one point and many
+//! - [`pairs`]: the passes of sequential minimal optimisation
 //! - [`buffer`]: numbers that begin on a cache line
 //! - [`layout`]: transposed copies and rows gathered by index
 //! - [`denormals`]: numbers too small to be worth their time
@@ -32,10 +34,12 @@ mod level;
 pub mod mask;
 pub mod norm;
 pub mod optimizer;
+pub mod pairs;
 pub mod pointwise;
 pub mod product;
 pub mod reduce;
 mod simd;
+pub mod similarity;
 
 pub use buffer::Buffer;
 pub use level::Level;

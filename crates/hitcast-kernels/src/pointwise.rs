@@ -147,7 +147,7 @@ fn elu<V: Vector>(x: V, scale: f32, alpha: f32) -> (V, V) {
 
 /// By a polynomial near zero (S. L. Moshier's Cephes), by `exp` elsewhere.
 #[inline(always)]
-fn tanh<V: Vector>(x: V) -> V {
+pub(crate) fn tanh<V: Vector>(x: V) -> V {
     let square = x.mul(x);
     let mut near = V::splat(-5.704_988_7e-3);
     for coefficient in [2.063_908_8e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1] {

@@ -7,7 +7,8 @@ use std::marker::PhantomData;
 use hitcast_classical::{
     AdaBoost, AdaBoostModel, ElasticNet, ExtraTrees, GradientBoosting, Lasso, LinearRegression,
     LinearRegressionModel, LogisticModel, LogisticRegression, MeanModel, MeanRegressor, Neighbors,
-    NeighborsModel, PenalizedModel, PriorClassifier, PriorModel, RandomForest, Ridge, TreeModel,
+    NeighborsModel, PenalizedModel, PriorClassifier, PriorModel, RandomForest, Ridge, Svc, SvcModel, Svr,
+    SvrModel, TreeModel,
 };
 use hitcast_core::StopSignal;
 use hitcast_pipeline::{Environment, Registry, RunContext};
@@ -23,8 +24,8 @@ use {
 };
 
 /// Every kind of model that this build has: `network` (feature `torch`); `linear`, `ridge`, `lasso`, `elastic_net`, `logistic`,
-/// `neighbors`, `random_forest`, `extra_trees`, `gradient_boosting`, `ada_boost`, `mean` and `prior` (feature `classical`); and
-/// `ensemble` of all these.
+/// `neighbors`, `svr`, `svc`, `random_forest`, `extra_trees`, `gradient_boosting`, `ada_boost`, `mean` and `prior` (feature
+/// `classical`); and `ensemble` of all these.
 pub fn registry() -> Registry {
     let registry = Registry::new();
     #[cfg(feature = "torch")]
@@ -155,6 +156,12 @@ fn with_classical(registry: Registry) -> Registry {
         ))
         .with(Classical::<Neighbors>::new(NeighborsModel::KIND, |state| {
             boxed(NeighborsModel::from_state(state))
+        }))
+        .with(Classical::<Svr>::new(SvrModel::KIND, |state| {
+            boxed(SvrModel::from_state(state))
+        }))
+        .with(Classical::<Svc>::new(SvcModel::KIND, |state| {
+            boxed(SvcModel::from_state(state))
         }))
         .with(Classical::<RandomForest>::new(RandomForest::KIND, trees))
         .with(Classical::<ExtraTrees>::new(ExtraTrees::KIND, trees))

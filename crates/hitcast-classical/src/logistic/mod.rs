@@ -18,7 +18,7 @@ use crate::error::ClassicalError;
 use crate::penalized::weights_of_mean_one;
 use crate::prior::classes_of;
 use crate::probability::{logistic, softmax};
-use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
+use crate::saved::{Outcome, Size, check_classes, finite, from_settings, reported, to_settings};
 
 /// Logistic regression with a penalty on the squares of the weights: minimises C Σ loss + Σ w² / 2. Two classes have one
 /// score between them, more have one each.
@@ -150,14 +150,7 @@ impl LogisticModel {
             n_features,
             seen,
         } = from_settings(Self::KIND, state)?;
-        let rising = seen.windows(2).all(|pair| pair[0] < pair[1]);
-        if seen.len() < 2 || !rising || seen.last().is_none_or(|last| *last >= n_classes) {
-            return Err(CoreError::State(format!("classes {seen:?} of {n_classes}")));
-        }
-        // A row of probabilities is made for every row that is predicted.
-        if n_classes > 1 << 24 {
-            return Err(CoreError::State(format!("{n_classes} classes")));
-        }
+        check_classes(&seen, n_classes)?;
         let scores = if seen.len() == 2 { 1 } else { seen.len() };
         let coefficients = state.f64("coefficients", &[scores, n_features])?.to_vec();
         if let Some(value) = coefficients.iter().find(|value| !value.is_finite()) {

@@ -235,7 +235,7 @@ impl ElasticNet {
 }
 
 /// Refuses a number below 0.
-fn not_negative(setting: &'static str, value: f64) -> Result<(), ClassicalError> {
+pub(crate) fn not_negative(setting: &'static str, value: f64) -> Result<(), ClassicalError> {
     if value.is_finite() && value >= 0.0 {
         return Ok(());
     }

@@ -15,4 +15,5 @@ mod linear;
 mod neighbors;
 mod penalized;
 mod support;
+mod svm;
 mod tree_shap;

@@ -11,9 +11,11 @@
 mod mask;
 mod norm;
 mod optimizer;
+mod pairs;
 mod pointwise;
 mod product;
 mod reduce;
+mod similarity;
 
 use proptest::prelude::*;
 
