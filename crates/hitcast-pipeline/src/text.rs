@@ -6,6 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone)]
 pub struct TextTable {
     rows: Vec<Vec<String>>,
+    is_last_left: bool,
 }
 
 impl TextTable {
@@ -13,7 +14,15 @@ impl TextTable {
     pub fn new<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Self {
         Self {
             rows: vec![header.into_iter().map(Into::into).collect()],
+            is_last_left: false,
         }
+    }
+
+    /// With the last column aligned left too, as of words.
+    #[must_use]
+    pub fn with_last_left(mut self) -> Self {
+        self.is_last_left = true;
+        self
     }
 
     /// Adds a row.
@@ -40,6 +49,8 @@ impl fmt::Display for TextTable {
                 let padding = " ".repeat(width.saturating_sub(cell.chars().count()));
                 let cell = if column == 0 {
                     format!(" {cell}{padding}")
+                } else if self.is_last_left && column + 1 == columns {
+                    format!("  {cell}")
                 } else {
                     format!("  {padding}{cell}")
                 };

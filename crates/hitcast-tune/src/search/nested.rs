@@ -133,7 +133,7 @@ impl fmt::Display for Nested {
              searches)",
             folds.len()
         )?;
-        let mut table = TextTable::new(["fold", "unseen", "searched", "settings"]);
+        let mut table = TextTable::new(["fold", "unseen", "searched", "settings"]).with_last_left();
         for (number, fold) in folds.iter().enumerate() {
             table.row([
                 (number + 1).to_string(),

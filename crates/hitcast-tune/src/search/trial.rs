@@ -146,7 +146,8 @@ impl fmt::Display for Found {
             Direction::Maximize => b.total_cmp(a),
         });
         let name = self.metric.to_string();
-        let mut table = TextTable::new(["trial", name.as_str(), "worst fold", "seconds", "settings"]);
+        let mut table =
+            TextTable::new(["trial", name.as_str(), "worst fold", "seconds", "settings"]).with_last_left();
         for (trial, score) in scored.into_iter().take(SHOWN) {
             let worst = (trial.scores().into_iter())
                 .reduce(|a, b| if direction.is_better(a, b) { b } else { a })
