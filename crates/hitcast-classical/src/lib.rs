@@ -28,6 +28,7 @@
 //! - [`tree_model`]: the fitted model of forests and boosting
 //! - [`max_features`]: how many features a tree looks at
 //! - [`least_squares`]: the solver, for matrices of any rank
+//! - [`saved`]: how a fit reports and what it returns, for crates with further models
 
 #![forbid(unsafe_code)]
 
@@ -47,7 +48,7 @@ pub mod neighbors;
 pub mod penalized;
 pub mod prior;
 mod probability;
-mod saved;
+pub mod saved;
 pub mod tree_model;
 
 pub use ada_boost::{AdaBoost, AdaBoostLoss, AdaBoostModel};

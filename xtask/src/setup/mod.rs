@@ -15,6 +15,8 @@ mod unpack;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hitcast_core::cache::cache_folder;
+
 use crate::error::{Error, Result};
 use platform::Platform;
 use source::Source;
@@ -52,7 +54,7 @@ impl Setup {
     pub(crate) fn from_environment(checkout: &Path, variant: Variant) -> Result<Self> {
         Ok(Self {
             checkout: checkout.to_path_buf(),
-            cache: cache_folder()?,
+            cache: cache_folder().map_err(|error| Error::Check(error.to_string()))?,
             variant,
         })
     }
@@ -142,29 +144,4 @@ fn remove_folder(folder: &Path) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder)(error)),
         _ => Ok(()),
     }
-}
-
-fn cache_folder() -> Result<PathBuf> {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    if let Some(folder) = set("HITCAST_CACHE") {
-        return std::path::absolute(&folder).map_err(Error::io("find", &folder));
-    }
-    // The XDG specification has relative paths ignored.
-    if let Some(folder) = set("XDG_CACHE_HOME").filter(|folder| folder.is_absolute()) {
-        return Ok(folder.join("hitcast"));
-    }
-    let below_home = if cfg!(target_os = "macos") {
-        "Library/Caches/hitcast"
-    } else {
-        ".cache/hitcast"
-    };
-    std::env::home_dir()
-        .map(|home| home.join(below_home))
-        .ok_or_else(|| {
-            Error::Check("there is no home folder for the cache: set HITCAST_CACHE to a folder".to_owned())
-        })
 }
