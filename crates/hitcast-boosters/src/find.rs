@@ -46,6 +46,8 @@ impl Booster {
     /// The package on PyPI that has it.
     pub const fn package(self) -> &'static str {
         match self {
+            // Elsewhere the package without CUDA has a name of its own.
+            Self::XGBoost if cfg!(target_os = "macos") => "xgboost",
             Self::XGBoost => "xgboost-cpu",
             Self::LightGBM => "lightgbm",
             Self::CatBoost => "catboost",

@@ -3,6 +3,7 @@
 //! Whatever is killed half-way leaves only files under temporary names, which the next run removes or takes up again;
 //! a folder under its final name is whole. Running it when everything is there costs a few looks at the disk.
 
+pub(crate) mod boosters;
 mod download;
 mod found;
 mod link;
@@ -124,7 +125,9 @@ impl Setup {
         space::check(&self.cache, source.space_mb())?;
         let files = source.download(&self.cache)?;
         for file in &files {
-            unpack::unpack(&file.path, &unpacked, file.kind, self.variant, file.ours)?;
+            unpack::unpack(&file.path, &unpacked, file.ours, |entry| {
+                unpack::kept(entry, file.kind, self.variant)
+            })?;
         }
         unpack::finish(&unpacked)?;
         found::examine(&unpacked, self.variant, "what was downloaded is of no use here")?;

@@ -36,9 +36,12 @@ struct FloatFeature {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 enum Missing {
     /// Nothing was missing: false, as of any comparison with NaN.
-    AsIs,
-    AsFalse,
-    AsTrue,
+    #[serde(rename = "AsIs")]
+    Unknown,
+    #[serde(rename = "AsFalse")]
+    False,
+    #[serde(rename = "AsTrue")]
+    True,
 }
 
 #[derive(Deserialize)]
@@ -242,7 +245,7 @@ impl JsonTree {
                 nodes.push(TreeNode::Split {
                     feature: asked.feature,
                     threshold: asked.border,
-                    missing_left: asked.missing != Missing::AsTrue,
+                    missing_left: asked.missing != Missing::True,
                     left: number(left),
                     right: number(left + 1),
                 });

@@ -259,7 +259,8 @@ fn write_rows(folder: &Path, part: &str, rows: &Rows<'_>) -> Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use hitcast_core::{Dataset, FeatureColumn, Features};
     use ndarray::array;

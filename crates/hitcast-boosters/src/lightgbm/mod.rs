@@ -13,7 +13,7 @@ pub use model::read_text;
 use crate::data::{Rows, outputs};
 use crate::error::{BoosterError, Result};
 use crate::find::Booster as Which;
-use crate::native::lightgbm::{Api, Binned, Booster, Cells};
+use crate::native::lightgbm::{Api, Binned, Booster, Cells, Turn};
 use crate::rounds::{Losses, Rounds};
 use crate::settings::{MOST, at_least_zero, count, early_stopping, must, positive, seed_of, share};
 use crate::trees::{COMPARED, agree};
@@ -56,7 +56,8 @@ pub struct LightGBM {
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<usize>,
-    /// Number of threads, 0 for all cores. The result does not depend on it. Default 0.
+    /// Number of threads, 0 for all cores. The result does not depend on it. Fits at the same time with other numbers wait for each
+    /// other. Default 0.
     pub threads: usize,
 }
 
@@ -121,7 +122,7 @@ impl LightGBM {
     }
 
     /// The settings in the library's words.
-    fn words(&self, task: Task, threads: usize, context: &FitContext<'_>) -> String {
+    fn words(&self, task: Task, context: &FitContext<'_>) -> String {
         let (objective, metric) = match task {
             Task::Classification { n_classes: 2 } => ("binary", "binary_logloss"),
             Task::Classification { .. } => ("multiclass", "multi_logloss"),
@@ -131,7 +132,6 @@ impl LightGBM {
             ("objective", objective.to_owned()),
             ("metric", metric.to_owned()),
             ("seed", seed_of(context.seed, Self::KIND).to_string()),
-            ("num_threads", threads.to_string()),
             ("verbosity", "-1".to_owned()),
             ("deterministic", "true".to_owned()),
             ("force_row_wise", "true".to_owned()),
@@ -180,10 +180,11 @@ impl LightGBM {
                 "LightGBM draws no rows: subsample is below 1, but subsample_freq is 0",
             ));
         }
-        let words = self.words(train.task(), threads_for(self.threads, usize::MAX), context);
-        let loaded = |rows: &Rows<'_>, like: Option<&Binned>| {
+        let words = self.words(train.task(), context);
+        let turn = Turn::with_threads(threads_for(self.threads, usize::MAX));
+        let loaded = |rows: &Rows<'_>, like: Option<&_>| {
             let cells = Cells::new(rows.cells(), rows.n(), rows.d())?;
-            let mut binned = Binned::new(api, cells, &words, like)?;
+            let mut binned = Binned::new(api, &turn, cells, &words, like)?;
             binned.set("label", &rows.target)?;
             if let Some(weights) = &rows.weights {
                 binned.set("weight", weights)?;

@@ -1,8 +1,8 @@
 //! LightGBM's C interface (`LightGBM/c_api.h`), as far as it is needed.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::OnceLock;
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use super::{Opened, c_text, copied};
 use crate::error::{BoosterError, Result};
@@ -119,6 +119,44 @@ impl Api {
     }
 }
 
+/// Leave to use the library with so many threads.
+///
+/// The library keeps the number in one place for the whole process, sizes buffers by it, and starts threads by it later: another
+/// number in between would have threads write behind the buffers. So fits with the same number run at once, and one with another
+/// number waits until they are done.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    threads: usize,
+}
+
+/// The number of threads of the fits that run, and how many those are.
+static RUNNING: Mutex<(usize, usize)> = Mutex::new((0, 0));
+static ENDED: Condvar = Condvar::new();
+
+impl Turn {
+    /// Waits until no fit runs with another number of threads.
+    pub(crate) fn with_threads(threads: usize) -> Self {
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = ENDED
+            .wait_while(running, |(number, fits)| *fits > 0 && *number != threads)
+            .unwrap_or_else(PoisonError::into_inner);
+        *running = (threads, running.1 + 1);
+        Self { threads }
+    }
+
+    /// Settings with the number of threads, which every call that reads settings sets for the process.
+    fn settings(&self, settings: &str) -> CString {
+        c_text(&format!("num_threads={} {settings}", self.threads))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).1 -= 1;
+        ENDED.notify_all();
+    }
+}
+
 /// A matrix as the library wants it described: numbers row by row.
 #[derive(Clone, Copy)]
 pub(crate) struct Cells<'a> {
@@ -151,16 +189,18 @@ impl<'a> Cells<'a> {
 }
 
 /// Rows in the library's memory, in bins.
-pub(crate) struct Binned {
+pub(crate) struct Binned<'a> {
     api: &'static Api,
+    turn: &'a Turn,
     handle: Handle,
     n: i32,
 }
 
-impl Binned {
+impl<'a> Binned<'a> {
     /// Puts numbers into bins; those of other rows than the training ones into the same, `like` them. NaN is missing.
     pub(crate) fn new(
         api: &'static Api,
+        turn: &'a Turn,
         cells: Cells<'_>,
         settings: &str,
         like: Option<&Self>,
@@ -177,13 +217,13 @@ impl Binned {
                 cells.n,
                 cells.d,
                 1,
-                c_text(settings).as_ptr(),
+                turn.settings(settings).as_ptr(),
                 like,
                 &raw mut handle,
             )
         })?;
         let n = cells.n;
-        Ok(Self { api, handle, n })
+        Ok(Self { api, turn, handle, n })
     }
 
     /// Gives each row a number: `label` or `weight`.
@@ -209,7 +249,7 @@ impl Binned {
     }
 }
 
-impl Drop for Binned {
+impl Drop for Binned<'_> {
     fn drop(&mut self) {
         // SAFETY: the handle is one that `data_create` made, and it is freed here alone; a booster that uses it borrows it, so that
         // none is left. A failure would leave memory behind, nothing else.
@@ -221,20 +261,28 @@ impl Drop for Binned {
 pub(crate) struct Booster<'a> {
     api: &'static Api,
     handle: Handle,
-    validation: Option<&'a Binned>,
+    turn: &'a Turn,
+    validation: Option<&'a Binned<'a>>,
 }
 
 impl<'a> Booster<'a> {
     /// One that has learned nothing yet, with settings as one text.
-    pub(crate) fn new(train: &'a Binned, validation: Option<&'a Binned>, settings: &str) -> Result<Self> {
-        let api = train.api;
+    pub(crate) fn new(
+        train: &'a Binned<'a>,
+        validation: Option<&'a Binned<'a>>,
+        settings: &str,
+    ) -> Result<Self> {
+        let (api, turn) = (train.api, train.turn);
         let mut handle = ptr::null_mut();
         // SAFETY: the handle of the rows is alive, and stays so as long as the booster, which borrows them; the text ends with a
         // zero and lives through the call; the library writes one handle to a place that is ours.
-        api.checked(unsafe { (api.create)(train.handle, c_text(settings).as_ptr(), &raw mut handle) })?;
+        api.checked(unsafe {
+            (api.create)(train.handle, turn.settings(settings).as_ptr(), &raw mut handle)
+        })?;
         let booster = Self {
             api,
             handle,
+            turn,
             validation,
         };
         if let Some(validation) = validation {
@@ -330,7 +378,7 @@ impl<'a> Booster<'a> {
                 RAW_SCORE,
                 0,
                 rounds,
-                c_text("num_threads=1").as_ptr(),
+                self.turn.settings("").as_ptr(),
                 &raw mut written,
                 values.as_mut_ptr(),
             )
@@ -345,5 +393,31 @@ impl Drop for Booster<'_> {
         // SAFETY: the handle is one that `create` made, and it is freed here alone. A failure would leave memory behind, nothing
         // else.
         unsafe { (self.api.free)(self.handle) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn fits_with_another_number_of_threads_wait() {
+        let running = [const { AtomicUsize::new(0) }; 3];
+        hitcast_core::parallel::map(60, 6, |fit| {
+            let number = fit % 3;
+            let _turn = Turn::with_threads(1000 + number);
+            running[number].fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(1));
+            for other in (0..3).filter(|other| *other != number) {
+                assert_eq!(running[other].load(Ordering::SeqCst), 0);
+            }
+            running[number].fetch_sub(1, Ordering::SeqCst);
+        });
+        // Two of the same number at once do not wait for each other.
+        let _one = Turn::with_threads(7);
+        let _two = Turn::with_threads(7);
     }
 }

@@ -8,6 +8,7 @@
     clippy::cast_precision_loss
 )]
 
+mod accuracy;
 mod fit;
 mod models;
 mod settings;

@@ -170,11 +170,8 @@ fn what_cannot_be_said_in_our_trees_is_refused() {
         );
     }
     let l = |from, to, words| {
-        refused(
-            Booster::LightGBM,
-            &changed("lightgbm", "numbers", from, to),
-            words,
-        )
+        let model = changed("lightgbm", "numbers", from, to);
+        refused(Booster::LightGBM, &model, words);
     };
     l("version=v4", "version=v3", "its version is \"v3\"");
     l(
@@ -211,11 +208,8 @@ fn what_cannot_be_said_in_our_trees_is_refused() {
         "2 trees a round",
     );
     let c = |from, to, words| {
-        refused(
-            Booster::CatBoost,
-            &changed("catboost", "numbers", from, to),
-            words,
-        )
+        let model = changed("catboost", "numbers", from, to);
+        refused(Booster::CatBoost, &model, words);
     };
     c("\"RMSE\"", "\"Poisson\"", "its loss is \"Poisson\"");
     c("\"oblivious_trees\"", "\"trees\"", "not symmetric");
