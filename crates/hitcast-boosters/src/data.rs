@@ -37,12 +37,7 @@ impl<'a> Rows<'a> {
         let matrix = data.features().matrix();
         check_features(d, matrix.view())?;
         Ok(Self {
-            // Most are already so, and are then not copied.
-            matrix: if matrix.is_standard_layout() {
-                matrix
-            } else {
-                matrix.as_standard_layout().into_owned().into()
-            },
+            matrix,
             target: single("the target", data.target())?,
             weights: None,
         })
@@ -58,7 +53,7 @@ impl<'a> Rows<'a> {
         self.matrix.ncols()
     }
 
-    /// The features, `n × d` row by row.
+    /// The features, `n × d` row by row, as every matrix of [`Features`](hitcast_core::Features) lies.
     pub(crate) fn cells(&self) -> &[f32] {
         self.matrix.as_slice().unwrap_or_default()
     }

@@ -62,15 +62,14 @@ fn library(cache: &Path, wheel: &Wheel, into: &Path) -> Result<()> {
     let pip = pip()?;
     space::check(cache, 2 * wheel.mb + LIBRARY_KEPT_MB)?;
     let file = download::wheel(cache, &pip, wheel, Platform::this()?.tags).map_err(not_offered)?;
-    let libraries = std::cell::RefCell::new(Vec::new());
+    let mut libraries = Vec::new();
     unpack::unpack(&file.path, into, file.ours, |entry| {
         let name = entry.file_name()?.to_str()?;
         unpack::is_library(name).then(|| {
-            libraries.borrow_mut().push(entry.to_path_buf());
+            libraries.push(entry.to_path_buf());
             entry.to_path_buf()
         })
     })?;
-    let libraries = libraries.into_inner();
     if libraries.is_empty() {
         return Err(Error::Check(format!("{} holds no library", file.path.display())));
     }

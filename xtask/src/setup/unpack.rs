@@ -25,7 +25,7 @@ pub(crate) fn unpack(
     zip: &Path,
     into: &Path,
     ours: bool,
-    place: impl Fn(&Path) -> Option<PathBuf>,
+    mut place: impl FnMut(&Path) -> Option<PathBuf>,
 ) -> Result<()> {
     let file = File::open(zip).map_err(Error::io("open", zip))?;
     let damaged = |detail: String| {

@@ -22,7 +22,7 @@ use crate::rounds::Losses;
 const SOURCE: &str = include_str!("train.py");
 
 /// How long a program may go on after a stop was requested, before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// Between two looks at the stop signal.
 const LOOK: Duration = Duration::from_millis(50);
 /// Lines of what the program says last that are shown if it fails.

@@ -108,12 +108,13 @@ pub fn read_text(text: &str, rounds: Option<usize>) -> Result<TreeModel> {
     let kept = rounds.map_or(usize::MAX, |rounds| rounds.saturating_mul(width));
     let mut collected = Collected::new(Booster::LightGBM, d)?;
     for (number, text) in trees.into_iter().take(kept).enumerate() {
-        let tree = TextTree::read(&Lines::of(text));
-        let tree = tree.or_else(|error| broken(format!("tree {number}: {error}")))?;
-        let (splits, leaves) = (tree.split_feature.len(), tree.leaf_value.len());
-        // Splits are numbered from 0 and leaves from -1 down; a tree of one leaf has no split.
-        let root = if splits == 0 { -1 } else { 0 };
-        collected.walk(root, splits + leaves, |place| tree.node(place))?;
+        let added = TextTree::read(&Lines::of(text)).and_then(|tree| tree.add(&mut collected));
+        added.map_err(|error| match error {
+            BoosterError::Model { booster, detail } => {
+                BoosterError::model(booster, format!("tree {number}: {detail}"))
+            }
+            other => other,
+        })?;
     }
     // The mean that it starts from is in the first trees.
     collected.model(TreeKind::LightGBM, task, vec![0.0; width])
@@ -164,6 +165,13 @@ impl TextTree {
             leaf_value: lines.numbers("leaf_value", leaves)?,
             leaf_count: lines.numbers("leaf_count", leaves)?,
         })
+    }
+
+    fn add(&self, to: &mut Collected) -> Result<()> {
+        let (splits, leaves) = (self.split_feature.len(), self.leaf_value.len());
+        // Splits are numbered from 0 and leaves from -1 down; a tree of one leaf has no split.
+        let root = if splits == 0 { -1 } else { 0 };
+        to.walk(root, splits + leaves, |place| self.node(place))
     }
 
     fn node(&self, number: i64) -> Result<Read> {

@@ -103,7 +103,7 @@ fn settings_mean_what_they_mean_in_python() {
 
 #[test]
 fn a_seed_decides_and_the_number_of_threads_does_not() {
-    let train = curve(3_000, 0, 4);
+    let train = curve(20_000, 0, 4);
     for booster in here() {
         let mut settings = json!({"rounds": 20, "subsample": 0.5, "threads": 1});
         match booster {
