@@ -87,17 +87,19 @@ impl Program {
         }
         let path = folder.path().join("settings.json");
         std::fs::write(&path, settings.to_string()).map_err(BoosterError::file("write", path))?;
-        let mut child = Command::new(python)
-            .args(["-c", source])
-            .arg(folder.path())
+        let mut command = Command::new(python);
+        command.args(["-c", source]).arg(folder.path());
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| BoosterError::Python {
-                python: python.to_owned(),
-                detail: error.to_string(),
-            })?;
+            .stderr(Stdio::piped());
+        // A Ctrl-C in the terminal is for this program, which lets the round end.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn().map_err(|error| BoosterError::Python {
+            python: python.to_owned(),
+            detail: error.to_string(),
+        })?;
         let answers = child.stdin.take();
         let (send, lines) = channel();
         if let Some(output) = child.stdout.take() {
@@ -330,5 +332,18 @@ mod tests {
         drop(program);
         assert!(began.elapsed() < GRACE + Duration::from_secs(5));
         assert!(!Path::new(&format!("/proc/{id}")).exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_terminals_ctrl_c_does_not_reach_it() {
+        let program = start("exec sleep 60", &StopSignal::new());
+        let group = |id: &str| {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+            // Behind the name in brackets: state, parent, group.
+            let fields = stat.rsplit(')').next().unwrap().split_whitespace();
+            fields.collect::<Vec<_>>()[2].to_owned()
+        };
+        assert_ne!(group(&program.child.id().to_string()), group("self"));
     }
 }
