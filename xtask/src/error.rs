@@ -27,7 +27,7 @@ pub(crate) enum Error {
     Tests { failed: usize, total: usize },
 
     #[error(
-        "there is no space for libtorch: {needed} MB are needed while it is set up, {free} MB are free in {}; make space, or set \
+        "there is too little space: {needed} MB are needed during the set-up, {free} MB are free in {}; make space, or set \
          HITCAST_CACHE to a folder on a larger disk", folder.display()
     )]
     NoSpace { needed: u64, free: u64, folder: PathBuf },
@@ -81,7 +81,7 @@ pub(crate) enum Error {
         advice: &'static str,
     },
 
-    #[error("libtorch in {} lacks libraries that this system should have: {missing}", folder.display())]
+    #[error("what lies in {} lacks libraries that this system should have: {missing}", folder.display())]
     MissingLibraries { folder: PathBuf, missing: String },
 
     #[error("{0}")]

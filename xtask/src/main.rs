@@ -27,6 +27,8 @@ Usage: cargo xtask COMMAND
                                    the README's commands
   setup [--cuda]                   Bring libtorch to the cache folder and link it here, unless it is there; with --cuda
                                    the one that uses NVIDIA GPUs (much larger)
+  setup --boosters                 Bring XGBoost, LightGBM and CatBoost to the cache folder, where hitcast finds them at run time;
+                                   nothing needs them to be built
   check                            Set up what is missing, then check format, lints, documentation, and packages
   ci                               check, then test
   soak                             What takes too long for every test run: property tests by the ten thousand, and the
@@ -58,6 +60,7 @@ fn run(words: &[&str]) -> Result<()> {
     match words {
         ["setup"] => set_up(Variant::Cpu),
         ["setup", "--cuda"] => set_up(Variant::Cuda),
+        ["setup", "--boosters"] => setup::boosters::ensure(),
         ["demo", "--help" | "-h"] | ["help" | "--help" | "-h"] | [] => {
             println!("{HELP}");
             Ok(())

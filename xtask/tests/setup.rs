@@ -137,17 +137,20 @@ fn archive(path: &Path, version: &str) {
     zip(path, &entries);
 }
 
+/// Writes a wheel with these entries.
+fn wheel(folder: &Path, name: &str, version: &str, tag: &str, mut entries: Vec<(String, Vec<u8>)>) {
+    let info = format!("{name}-{version}.dist-info");
+    let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+    let about = format!("Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {tag}\n");
+    entries.push((format!("{info}/METADATA"), metadata.into_bytes()));
+    entries.push((format!("{info}/WHEEL"), about.into_bytes()));
+    entries.push((format!("{info}/RECORD"), Vec::new()));
+    zip(&folder.join(format!("{name}-{version}-{tag}.whl")), &entries);
+}
+
 /// The three wheels that set-up asks for.
 fn wheels(folder: &Path) {
-    let wheel = |name: &str, version: &str, tag: &str, mut entries: Vec<(String, Vec<u8>)>| {
-        let info = format!("{name}-{version}.dist-info");
-        let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
-        let about = format!("Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {tag}\n");
-        entries.push((format!("{info}/METADATA"), metadata.into_bytes()));
-        entries.push((format!("{info}/WHEEL"), about.into_bytes()));
-        entries.push((format!("{info}/RECORD"), Vec::new()));
-        zip(&folder.join(format!("{name}-{version}-{tag}.whl")), &entries);
-    };
+    let wheel = |name: &str, version: &str, tag: &str, entries| wheel(folder, name, version, tag, entries);
     let platform = if cfg!(target_arch = "aarch64") {
         "aarch64"
     } else {
@@ -550,4 +553,114 @@ fn a_link_to_a_libtorch_elsewhere_is_kept() {
         .env("HITCAST_CACHE", sandbox.path("none"));
     assert!(succeeds(&mut second).contains("(.libtorch)"));
     assert!(!sandbox.path("none").exists());
+}
+
+/// The wheels of the boosters, whose CatBoost says that it is of that version.
+fn booster_wheels(folder: &Path, catboost: &str) {
+    let tag = if cfg!(target_arch = "aarch64") {
+        "py3-none-manylinux_2_28_aarch64"
+    } else {
+        "py3-none-manylinux_2_28_x86_64"
+    };
+    let entry = |name: &str, bytes: &[u8]| (name.to_owned(), bytes.to_vec());
+    let xgboost = vec![
+        entry("xgboost/lib/libxgboost.so", &noise(1000)),
+        entry("xgboost_cpu.libs/libgomp-1.so.1.0.0", &noise(1000)),
+        entry("xgboost/core.py", b"# of no use here\n"),
+    ];
+    wheel(folder, "xgboost_cpu", "3.2.0", tag, xgboost);
+    let lightgbm = vec![entry("lightgbm/lib/lib_lightgbm.so", &noise(1000))];
+    wheel(folder, "lightgbm", "4.7.0", tag, lightgbm);
+    let version = format!("__version__ = '{catboost}'\n");
+    let module = vec![entry("catboost/__init__.py", version.as_bytes())];
+    wheel(folder, "catboost", "1.2.10", "py3-none-any", module);
+    for name in ["numpy", "scipy", "pandas", "python_dateutil", "six"] {
+        let module = vec![entry(&format!("{name}.py"), b"")];
+        wheel(folder, name, "1.0", "py3-none-any", module);
+    }
+}
+
+#[test]
+fn the_boosters_come_to_the_cache_whole_and_once() {
+    if !is_there("python3", &["-m", "pip", "--version"]) || !is_there("python3", &["-m", "venv", "--help"]) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    booster_wheels(&sandbox.path("wheels"), "0.1");
+    let boosters = || {
+        let mut command = sandbox.setup();
+        command.arg("--boosters");
+        command
+    };
+    // What is not what it should be gets no name, and what came before it is kept.
+    let message = fails(&mut boosters());
+    assert!(
+        message.contains("catboost 0.1 came where 1.2.10 was asked for"),
+        "{message}"
+    );
+    let folder = sandbox.path("cache/boosters");
+    assert!(!folder.join("catboost-1.2.10").exists());
+    booster_wheels(&sandbox.path("wheels"), "1.2.10");
+    for entry in fs::read_dir(sandbox.path("wheels")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains("lightgbm") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let said = succeeds(&mut boosters());
+    assert!(said.contains("catboost 1.2.10 is ready"), "{said}");
+    assert_eq!(sandbox.cached(), ["boosters"]);
+    let mut names: Vec<String> = (fs::read_dir(&folder).unwrap())
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["catboost-1.2.10", "lightgbm-4.7.0", "xgboost-3.2.0"]);
+    // As hitcast looks for them, and without what it does not use.
+    assert!(folder.join("xgboost-3.2.0/xgboost/lib/libxgboost.so").is_file());
+    assert!(
+        folder
+            .join("xgboost-3.2.0/xgboost_cpu.libs/libgomp-1.so.1.0.0")
+            .is_file()
+    );
+    assert!(!folder.join("xgboost-3.2.0/xgboost/core.py").exists());
+    assert!(
+        folder
+            .join("lightgbm-4.7.0/lightgbm/lib/lib_lightgbm.so")
+            .is_file()
+    );
+    let python = folder.join("catboost-1.2.10/bin/python");
+    let asked = [
+        "-c",
+        "import importlib.metadata as m; print(m.version('catboost'))",
+    ];
+    assert_eq!(
+        Command::new(python).args(asked).output().unwrap().stdout,
+        b"1.2.10\n"
+    );
+    // Nothing is fetched again.
+    fs::remove_dir_all(sandbox.path("wheels")).unwrap();
+    succeeds(&mut boosters());
+}
+
+#[test]
+fn a_booster_that_is_not_offered_is_named_with_what_to_set() {
+    if !is_there("python3", &["-m", "pip", "--version"]) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let message = fails(sandbox.setup().arg("--boosters"));
+    assert!(
+        message.contains("xgboost-cpu==3.2.0 cannot be had") && message.contains("HITCAST_XGBOOST"),
+        "{message}"
+    );
+    let message = fails(
+        sandbox
+            .setup()
+            .arg("--boosters")
+            .env("HITCAST_ASSUME_FREE_MB", "3"),
+    );
+    assert!(
+        message.contains("too little space") && message.contains("3 MB are free"),
+        "{message}"
+    );
 }

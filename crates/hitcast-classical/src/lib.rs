@@ -29,6 +29,7 @@
 //! - [`tree_model`]: the fitted model of forests and boosting
 //! - [`max_features`]: how many features a tree looks at
 //! - [`least_squares`]: the solver, for matrices of any rank
+//! - [`saved`]: how a fit reports and what it returns, for crates with further models
 
 #![forbid(unsafe_code)]
 
@@ -48,7 +49,7 @@ pub mod neighbors;
 pub mod penalized;
 pub mod prior;
 mod probability;
-mod saved;
+pub mod saved;
 pub mod svm;
 pub mod tree_model;
 

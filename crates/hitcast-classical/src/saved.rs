@@ -1,4 +1,4 @@
-//! What the models share when they are fitted, saved and loaded.
+//! What the models share when they are fitted, saved and loaded; the first part is for crates with further models.
 
 use std::time::Instant;
 
@@ -9,35 +9,45 @@ use serde::de::DeserializeOwned;
 
 /// What a fit will take, as far as it is known beforehand.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Size {
+pub struct Size {
     /// Rows to learn from.
-    pub(crate) rows: usize,
+    pub rows: usize,
     /// Numbers that will be learned.
-    pub(crate) parameters: usize,
+    pub parameters: usize,
     /// Bytes of memory.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 /// What a fit made.
-pub(crate) struct Outcome<M> {
-    pub(crate) model: M,
-    pub(crate) history: Vec<EpochRecord>,
-    pub(crate) stopped: StopReason,
+#[derive(Debug)]
+pub struct Outcome<M> {
+    /// The fitted model.
+    pub model: M,
+    /// One record an epoch; empty for a model without epochs.
+    pub history: Vec<EpochRecord>,
+    /// The epoch that the model is of, from 1; `None` for a model without epochs.
+    pub best_epoch: Option<usize>,
+    /// Why the fit ended.
+    pub stopped: StopReason,
 }
 
 impl<M> Outcome<M> {
     /// Of a fit without epochs that did all that it was to do.
-    pub(crate) fn completed(model: M) -> Self {
+    pub fn completed(model: M) -> Self {
         Self {
             model,
             history: Vec::new(),
+            best_epoch: None,
             stopped: StopReason::Completed,
         }
     }
 }
 
-/// Runs a fit between its two events.
-pub(crate) fn reported<M: Model + 'static>(
+/// Runs a fit between its two events, [`Event::FitStarted`] and [`Event::FitEnded`]; `epochs` are those it has at most.
+///
+/// # Errors
+/// Those of `fit`.
+pub fn reported<M: Model + 'static>(
     context: &FitContext<'_>,
     size: Size,
     epochs: usize,
@@ -75,7 +85,7 @@ pub(crate) fn reported<M: Model + 'static>(
     Ok(Fit {
         model: Box::new(outcome.model),
         history: outcome.history,
-        best_epoch: None,
+        best_epoch: outcome.best_epoch,
         stopped: outcome.stopped,
         rows: size.rows,
     })

@@ -19,6 +19,15 @@ pub enum TreeKind {
     ExtraTrees,
     /// [`GradientBoosting`](crate::GradientBoosting).
     GradientBoosting,
+    /// XGBoost, a library of its own.
+    #[serde(rename = "xgboost")]
+    XGBoost,
+    /// LightGBM, a library of its own.
+    #[serde(rename = "lightgbm")]
+    LightGBM,
+    /// CatBoost, a library of its own.
+    #[serde(rename = "catboost")]
+    CatBoost,
 }
 
 impl TreeKind {
@@ -28,6 +37,9 @@ impl TreeKind {
             Self::RandomForest => "random_forest",
             Self::ExtraTrees => "extra_trees",
             Self::GradientBoosting => "gradient_boosting",
+            Self::XGBoost => "xgboost",
+            Self::LightGBM => "lightgbm",
+            Self::CatBoost => "catboost",
         }
     }
 }
@@ -83,7 +95,8 @@ impl TreeModel {
     }
 
     /// How much of what the trees explain each feature explains, length `d`: the mean decrease of impurity (Breiman et al.
-    /// 1984), which sums to 1, or 0 if no tree splits. It favours features with many different values.
+    /// 1984), which sums to 1, or 0 if no tree splits. It favours features with many different values. Of libraries it is
+    /// what they gain by the feature's splits (CatBoost: `PredictionValuesChange`).
     pub fn importances(&self) -> &[f64] {
         &self.importances
     }

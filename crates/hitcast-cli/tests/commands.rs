@@ -4,7 +4,6 @@
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -149,6 +148,46 @@ fn describe_and_doctor_say_what_is_there() -> Outcome {
             .is_some_and(|version| version.starts_with("2.11")),
         "{doctor}"
     );
+    for booster in ["xgboost", "lightgbm", "catboost"] {
+        let kinds = doctor["kinds_of_model"].as_array().ok_or("kinds")?;
+        assert!(kinds.iter().any(|kind| kind == booster), "{doctor}");
+        assert!(doctor[booster].is_string(), "{doctor}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_booster_that_is_not_here_is_told_with_how_to_get_it() -> Outcome {
+    let experiment = EXPERIMENT.split("[[models]]").next().ok_or("experiment")?;
+    let model = "[[models]]\nname = \"boosted\"\nkind = \"xgboost\"\nsettings = { n_estimators = 5 }\n";
+    let folder = folder_with("small.toml", &format!("{experiment}{model}"))?;
+    let without = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_hitcast"))
+            .current_dir(folder.path())
+            .args(arguments)
+            .env("HITCAST_CACHE", folder.path().join("none"))
+            .env_remove("HITCAST_XGBOOST")
+            .output()
+    };
+    let output = without(&[
+        "train",
+        "--experiment",
+        "small.toml",
+        "--data",
+        "tracks.csv",
+        "--out",
+        "out",
+    ])?;
+    let said = String::from_utf8(output.stderr)?;
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let doctor = String::from_utf8(without(&["doctor"])?.stdout)?;
+    for text in [said, doctor] {
+        let way = "XGBoost is not here (HITCAST_XGBOOST is not set";
+        assert!(
+            text.contains(way) && text.contains("cargo xtask setup --boosters"),
+            "{text}"
+        );
+    }
     Ok(())
 }
 

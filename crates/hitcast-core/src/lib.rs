@@ -20,9 +20,11 @@
 //! - [`progress`]: what a fit tells while it runs, and how it is asked to stop
 //! - [`device`]: where a network runs
 //! - [`mod@file`]: files that are written whole or not at all
+//! - [`cache`]: where what was downloaded lies
 //! - [`stats`]: sums, means and quantiles
 //! - [`suggest`]: the nearest name, for errors about names
 
+pub mod cache;
 pub mod dataset;
 pub mod device;
 mod error;

@@ -25,13 +25,16 @@ use {
 
 /// Every kind of model that this build has: `network` (feature `torch`); `linear`, `ridge`, `lasso`, `elastic_net`, `logistic`,
 /// `neighbors`, `svr`, `svc`, `random_forest`, `extra_trees`, `gradient_boosting`, `ada_boost`, `mean` and `prior` (feature
-/// `classical`); and `ensemble` of all these.
+/// `classical`); `xgboost`, `lightgbm` and `catboost` (feature `boosters`), which fit where their libraries are and load
+/// everywhere; and `ensemble` of all these.
 pub fn registry() -> Registry {
     let registry = Registry::new();
     #[cfg(feature = "torch")]
     let registry = registry.with(Network);
     #[cfg(feature = "classical")]
     let registry = with_classical(registry);
+    #[cfg(feature = "boosters")]
+    let registry = with_boosters(registry);
     let members = registry.clone();
     registry.with(EnsembleKind::new(members))
 }
@@ -81,7 +84,7 @@ impl ModelKind for Network {
     }
 }
 
-/// A kind of `hitcast-classical`: its estimator, with that one's settings, and how what it learned is loaded.
+/// A kind of `hitcast-classical` or `hitcast-boosters`: its estimator, with that one's settings, and how what it learned is loaded.
 #[cfg(feature = "classical")]
 pub struct Classical<E> {
     name: &'static str,
@@ -169,4 +172,16 @@ fn with_classical(registry: Registry) -> Registry {
         .with(Classical::<AdaBoost>::new(AdaBoostModel::KIND, |state| {
             boxed(AdaBoostModel::from_state(state))
         }))
+}
+
+/// The model of XGBoost, LightGBM and CatBoost is loaded without them: it is a [`TreeModel`].
+#[cfg(feature = "boosters")]
+fn with_boosters(registry: Registry) -> Registry {
+    use hitcast_boosters::{CatBoost, LightGBM, XGBoost};
+
+    let trees: LoadModel = |state| boxed(TreeModel::from_state(state));
+    registry
+        .with(Classical::<XGBoost>::new(XGBoost::KIND, trees))
+        .with(Classical::<LightGBM>::new(LightGBM::KIND, trees))
+        .with(Classical::<CatBoost>::new(CatBoost::KIND, trees))
 }

@@ -38,6 +38,7 @@
 //! - [`metrics`]: metrics, intervals, baselines
 //! - [`pipeline`]: experiments, runs, bundles
 //! - `classical` (feature `classical`): linear models
+//! - `boosters` (feature `boosters`): XGBoost, LightGBM and CatBoost, where they are on the machine
 //! - [`tune`]: search for settings, and ensembles
 //! - [`explain`]: what matters to a model, and what made up a prediction
 //! - [`plot`], [`report`]: figures, and a page of a run or a file
@@ -49,6 +50,8 @@
 pub mod kinds;
 pub mod prelude;
 
+#[cfg(feature = "boosters")]
+pub use hitcast_boosters as boosters;
 #[cfg(feature = "classical")]
 pub use hitcast_classical as classical;
 pub use hitcast_core as core;

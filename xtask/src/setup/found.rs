@@ -155,14 +155,19 @@ fn by_python() -> Result<Found> {
 
 /// Asks the system's loader whether the libraries find all that they ask for.
 pub(crate) fn check_libraries(folder: &Path, variant: Variant) -> Result<()> {
-    let mut missing = Vec::new();
     let libraries: &[&str] = match variant {
         Variant::Cpu => &["libtorch_cpu.so"],
         Variant::Cuda => &["libtorch_cpu.so", "libtorch_cuda.so", "libtorch_cuda_linalg.so"],
     };
+    check_loads(&folder.join("lib"), libraries)
+}
+
+/// Asks the system's loader whether these libraries in a folder find all that they ask for.
+pub(crate) fn check_loads(folder: &Path, libraries: &[impl AsRef<Path>]) -> Result<()> {
+    let mut missing = Vec::new();
     for library in libraries {
         // Where there is no ldd (macOS), the first program that starts will tell.
-        let Ok(output) = Command::new("ldd").arg(folder.join("lib").join(library)).output() else {
+        let Ok(output) = Command::new("ldd").arg(folder.join(library)).output() else {
             return Ok(());
         };
         missing.extend(not_found(&String::from_utf8_lossy(&output.stdout)));
@@ -173,7 +178,7 @@ pub(crate) fn check_libraries(folder: &Path, variant: Variant) -> Result<()> {
         Ok(())
     } else {
         Err(Error::MissingLibraries {
-            folder: folder.join("lib"),
+            folder: folder.to_path_buf(),
             missing: missing.join(", "),
         })
     }

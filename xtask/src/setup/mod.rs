@@ -3,6 +3,7 @@
 //! Whatever is killed half-way leaves only files under temporary names, which the next run removes or takes up again;
 //! a folder under its final name is whole. Running it when everything is there costs a few looks at the disk.
 
+pub(crate) mod boosters;
 mod download;
 mod found;
 mod link;
@@ -14,6 +15,8 @@ mod unpack;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use hitcast_core::cache::cache_folder;
 
 use crate::error::{Error, Result};
 use platform::Platform;
@@ -52,7 +55,7 @@ impl Setup {
     pub(crate) fn from_environment(checkout: &Path, variant: Variant) -> Result<Self> {
         Ok(Self {
             checkout: checkout.to_path_buf(),
-            cache: cache_folder()?,
+            cache: cache_folder().map_err(|error| Error::Check(error.to_string()))?,
             variant,
         })
     }
@@ -122,7 +125,9 @@ impl Setup {
         space::check(&self.cache, source.space_mb())?;
         let files = source.download(&self.cache)?;
         for file in &files {
-            unpack::unpack(&file.path, &unpacked, file.kind, self.variant, file.ours)?;
+            unpack::unpack(&file.path, &unpacked, file.ours, |entry| {
+                unpack::kept(entry, file.kind, self.variant)
+            })?;
         }
         unpack::finish(&unpacked)?;
         found::examine(&unpacked, self.variant, "what was downloaded is of no use here")?;
@@ -142,29 +147,4 @@ fn remove_folder(folder: &Path) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder)(error)),
         _ => Ok(()),
     }
-}
-
-fn cache_folder() -> Result<PathBuf> {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    if let Some(folder) = set("HITCAST_CACHE") {
-        return std::path::absolute(&folder).map_err(Error::io("find", &folder));
-    }
-    // The XDG specification has relative paths ignored.
-    if let Some(folder) = set("XDG_CACHE_HOME").filter(|folder| folder.is_absolute()) {
-        return Ok(folder.join("hitcast"));
-    }
-    let below_home = if cfg!(target_os = "macos") {
-        "Library/Caches/hitcast"
-    } else {
-        ".cache/hitcast"
-    };
-    std::env::home_dir()
-        .map(|home| home.join(below_home))
-        .ok_or_else(|| {
-            Error::Check("there is no home folder for the cache: set HITCAST_CACHE to a folder".to_owned())
-        })
 }

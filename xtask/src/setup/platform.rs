@@ -21,6 +21,8 @@ pub(crate) struct Platform {
     archives: [Option<&'static str>; 2],
     torch_mb: u64,
     needs_nvidia: bool,
+    /// The package with XGBoost for the processor alone.
+    xgboost: &'static str,
 }
 
 const LINUX_X86_64: Platform = Platform {
@@ -40,6 +42,7 @@ const LINUX_X86_64: Platform = Platform {
     ],
     torch_mb: 531,
     needs_nvidia: true,
+    xgboost: "xgboost-cpu",
 };
 
 const LINUX_AARCH64: Platform = Platform {
@@ -56,6 +59,7 @@ const LINUX_AARCH64: Platform = Platform {
     archives: [None, None],
     torch_mb: 420,
     needs_nvidia: true,
+    xgboost: "xgboost-cpu",
 };
 
 const MACOS_ARM64: Platform = Platform {
@@ -72,6 +76,7 @@ const MACOS_ARM64: Platform = Platform {
     ],
     torch_mb: 81,
     needs_nvidia: false,
+    xgboost: "xgboost",
 };
 
 /// What torch's library for the processor asks for where it is built with CUDA.
@@ -188,6 +193,22 @@ impl Platform {
             (Variant::Cuda, true) => Some([torch].into_iter().chain(NVIDIA_CPU).chain(NVIDIA_CUDA).collect()),
             (Variant::Cuda, false) => None,
         }
+    }
+
+    /// The wheels with the libraries of XGBoost and LightGBM.
+    pub(crate) fn boosters(&self) -> [Wheel; 2] {
+        [
+            Wheel {
+                name: self.xgboost,
+                version: "3.2.0",
+                mb: 6,
+            },
+            Wheel {
+                name: "lightgbm",
+                version: "4.7.0",
+                mb: 4,
+            },
+        ]
     }
 
     /// The PyTorch project's own archive, where there is one.

@@ -32,7 +32,7 @@ pub(crate) enum Source {
     File { path: PathBuf, variant: Variant },
 }
 
-const PIPS: [&[&str]; 4] = [
+pub(crate) const PIPS: [&[&str]; 4] = [
     &["python3", "-m", "pip"],
     &["python", "-m", "pip"],
     &["pip3"],
@@ -161,7 +161,7 @@ impl Source {
 }
 
 /// The first program that is there and answers `--version`; and what the others said.
-fn first_that_answers(programs: &[&[&'static str]]) -> (Option<Program>, String) {
+pub(crate) fn first_that_answers(programs: &[&[&'static str]]) -> (Option<Program>, String) {
     let mut tried = Vec::new();
     for program in programs {
         let Some((name, arguments)) = program.split_first() else {

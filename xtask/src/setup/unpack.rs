@@ -19,8 +19,14 @@ pub(crate) enum Kind {
     Archive,
 }
 
-/// Unpacks what is needed of `zip` into the folder `into`, which may be there already.
-pub(crate) fn unpack(zip: &Path, into: &Path, kind: Kind, variant: Variant, ours: bool) -> Result<()> {
+/// Unpacks what is needed of `zip` into the folder `into`, which may be there already: the entries for which `place` says where
+/// below it they go.
+pub(crate) fn unpack(
+    zip: &Path,
+    into: &Path,
+    ours: bool,
+    mut place: impl FnMut(&Path) -> Option<PathBuf>,
+) -> Result<()> {
     let file = File::open(zip).map_err(Error::io("open", zip))?;
     let damaged = |detail: String| {
         // A damaged file of ours must not be taken for a whole one by the next run.
@@ -46,7 +52,7 @@ pub(crate) fn unpack(zip: &Path, into: &Path, kind: Kind, variant: Variant, ours
             .is_file()
             .then(|| entry.enclosed_name())
             .flatten()
-            .and_then(|path| kept(&path, kind, variant))
+            .and_then(|path| place(&path))
         else {
             continue;
         };
@@ -92,7 +98,7 @@ pub(crate) fn finish(folder: &Path) -> Result<()> {
 }
 
 /// Where an entry goes, or `None` if it is not needed for building and running.
-fn kept(entry: &Path, kind: Kind, variant: Variant) -> Option<PathBuf> {
+pub(crate) fn kept(entry: &Path, kind: Kind, variant: Variant) -> Option<PathBuf> {
     let parts: Vec<&str> = entry.iter().map(|part| part.to_str()).collect::<Option<_>>()?;
     let name = *parts.last()?;
     match (kind, parts.as_slice()) {
@@ -136,7 +142,8 @@ fn library_of_nvidia(name: &str, variant: Variant) -> bool {
         && (variant == Variant::Cuda || name.starts_with("libcudart.so") || name.starts_with("libcupti.so"))
 }
 
-fn is_library(name: &str) -> bool {
+/// Whether a file is a library, by its name.
+pub(crate) fn is_library(name: &str) -> bool {
     name.contains(".so") || name.ends_with(".dylib")
 }
 

@@ -127,6 +127,7 @@ impl Svr {
             });
         }
         Ok(Outcome {
+            best_epoch: None,
             model,
             history: Vec::new(),
             stopped,

@@ -1,5 +1,6 @@
 //! `hitcast doctor`
 
+use hitcast::boosters::Booster;
 use hitcast::torch;
 use serde_json::{Value, json};
 
@@ -18,11 +19,15 @@ pub(crate) fn run(_args: &DoctorArgs) -> Result<Output> {
         },
     };
     let environment = hitcast::environment();
+    let [xgboost, lightgbm, catboost] = Booster::ALL.map(found);
     let facts = [
         ("hitcast", json!(env!("CARGO_PKG_VERSION"))),
         ("libtorch", json!(torch::libtorch_version())),
         ("libtorch_folder", json!(torch::library_dir())),
         ("cuda", json!(cuda)),
+        ("xgboost", json!(xgboost)),
+        ("lightgbm", json!(lightgbm)),
+        ("catboost", json!(catboost)),
         ("os", json!(environment.os)),
         ("processor", json!(environment.cpu)),
         ("simd", json!(simd())),
@@ -50,6 +55,17 @@ pub(crate) fn run(_args: &DoctorArgs) -> Result<Output> {
         text,
         json: Value::Object(json),
     })
+}
+
+/// Where a booster is and its version, or why it is not here and how to get it.
+fn found(booster: Booster) -> String {
+    match booster.find() {
+        Ok(found) => {
+            let version = found.version.unwrap_or_else(|| "of unknown version".to_owned());
+            format!("{version}, {}", found.path.display())
+        }
+        Err(error) => error.to_string(),
+    }
 }
 
 fn plain(value: &Value) -> String {

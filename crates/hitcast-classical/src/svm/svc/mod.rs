@@ -127,6 +127,7 @@ impl Svc {
         });
         let stopped = told(context, self.tol, fitted.iter().map(|fitted| &fitted.solution));
         Ok(Outcome {
+            best_epoch: None,
             model: machine.model(n_classes, &fitted)?,
             history: Vec::new(),
             stopped,

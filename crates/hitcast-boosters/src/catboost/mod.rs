@@ -1,0 +1,280 @@
+//! CatBoost (Prokhorenkova et al. 2018): settings and fit. No trainer of it can be called from Rust, so a Python with the package
+//! `catboost` is run as a program.
+
+mod model;
+mod program;
+
+use hitcast_classical::saved::{Outcome, Size, reported};
+use hitcast_classical::{TreeKind, TreeModel};
+use hitcast_core::parallel::threads_for;
+use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Task};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+pub use model::read_json;
+
+use self::program::Program;
+use crate::data::{Rows, outputs};
+use crate::error::Result;
+use crate::find::Booster as Which;
+use crate::rounds::{Losses, Rounds};
+use crate::settings::{MOST, at_least_zero, count, early_stopping, must, positive, seed_of, share};
+use crate::trees::{COMPARED, agree};
+
+/// Boosting by CatBoost, for numbers (squared error) and classes (log loss). Its trees ask the same at every node of a level.
+///
+/// Names and defaults are those of its `CatBoostRegressor` and `CatBoostClassifier` 1.2, and so are the trees. Features are numbers;
+/// categories come encoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CatBoost {
+    /// Number of rounds at most, at least 1. Default 1,000.
+    pub iterations: usize,
+    /// What share of its correction each tree makes, above 0. Default none: CatBoost chooses by rows and rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Splits between the root and a leaf, from 1 to 16. Default 6.
+    pub depth: usize,
+    /// Squared penalty on leaves, at least 0. Default none: CatBoost's own, 3. If it is given, CatBoost chooses no learning rate,
+    /// but takes 0.03.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub l2_leaf_reg: Option<f64>,
+    /// How much chance there is in the choice of splits, at least 0. Default 1.
+    pub random_strength: f64,
+    /// How rows are drawn. Default none: CatBoost chooses by the task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap_type: Option<BootstrapType>,
+    /// How unequal the weights of [`BootstrapType::Bayesian`] are, at least 0. Default none: CatBoost's own, 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bagging_temperature: Option<f64>,
+    /// Share of the rows that each round draws, above 0 and up to 1; not with [`BootstrapType::Bayesian`], nor
+    /// [`BootstrapType::No`]. Default none: CatBoost's own, by the number of rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subsample: Option<f64>,
+    /// Share of the features that each level draws, above 0 and up to 1. Default 1.
+    pub rsm: f64,
+    /// Borders between the bins of a feature, from 1 to 65,535. Default 254.
+    pub border_count: usize,
+    /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping_rounds: Option<usize>,
+    /// Number of threads, 0 for all cores. The result does not depend on it. Default 0.
+    pub threads: usize,
+}
+
+/// How CatBoost draws rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum BootstrapType {
+    /// All, with random weights.
+    Bayesian,
+    /// Each with the same probability.
+    Bernoulli,
+    /// Those more often that have more to be corrected (minimal variance sampling).
+    #[serde(rename = "MVS")]
+    Mvs,
+    /// All.
+    No,
+}
+
+impl Default for CatBoost {
+    fn default() -> Self {
+        Self {
+            iterations: 1000,
+            learning_rate: None,
+            depth: 6,
+            l2_leaf_reg: None,
+            random_strength: 1.0,
+            bootstrap_type: None,
+            bagging_temperature: None,
+            subsample: None,
+            rsm: 1.0,
+            border_count: 254,
+            early_stopping_rounds: None,
+            threads: 0,
+        }
+    }
+}
+
+impl CatBoost {
+    /// The kind under which it is saved.
+    pub const KIND: &'static str = TreeKind::CatBoost.name();
+
+    fn check(&self, validation: Option<&Dataset>) -> Result<()> {
+        count(
+            "iterations",
+            self.iterations,
+            1..=MOST,
+            "at least 1 and below 2³¹",
+        )?;
+        if let Some(rate) = self.learning_rate {
+            positive("learning_rate", rate)?;
+        }
+        count("depth", self.depth, 1..=16, "from 1 to 16")?;
+        if let Some(penalty) = self.l2_leaf_reg {
+            at_least_zero("l2_leaf_reg", penalty)?;
+        }
+        at_least_zero("random_strength", self.random_strength)?;
+        if let Some(temperature) = self.bagging_temperature {
+            at_least_zero("bagging_temperature", temperature)?;
+            let drawn = matches!(self.bootstrap_type, None | Some(BootstrapType::Bayesian));
+            must(
+                drawn,
+                "bagging_temperature",
+                temperature,
+                "left out unless bootstrap_type is Bayesian",
+            )?;
+        }
+        if let Some(subsample) = self.subsample {
+            share("subsample", subsample)?;
+            let drawn = !matches!(
+                self.bootstrap_type,
+                Some(BootstrapType::Bayesian | BootstrapType::No)
+            );
+            must(
+                drawn,
+                "subsample",
+                subsample,
+                "left out where bootstrap_type is Bayesian or No",
+            )?;
+        }
+        share("rsm", self.rsm)?;
+        count("border_count", self.border_count, 1..=65_535, "from 1 to 65535")?;
+        early_stopping(self.early_stopping_rounds, validation)
+    }
+
+    /// The settings in the library's words.
+    fn params(&self, task: Task, context: &FitContext<'_>) -> Value {
+        let loss = match task {
+            Task::Classification { n_classes: 2 } => "Logloss",
+            Task::Classification { .. } => "MultiClass",
+            _ => "RMSE",
+        };
+        let mut params = Map::new();
+        let mut set = |name: &str, value: Value| params.insert(name.to_owned(), value);
+        set("loss_function", json!(loss));
+        set("random_seed", json!(seed_of(context.seed, Self::KIND)));
+        set("thread_count", json!(threads_for(self.threads, usize::MAX)));
+        set("logging_level", json!("Silent"));
+        set("allow_writing_files", json!(false));
+        set("allow_const_label", json!(true));
+        // Which rounds are kept is decided here.
+        set("use_best_model", json!(false));
+        set("iterations", json!(self.iterations));
+        set("depth", json!(self.depth));
+        set("random_strength", json!(self.random_strength));
+        set("rsm", json!(self.rsm));
+        set("border_count", json!(self.border_count));
+        if let Some(rate) = self.learning_rate {
+            set("learning_rate", json!(rate));
+        }
+        if let Some(penalty) = self.l2_leaf_reg {
+            set("l2_leaf_reg", json!(penalty));
+        }
+        if let Some(kind) = self.bootstrap_type {
+            set("bootstrap_type", json!(kind));
+        } else if self.subsample.is_some() {
+            // With several classes CatBoost's own is Bayesian, which draws none.
+            set("bootstrap_type", json!(BootstrapType::Mvs));
+        } else if self.bagging_temperature.is_some() {
+            set("bootstrap_type", json!(BootstrapType::Bayesian));
+        }
+        if let Some(temperature) = self.bagging_temperature {
+            set("bagging_temperature", json!(temperature));
+        }
+        if let Some(subsample) = self.subsample {
+            set("subsample", json!(subsample));
+        }
+        if let Task::Classification { n_classes } = task
+            && n_classes > 2
+        {
+            set("classes_count", json!(n_classes));
+        }
+        Value::Object(params)
+    }
+
+    fn boost(
+        &self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> Result<Outcome<TreeModel>> {
+        self.check(validation)?;
+        let rows = Rows::of_training(train)?;
+        let seen = validation
+            .map(|seen| Rows::of_validation(seen, rows.d()))
+            .transpose()?;
+        let settings = json!({
+            "params": self.params(train.task(), context),
+            "features": rows.d(),
+            "classes": train.task() != Task::Regression,
+            "compared": COMPARED,
+        });
+        let mut program = Program::start(&settings, &rows, seen.as_ref(), context.stop)?;
+        let rounds = Rounds {
+            context,
+            rounds: self.iterations,
+            // Until CatBoost has chosen one.
+            learning_rate: self.learning_rate.unwrap_or(0.0),
+            patience: self.early_stopping_rounds,
+        };
+        let squared = train.task() == Task::Regression;
+        let mut learned = rounds.run(|round| {
+            let losses = program.next(round)?;
+            Ok(losses.map(|told| if squared { of_roots(told) } else { told }))
+        })?;
+        let (text, library) = program.end(learned.kept)?;
+        let (model, rate) = model::read(&text, Some(learned.kept))?;
+        if let (None, Some(rate)) = (self.learning_rate, rate) {
+            learned
+                .history
+                .iter_mut()
+                .for_each(|record| record.learning_rate = rate);
+        }
+        agree(Which::CatBoost, &model, rows.first(COMPARED), &library)?;
+        Ok(learned.outcome(model))
+    }
+}
+
+/// Of numbers CatBoost tells the root of the mean squared error.
+fn of_roots(told: Losses) -> Losses {
+    Losses {
+        train: told.train * told.train,
+        validation: told.validation.map(|root| root * root),
+    }
+}
+
+impl Estimator for CatBoost {
+    fn fit(
+        &self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> hitcast_core::Result<Fit> {
+        if let Some(validation) = validation {
+            validation.expect_task(train.task())?;
+        }
+        let (rows, d) = (train.n_rows(), train.n_features());
+        let outputs = outputs(train.task());
+        let leaves = 1_usize
+            .checked_shl(u32::try_from(self.depth).unwrap_or(u32::MAX))
+            .unwrap_or(usize::MAX);
+        let leaves = leaves.saturating_mul(self.iterations);
+        let size = Size {
+            rows,
+            parameters: leaves.saturating_mul(outputs),
+            // Numbers in Python and in the library, bins, and gradients.
+            bytes: rows
+                .saturating_mul(10 * d + 32 * outputs)
+                .saturating_add(leaves.saturating_mul(40 + 8 * outputs)),
+        };
+        reported(context, size, self.iterations, || {
+            self.boost(train, validation, context)
+                .map_err(|error| CoreError::model(Self::KIND, error))
+        })
+    }
+
+    fn uses_validation(&self) -> bool {
+        self.early_stopping_rounds.is_some()
+    }
+}

@@ -1,0 +1,98 @@
+//! Rows as the libraries take them: 32-bit numbers, row by row.
+
+use hitcast_classical::ClassicalError;
+use hitcast_core::estimator::check_features;
+use hitcast_core::{Dataset, Task};
+use ndarray::{CowArray, Ix2};
+
+use crate::error::{BoosterError, Result};
+
+/// Rows that were checked.
+pub(crate) struct Rows<'a> {
+    matrix: CowArray<'a, f32, Ix2>,
+    /// One number a row; of classes their numbers.
+    pub(crate) target: Vec<f32>,
+    /// One a row, of at least 0; `None` if all rows count the same.
+    pub(crate) weights: Option<Vec<f32>>,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows to learn from.
+    pub(crate) fn of_training(data: &'a Dataset) -> Result<Self> {
+        if data.n_features() == 0 {
+            return Err(BoosterError::NoFeatures);
+        }
+        if let Some(class) = only_class(data) {
+            return Err(ClassicalError::OneClass { class }.into());
+        }
+        let weights = data.weights().map(|weights| single("the weight", weights));
+        Ok(Self {
+            weights: weights.transpose()?,
+            ..Self::of_validation(data, data.n_features())?
+        })
+    }
+
+    /// Rows of `d` features that are looked at, each counted once.
+    pub(crate) fn of_validation(data: &'a Dataset, d: usize) -> Result<Self> {
+        let matrix = data.features().matrix();
+        check_features(d, matrix.view())?;
+        Ok(Self {
+            matrix,
+            target: single("the target", data.target())?,
+            weights: None,
+        })
+    }
+
+    /// Number of rows.
+    pub(crate) fn n(&self) -> usize {
+        self.matrix.nrows()
+    }
+
+    /// Number of features, at least 1 in training rows.
+    pub(crate) fn d(&self) -> usize {
+        self.matrix.ncols()
+    }
+
+    /// The features, `n × d` row by row, as every matrix of [`Features`](hitcast_core::Features) lies.
+    pub(crate) fn cells(&self) -> &[f32] {
+        self.matrix.as_slice().unwrap_or_default()
+    }
+
+    /// The features of the first rows, up to `rows`.
+    pub(crate) fn first(&self, rows: usize) -> &[f32] {
+        let cells = self.cells();
+        &cells[..cells.len().min(rows.saturating_mul(self.d()))]
+    }
+}
+
+fn single(what: &'static str, values: &[f64]) -> Result<Vec<f32>> {
+    let narrow = |(row, &value): (usize, &f64)| {
+        #[allow(clippy::cast_possible_truncation)]
+        let single = value as f32;
+        if single.is_finite() {
+            Ok(single)
+        } else {
+            Err(BoosterError::TooLarge { what, row, value })
+        }
+    };
+    values.iter().enumerate().map(narrow).collect()
+}
+
+/// The class that all rows of weight are of.
+fn only_class(data: &Dataset) -> Option<usize> {
+    let classes = data.classes()?;
+    let weight = |row: usize| data.weights().map_or(1.0, |weights| weights[row]);
+    let mut seen = (0..classes.len())
+        .filter(|row| weight(*row) > 0.0)
+        .map(|row| classes[row]);
+    let first = seen.next()?;
+    seen.all(|class| class == first).then_some(first)
+}
+
+/// Numbers that are predicted for a row before the link: 1, or with three classes and more one each.
+pub(crate) fn outputs(task: Task) -> usize {
+    match task {
+        Task::Classification { n_classes } if n_classes > 2 => n_classes,
+        _ => 1,
+    }
+}
