@@ -41,6 +41,7 @@ mod grow;
 pub mod least_squares;
 pub mod linear;
 pub mod logistic;
+mod loss;
 pub mod max_features;
 pub mod mean;
 pub mod neighbors;
