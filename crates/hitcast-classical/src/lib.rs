@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ada_boost;
+mod checks;
 mod draws;
 pub mod ensemble;
 mod error;

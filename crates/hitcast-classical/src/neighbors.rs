@@ -12,8 +12,8 @@ use hitcast_neighbors::{Found, Metric, Nearest};
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
+use crate::checks::{at_least, numbered};
 use crate::error::ClassicalError;
-use crate::forest::{at_least, numbered};
 use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
 
 /// Rows that a thread takes at a time.

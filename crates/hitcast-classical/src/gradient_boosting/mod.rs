@@ -12,9 +12,9 @@ use hitcast_core::{
 use serde::{Deserialize, Serialize};
 
 use self::scores::{Scores, correct};
+use crate::checks::{at_least, not_negative, numbered, positive, share};
 use crate::ensemble::{Combination, TreeEnsemble};
 use crate::error::ClassicalError;
-use crate::forest::{at_least, numbered};
 use crate::grow::{Columns, Grower, Limits, Sorted, Squares};
 use crate::loss::Loss;
 use crate::max_features::MaxFeatures;
@@ -81,22 +81,9 @@ impl GradientBoosting {
         at_least("max_depth", self.max_depth, 1, "at least 1")?;
         at_least("min_samples_split", self.min_samples_split, 2, "at least 2")?;
         at_least("min_samples_leaf", self.min_samples_leaf, 1, "at least 1")?;
-        let refused = |setting, value, allowed| {
-            Err(ClassicalError::Setting {
-                setting,
-                value,
-                allowed,
-            })
-        };
-        if !self.learning_rate.is_finite() || self.learning_rate <= 0.0 {
-            return refused("learning_rate", self.learning_rate, "finite and above 0");
-        }
-        if self.subsample.is_nan() || self.subsample <= 0.0 || self.subsample > 1.0 {
-            return refused("subsample", self.subsample, "above 0 and up to 1");
-        }
-        if self.min_impurity_decrease.is_nan() || self.min_impurity_decrease < 0.0 {
-            return refused("min_impurity_decrease", self.min_impurity_decrease, "at least 0");
-        }
+        positive("learning_rate", self.learning_rate)?;
+        share("subsample", self.subsample)?;
+        not_negative("min_impurity_decrease", self.min_impurity_decrease)?;
         Ok(Limits {
             max_depth: self.max_depth,
             min_samples_split: self.min_samples_split,
