@@ -173,6 +173,7 @@ impl AdaBoost {
         Ok(Outcome {
             model: AdaBoostModel::new(ensemble, tree_weights, importances)?,
             history: Vec::new(),
+            best_epoch: None,
             stopped,
         })
     }

@@ -46,6 +46,14 @@ pub enum ClassicalError {
         /// The class.
         class: usize,
     },
+    /// Something needs validation rows and there are none.
+    #[error(
+        "{setting} watches the validation loss, but there are no validation rows; add some or remove the setting"
+    )]
+    NoValidation {
+        /// The setting.
+        setting: &'static str,
+    },
     /// The numbers still move after the last pass.
     #[error(
         "not converged after {setting} = {value}, with {left:.1e} left of 1: allow more, scale the features, or ask for less"

@@ -262,6 +262,7 @@ fn grow_forest<S: Splitter>(
     Ok(Outcome {
         model: TreeModel::new(kind, ensemble, importances)?,
         history: Vec::new(),
+        best_epoch: None,
         stopped,
     })
 }

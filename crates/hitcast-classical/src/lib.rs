@@ -22,6 +22,7 @@
 //! - [`neighbors`]: the nearest training rows
 //! - [`forest`]: random forests and extra trees
 //! - [`gradient_boosting`]: trees that each correct those before them
+//! - [`hist_gradient_boosting`]: the same on binned features, for many rows
 //! - [`ada_boost`]: trees on the rows that those before them predict worst
 //! - [`mean`], [`prior`]: the mean or the class shares of the training rows, for others to beat
 //! - [`ensemble`]: trees that predict together, what all fits of trees become
@@ -39,6 +40,7 @@ mod error;
 pub mod forest;
 pub mod gradient_boosting;
 mod grow;
+pub mod hist_gradient_boosting;
 pub mod least_squares;
 pub mod linear;
 pub mod logistic;
@@ -57,6 +59,7 @@ pub use ensemble::{Combination, Link, Tree, TreeEnsemble, TreeNode};
 pub use error::ClassicalError;
 pub use forest::{ExtraTrees, ForestSettings, RandomForest, SplitCriterion};
 pub use gradient_boosting::GradientBoosting;
+pub use hist_gradient_boosting::HistGradientBoosting;
 pub use least_squares::{LeastSquares, Solution};
 pub use linear::{LinearRegression, LinearRegressionModel};
 pub use logistic::{LogisticModel, LogisticRegression};

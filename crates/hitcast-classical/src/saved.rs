@@ -21,6 +21,8 @@ pub(crate) struct Size {
 pub(crate) struct Outcome<M> {
     pub(crate) model: M,
     pub(crate) history: Vec<EpochRecord>,
+    /// The epoch whose state the model has, from 1, where it may be another than the last.
+    pub(crate) best_epoch: Option<usize>,
     pub(crate) stopped: StopReason,
 }
 
@@ -30,6 +32,7 @@ impl<M> Outcome<M> {
         Self {
             model,
             history: Vec::new(),
+            best_epoch: None,
             stopped: StopReason::Completed,
         }
     }
@@ -74,7 +77,7 @@ pub(crate) fn reported<M: Model + 'static>(
     Ok(Fit {
         model: Box::new(outcome.model),
         history: outcome.history,
-        best_epoch: None,
+        best_epoch: outcome.best_epoch,
         stopped: outcome.stopped,
     })
 }

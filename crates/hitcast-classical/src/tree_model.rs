@@ -19,6 +19,8 @@ pub enum TreeKind {
     ExtraTrees,
     /// [`GradientBoosting`](crate::GradientBoosting).
     GradientBoosting,
+    /// [`HistGradientBoosting`](crate::HistGradientBoosting).
+    HistGradientBoosting,
 }
 
 impl TreeKind {
@@ -28,6 +30,7 @@ impl TreeKind {
             Self::RandomForest => "random_forest",
             Self::ExtraTrees => "extra_trees",
             Self::GradientBoosting => "gradient_boosting",
+            Self::HistGradientBoosting => "hist_gradient_boosting",
         }
     }
 }
@@ -83,7 +86,7 @@ impl TreeModel {
     }
 
     /// How much of what the trees explain each feature explains, length `d`: the mean decrease of impurity (Breiman et al.
-    /// 1984), which sums to 1, or 0 if no tree splits. It favours features with many different values.
+    /// 1984), of histogram boosting that of the loss. They sum to 1, or 0 if no tree splits. It favours features with many different values.
     pub fn importances(&self) -> &[f64] {
         &self.importances
     }

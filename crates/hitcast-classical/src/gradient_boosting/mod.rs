@@ -188,6 +188,7 @@ impl GradientBoosting {
         Ok(Outcome {
             model: TreeModel::new(TreeKind::GradientBoosting, ensemble, importances)?,
             history,
+            best_epoch: None,
             stopped,
         })
     }
