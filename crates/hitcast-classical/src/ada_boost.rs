@@ -78,6 +78,7 @@ impl AdaBoost {
 
     fn boost(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Outcome<AdaBoostModel>> {
         train.expect_task(Task::Regression)?;
+        train.features().expect_complete()?;
         self.rounds(train, context)
             .map_err(|error| CoreError::model(AdaBoostModel::KIND, error))
     }

@@ -204,6 +204,7 @@ fn fit<S: Splitter>(
     train: &Dataset,
     context: &FitContext<'_>,
 ) -> Result<Outcome<TreeModel>> {
+    train.features().expect_complete()?;
     grow_forest::<S>(settings, kind, train, context).map_err(|error| CoreError::model(kind.name(), error))
 }
 

@@ -64,6 +64,7 @@ impl LinearRegression {
     /// [`ClassicalError::NotFinite`] if the numbers overflow.
     pub fn fit_model(&self, train: &Dataset) -> Result<LinearRegressionModel> {
         train.expect_task(Task::Regression)?;
+        train.features().expect_complete()?;
         self.solve(train)
             .map_err(|error| CoreError::model(LinearRegressionModel::KIND, error))
     }

@@ -73,6 +73,7 @@ impl Neighbors {
     /// [`CoreError::Model`] with [`ClassicalError::Setting`] on an impossible setting, or with [`ClassicalError::Rows`] if
     /// there are fewer rows than neighbours.
     pub fn fit_model(&self, train: &Dataset) -> Result<NeighborsModel> {
+        train.features().expect_complete()?;
         let rows = train.features().matrix().into_owned();
         NeighborsModel::new(self.clone(), train.task(), rows, train.target().to_vec())
             .map_err(|error| CoreError::model(NeighborsModel::KIND, error))

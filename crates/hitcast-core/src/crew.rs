@@ -101,7 +101,10 @@ impl<J: Send, R: Send> Crew<'_, J, R> {
         look_for(|| board.undone.load(Ordering::Acquire) == 0);
         let mut round = board.lock();
         while board.undone.load(Ordering::Acquire) > 0 {
-            assert!(!board.over.load(Ordering::Acquire), "a thread of the crew panicked");
+            assert!(
+                !board.over.load(Ordering::Acquire),
+                "a thread of the crew panicked"
+            );
             round.lead_sleeps = true;
             round = board.done.wait(round).unwrap_or_else(PoisonError::into_inner);
             round.lead_sleeps = false;

@@ -129,6 +129,9 @@ impl NetworkEstimator {
         validation: Option<&Dataset>,
         context: &FitContext<'_>,
     ) -> hitcast_core::Result<Fit> {
+        for rows in [Some(train), validation].into_iter().flatten() {
+            rows.features().expect_complete()?;
+        }
         let mut trainer = Trainer::new(self.training.clone());
         self.train_stream(&mut trainer, rows, settings, validation, context)
             .and_then(fit_of)
@@ -248,6 +251,9 @@ impl Estimator for NetworkEstimator {
         validation: Option<&Dataset>,
         context: &FitContext<'_>,
     ) -> hitcast_core::Result<Fit> {
+        for rows in [Some(train), validation].into_iter().flatten() {
+            rows.features().expect_complete()?;
+        }
         let mut trainer = Trainer::new(self.training.clone());
         self.train(&mut trainer, train, validation, context)
             .and_then(fit_of)

@@ -99,6 +99,7 @@ impl GradientBoosting {
         validation: Option<&Dataset>,
         context: &FitContext<'_>,
     ) -> Result<Outcome<TreeModel>> {
+        train.features().expect_complete()?;
         if let Some(validation) = validation {
             validation.expect_task(train.task())?;
         }

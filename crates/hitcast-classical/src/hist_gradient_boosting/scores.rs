@@ -63,28 +63,41 @@ impl<'a> Rows<'a> {
     }
 
     /// Looks at some rows; `scores` are those of all.
-    #[allow(clippy::cast_possible_truncation)]
     pub(super) fn pass(&self, scores: &[f64], rows: Range<usize>) -> Pass {
-        let width = self.loss.width();
+        match self.loss.width() {
+            1 => self.pass_into([0.0], scores, rows),
+            width => self.pass_into(vec![0.0; width], scores, rows),
+        }
+    }
+
+    /// Looks at some rows, of as many scores each as there is room for predictions.
+    #[allow(clippy::cast_possible_truncation)]
+    fn pass_into(&self, mut predicted: impl AsMut<[f64]>, scores: &[f64], rows: Range<usize>) -> Pass {
+        let predicted = predicted.as_mut();
+        let width = predicted.len();
         let mut slopes = vec![Vec::with_capacity(rows.len()); width];
-        let mut predicted = vec![0.0; width];
-        let losses = rows.map(|row| {
-            let (scores, target) = (&scores[row * width..][..width], self.target[row]);
+        let per_unit = 1.0 / self.unit;
+        let mut loss = 0.0;
+        let own = &scores[rows.start * width..rows.end * width];
+        for (row, scores) in rows.zip(own.chunks_exact(width)) {
+            let target = self.target[row];
             let weight = self.weights.map_or(1.0, |weights| weights[row]);
             predicted.copy_from_slice(scores);
-            self.loss.predict(&mut predicted);
-            for (output, (slopes, predicted)) in slopes.iter_mut().zip(&predicted).enumerate() {
-                let slope = (predicted - self.loss.wanted(target, output)) / self.unit;
+            self.loss.predict(predicted);
+            for (output, (slopes, predicted)) in slopes.iter_mut().zip(&*predicted).enumerate() {
+                let slope = (predicted - self.loss.wanted(target, output)) * per_unit;
                 let curvature = match self.loss.link() {
                     Link::Identity => 1.0,
                     _ => predicted * (1.0 - predicted),
                 };
                 slopes.push([(weight * slope) as f32, (weight * curvature) as f32]);
             }
-            weight / self.total * self.loss.of_row(target, scores, &predicted)
-        });
-        let loss = sum(losses);
-        Pass { slopes, loss }
+            loss += weight * self.loss.of_row(target, scores, predicted);
+        }
+        Pass {
+            slopes,
+            loss: loss / self.total,
+        }
     }
 
     /// The mean loss of all rows.

@@ -71,19 +71,21 @@ fn allowed(side: &Sums, limits: &Limits) -> bool {
 /// Keeps the best of the places that it is shown.
 struct Best<'a> {
     limits: &'a Limits,
-    /// What the node has without a split.
+    best: Option<(usize, bool, Sums)>,
+    /// What the sides of the best have together, or the node without a split, as a fraction: fractions are compared without
+    /// being divided.
+    have: (f64, f64),
     own: f64,
-    best: Option<Place>,
-    gain: f64,
 }
 
 impl<'a> Best<'a> {
     fn of(node: &Sums, limits: &'a Limits) -> Self {
+        let own = node.slope * node.slope / (node.curvature + limits.l2_regularization + TINY);
         Self {
             limits,
-            own: node.slope * node.slope / (node.curvature + limits.l2_regularization + TINY),
             best: None,
-            gain: 0.0,
+            have: (own, 1.0),
+            own,
         }
     }
 
@@ -91,19 +93,23 @@ impl<'a> Best<'a> {
     fn see(&mut self, left: &Sums, right: &Sums, place: usize, missing_left: bool) {
         let kept = self.limits.l2_regularization + TINY;
         let (of_left, of_right) = (left.curvature + kept, right.curvature + kept);
-        // Both sides by one division.
-        let sides =
-            (left.slope * left.slope * of_right + right.slope * right.slope * of_left) / (of_left * of_right);
-        let gain = sides - self.own;
-        if gain > self.gain {
-            self.gain = gain;
-            self.best = Some(Place {
-                gain,
-                place,
-                missing_left,
-                left: *left,
-            });
+        let top = left.slope * left.slope * of_right + right.slope * right.slope * of_left;
+        let bottom = of_left * of_right;
+        if top * self.have.1 > self.have.0 * bottom {
+            self.have = (top, bottom);
+            self.best = Some((place, missing_left, *left));
         }
+    }
+
+    fn place(self) -> Option<Place> {
+        let (place, missing_left, left) = self.best?;
+        let gain = self.have.0 / self.have.1 - self.own;
+        (gain > 0.0).then_some(Place {
+            gain,
+            place,
+            missing_left,
+            left,
+        })
     }
 }
 
@@ -149,7 +155,7 @@ pub(super) fn in_ranges<const W: usize>(
             }
         }
     }
-    best.best
+    best.place()
 }
 
 /// The best of some indicators: its zeros go left, its ones right.
@@ -171,5 +177,5 @@ pub(super) fn in_indicators<const W: usize>(
             best.see(&left, &right, place, false);
         }
     }
-    best.best
+    best.place()
 }

@@ -71,6 +71,7 @@ impl LogisticRegression {
     /// impossible setting, with [`ClassicalError::OneClass`], or with [`ClassicalError::NotConverged`].
     pub fn fit_model(&self, train: &Dataset) -> Result<LogisticModel> {
         let n_classes = classes_of(train)?;
+        train.features().expect_complete()?;
         self.solve(train, n_classes)
             .map_err(|error| CoreError::model(LogisticModel::KIND, error))
     }

@@ -145,6 +145,7 @@ impl Ridge {
     /// [`ClassicalError::NotFinite`] if the numbers overflow.
     pub fn fit_model(&self, train: &Dataset) -> Result<PenalizedModel> {
         train.expect_task(Task::Regression)?;
+        train.features().expect_complete()?;
         self.solve(train)
             .map_err(|error| CoreError::model(Self::KIND, error))
     }
@@ -201,6 +202,7 @@ impl ElasticNet {
 
     fn fit_as(&self, penalty: Penalty, train: &Dataset) -> Result<PenalizedModel> {
         train.expect_task(Task::Regression)?;
+        train.features().expect_complete()?;
         self.descend(penalty, train)
             .map_err(|error| CoreError::model(penalty.name(), error))
     }
