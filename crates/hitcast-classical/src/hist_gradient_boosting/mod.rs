@@ -5,6 +5,7 @@ mod bins;
 mod draws;
 mod fit;
 mod grow;
+mod grown;
 mod histogram;
 mod scores;
 mod split;
