@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::{hint, mem, thread};
 
-/// How often a thread looks for work before it sleeps: some ten microseconds, for which it would take as long to be woken.
-const LOOKS: usize = 1_000;
+/// How often a thread looks for work before it lets others have the core, and how often it does that before it sleeps: some ten
+/// microseconds, for which it would take as long to be woken.
+const LOOKS: usize = 200;
+const YIELDS: usize = 30;
 
 /// Some threads that wait for jobs, for as long as [`with_crew`] runs.
 pub struct Crew<'a, J, R> {
@@ -188,11 +190,15 @@ impl<J, R> Drop for Dismissal<'_, J, R> {
 
 /// Looks for a while whether something has come true.
 fn look_for(so: impl Fn() -> bool) {
-    for _ in 0..LOOKS {
+    for look in 0..LOOKS + YIELDS {
         if so() {
             return;
         }
-        hint::spin_loop();
+        if look < LOOKS {
+            hint::spin_loop();
+        } else {
+            thread::yield_now();
+        }
     }
 }
 

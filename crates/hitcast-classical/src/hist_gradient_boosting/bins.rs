@@ -205,29 +205,34 @@ impl Bins {
         (Self { columns }, binned)
     }
 
-    /// Puts other rows into the same bins.
-    pub(super) fn put<'a>(&self, features: &'a Features, threads: usize) -> Binned<'a> {
+    /// Puts other rows into the same bins; `None` if other columns of them are encoded.
+    pub(super) fn put<'a>(&self, features: &'a Features, threads: usize) -> Option<Binned<'a>> {
         let mut columns = Vec::with_capacity(self.columns.len());
         for block in features.blocks() {
-            match block {
-                FeatureBlock::Dense(matrix) => {
-                    let own = &self.columns[columns.len()..];
-                    columns.extend(by_column(matrix.view(), threads, |number, values| {
-                        let bins = match &own[number].1 {
-                            Kind::Numbers(ranges) => values.iter().map(|value| ranges.bin(*value)).collect(),
-                            Kind::Indicators(_) => Vec::new(),
-                        };
-                        Column::Numbers(bins)
-                    }));
+            let own = &self.columns[columns.len()..];
+            match (block, own) {
+                (FeatureBlock::Dense(matrix), own) => {
+                    let bins = by_column(matrix.view(), threads, |number, values| match own.get(number) {
+                        Some((_, Kind::Numbers(ranges))) => {
+                            let bins = values.iter().map(|value| ranges.bin(*value));
+                            Some(Column::Numbers(bins.collect()))
+                        }
+                        _ => None,
+                    });
+                    columns.extend(bins.into_iter().collect::<Option<Vec<_>>>()?);
                 }
-                FeatureBlock::Indicators(indicators) => columns.push(Column::Indicators(indicators)),
-                _ => {}
+                (FeatureBlock::Indicators(indicators), [(_, Kind::Indicators(width)), ..])
+                    if *width == indicators.width() =>
+                {
+                    columns.push(Column::Indicators(indicators));
+                }
+                _ => return None,
             }
         }
-        Binned {
+        (columns.len() == self.columns.len()).then_some(Binned {
             n: features.n_rows(),
             columns,
-        }
+        })
     }
 
     /// The feature that a cut asks for.

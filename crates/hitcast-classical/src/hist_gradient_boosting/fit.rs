@@ -43,7 +43,7 @@ struct Ground<'a> {
     began: Instant,
     weights: Option<&'a [f64]>,
     /// The rows that count.
-    rows: Vec<u32>,
+    rows: Arc<Vec<u32>>,
     bench: &'a Bench<'a>,
     loss: &'a Loss,
 }
@@ -93,13 +93,17 @@ impl Boosting<'_> {
             settings.max_bins,
             threads,
         );
-        let watched = self.validation.map(|validation| Watched {
-            binned: bins.put(validation.features(), threads),
-            rows: Rows::new(validation, &loss, None),
-            scores: loss.base.repeat(validation.n_rows()),
-            best_loss: f64::INFINITY,
-            best: 0,
+        let watched = self.validation.map(|validation| {
+            let binned = bins.put(validation.features(), threads);
+            Ok(Watched {
+                binned: binned.ok_or(ClassicalError::Encoding)?,
+                rows: Rows::new(validation, &loss, None),
+                scores: loss.base.repeat(validation.n_rows()),
+                best_loss: f64::INFINITY,
+                best: 0,
+            })
         });
+        let watched = watched.transpose()?;
         let chunks = chunks(&bins, threads);
         let bench = Bench {
             rows: training,
@@ -112,7 +116,7 @@ impl Boosting<'_> {
             boosting: self,
             began,
             weights,
-            rows,
+            rows: Arc::new(rows),
             bench: &bench,
             loss: &loss,
         };
@@ -254,7 +258,7 @@ impl Ground<'_> {
     fn drawn(&self, seed: Seed) -> (Arc<Vec<u32>>, Vec<u32>) {
         let share = self.boosting.settings.subsample;
         if share >= 1.0 {
-            return (Arc::new(self.rows.clone()), Vec::new());
+            return (self.rows.clone(), Vec::new());
         }
         let count = part(share, self.rows.len());
         let rows = sampled(&self.rows, count, &mut seed.stream("rows"));

@@ -148,7 +148,6 @@ impl<const W: usize> Grower<'_, W> {
     fn may_split(&self, node: &Candidate) -> bool {
         node.rows.len() / 2 >= self.ends.min_samples_leaf
             && self.ends.max_depth.is_none_or(|most| node.depth < most)
-            && self.ends.max_leaf_nodes != Some(1)
     }
 
     fn split(&self, growth: &mut Growth<W>, node: Open<W>) {
@@ -361,6 +360,9 @@ impl<const W: usize> Grower<'_, W> {
 
     /// The features that a node may ask for, if not all.
     fn drawn(&self, soil: &Soil, place: usize) -> Option<Arc<[bool]>> {
+        if self.ends.max_features >= self.n_features {
+            return soil.kept.clone();
+        }
         let kept = |feature: &usize| soil.kept.as_ref().is_none_or(|kept| kept[*feature]);
         let of_tree: Vec<usize> = (0..self.n_features).filter(kept).collect();
         if self.ends.max_features >= of_tree.len() {

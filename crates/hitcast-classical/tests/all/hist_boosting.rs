@@ -302,9 +302,17 @@ fn encoded_columns_are_split_as_if_they_were_written_out() {
         max_features: MaxFeatures::Count(6),
         ..small()
     };
+    let of = |features: &Features| Dataset::new(features.clone(), y.clone()).unwrap();
+    let stop = StopSignal::new();
+    let context = FitContext::quiet("test", Seed::new(1), &stop);
+    for (train, validation) in [(&encoded, &written), (&written, &encoded)] {
+        let error = settings
+            .fit(&of(train), Some(&of(validation)), &context)
+            .unwrap_err();
+        assert!(error.to_string().contains("by the same recipe"), "{error}");
+    }
     let [encoded, written] = [encoded, written].map(|features| {
-        let (stop, train) = (StopSignal::new(), Dataset::new(features, y.clone()).unwrap());
-        let context = FitContext::quiet("test", Seed::new(1), &stop);
+        let train = of(&features);
         let fit = settings.fit(&train, Some(&train), &context).unwrap();
         let losses: Vec<f64> = fit
             .history
