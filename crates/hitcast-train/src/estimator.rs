@@ -129,9 +129,6 @@ impl NetworkEstimator {
         validation: Option<&Dataset>,
         context: &FitContext<'_>,
     ) -> hitcast_core::Result<Fit> {
-        for rows in [Some(train), validation].into_iter().flatten() {
-            rows.features().expect_complete()?;
-        }
         let mut trainer = Trainer::new(self.training.clone());
         self.train_stream(&mut trainer, rows, settings, validation, context)
             .and_then(fit_of)
