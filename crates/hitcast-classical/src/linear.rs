@@ -10,6 +10,7 @@ use hitcast_core::{
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
+use crate::checks::expect;
 use crate::error::ClassicalError;
 use crate::least_squares::LeastSquares;
 use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
@@ -70,14 +71,8 @@ impl LinearRegression {
     }
 
     fn solve(&self, train: &Dataset) -> Result<LinearRegressionModel, ClassicalError> {
-        if !(0.0..1.0).contains(&self.tolerance) {
-            let (value, allowed) = (self.tolerance, "from 0 up to 1");
-            return Err(ClassicalError::Setting {
-                setting: "tolerance",
-                value,
-                allowed,
-            });
-        }
+        let possible = (0.0..1.0).contains(&self.tolerance);
+        expect(possible, "tolerance", self.tolerance, "from 0 up to 1")?;
         let matrix = train.features().matrix();
         let weights = train.weights();
         let center =

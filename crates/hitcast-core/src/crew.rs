@@ -1,5 +1,7 @@
 //! Threads that stay for many small rounds of work, each of which would not be worth starting a thread.
 
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::{hint, mem, thread};
@@ -9,11 +11,13 @@ use std::{hint, mem, thread};
 const LOOKS: usize = 200;
 const YIELDS: usize = 30;
 
-/// Some threads that wait for jobs, for as long as [`with_crew`] runs.
+/// Some threads that wait for jobs, for as long as [`with_crew`] runs. Only the thread that called it gives them out.
 pub struct Crew<'a, J, R> {
-    board: Board<J, R>,
+    board: &'a Board<J, R>,
     work: &'a (dyn Fn(J) -> R + Sync),
     threads: usize,
+    /// Not to be shared: there is one round at a time.
+    lead: PhantomData<Cell<()>>,
 }
 
 /// Where jobs are put and results are picked up.
@@ -57,17 +61,19 @@ pub fn with_crew<J: Send, R: Send, T>(
     work: impl Fn(J) -> R + Sync,
     lead: impl FnOnce(&Crew<'_, J, R>) -> T,
 ) -> T {
-    let crew = Crew {
-        board: Board::new(),
-        work: &work,
-        threads,
-    };
+    let board = &Board::new();
+    let work = &work;
     thread::scope(|scope| {
-        let _dismissal = Dismissal(&crew.board);
+        let _dismissal = Dismissal(board);
         for _ in 1..threads {
-            scope.spawn(|| crew.serve());
+            scope.spawn(|| board.serve(work));
         }
-        lead(&crew)
+        lead(&Crew {
+            board,
+            work,
+            threads,
+            lead: PhantomData,
+        })
     })
 }
 
@@ -85,7 +91,7 @@ impl<J: Send, R: Send> Crew<'_, J, R> {
         if self.threads < 2 || jobs.len() < 2 {
             return jobs.into_iter().map(self.work).collect();
         }
-        let board = &self.board;
+        let board = self.board;
         let mut round = board.lock();
         round.results = jobs.iter().map(|_| None).collect();
         round.jobs = jobs.into_iter().enumerate().rev().collect();
@@ -96,7 +102,7 @@ impl<J: Send, R: Send> Crew<'_, J, R> {
         }
         while let Some(job) = board.take(&mut round) {
             drop(round);
-            self.finish(job);
+            board.finish(job, self.work);
             round = board.lock();
         }
         drop(round);
@@ -112,41 +118,6 @@ impl<J: Send, R: Send> Crew<'_, J, R> {
             round.lead_sleeps = false;
         }
         mem::take(&mut round.results).into_iter().flatten().collect()
-    }
-
-    /// Takes jobs until it is over.
-    fn serve(&self) {
-        let board = &self.board;
-        loop {
-            look_for(|| board.waiting.load(Ordering::Acquire) > 0 || board.over.load(Ordering::Acquire));
-            let mut round = board.lock();
-            let job = loop {
-                if board.over.load(Ordering::Acquire) {
-                    return;
-                }
-                if let Some(job) = board.take(&mut round) {
-                    break job;
-                }
-                round.sleeping += 1;
-                round = board.more.wait(round).unwrap_or_else(PoisonError::into_inner);
-                round.sleeping -= 1;
-            };
-            drop(round);
-            self.finish(job);
-        }
-    }
-
-    fn finish(&self, (place, job): (usize, J)) {
-        let dismissal = Dismissal(&self.board);
-        let result = (self.work)(job);
-        mem::forget(dismissal);
-        let mut round = self.board.lock();
-        if let Some(to) = round.results.get_mut(place) {
-            *to = Some(result);
-        }
-        if self.board.undone.fetch_sub(1, Ordering::AcqRel) == 1 && round.lead_sleeps {
-            self.board.done.notify_one();
-        }
     }
 }
 
@@ -164,6 +135,40 @@ impl<J, R> Board<J, R> {
             over: AtomicBool::new(false),
             more: Condvar::new(),
             done: Condvar::new(),
+        }
+    }
+
+    /// Takes jobs until it is over.
+    fn serve(&self, work: impl Fn(J) -> R) {
+        loop {
+            look_for(|| self.waiting.load(Ordering::Acquire) > 0 || self.over.load(Ordering::Acquire));
+            let mut round = self.lock();
+            let job = loop {
+                if self.over.load(Ordering::Acquire) {
+                    return;
+                }
+                if let Some(job) = self.take(&mut round) {
+                    break job;
+                }
+                round.sleeping += 1;
+                round = self.more.wait(round).unwrap_or_else(PoisonError::into_inner);
+                round.sleeping -= 1;
+            };
+            drop(round);
+            self.finish(job, &work);
+        }
+    }
+
+    fn finish(&self, (place, job): (usize, J), work: impl Fn(J) -> R) {
+        let dismissal = Dismissal(self);
+        let result = work(job);
+        mem::forget(dismissal);
+        let mut round = self.lock();
+        if let Some(to) = round.results.get_mut(place) {
+            *to = Some(result);
+        }
+        if self.undone.fetch_sub(1, Ordering::AcqRel) == 1 && round.lead_sleeps {
+            self.done.notify_one();
         }
     }
 
