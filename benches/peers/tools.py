@@ -1,6 +1,6 @@
-"""Times samplers and forests of imbalanced-learn and scikit-learn on the songs of a CSV file; prints one JSON list.
+"""Times samplers, forests and boosting of imbalanced-learn and scikit-learn on the songs of a CSV file; prints one JSON list.
 
-    python tools.py --tools smote,forest,classes --threads 2 --turn SEED PATH
+    python tools.py --tools smote,forest,classes,boosting --threads 2 --turn SEED PATH
 
 The peer of compare_tools.rs, on the same rows.
 """
@@ -34,6 +34,16 @@ def order(n):
     return rows
 
 
+def wide(np, n, columns=51):
+    """Rows by the finaliser of SplitMix64 with Friedman's first target, as on the other side."""
+    bits = np.arange(1, n * columns + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    x = ((bits ^ (bits >> np.uint64(31))) >> np.uint64(40)).astype(float).reshape(n, columns) / 2**24
+    target = 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4] + 4 * x[:, 50]
+    return x[:, :-1].astype(np.float32), target
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tools", required=True)
@@ -47,7 +57,8 @@ def main():
     import numpy as np
     import pandas as pd
     from sklearn.ensemble import (
-        ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor,
+        ExtraTreesClassifier, ExtraTreesRegressor, HistGradientBoostingClassifier, HistGradientBoostingRegressor,
+        RandomForestClassifier, RandomForestRegressor,
     )
 
     table = pd.read_csv(arguments.path)[[*FEATURES, "track_popularity"]].dropna()
@@ -79,6 +90,18 @@ def main():
             for name, kind in kinds:
                 model = clock(f"{name}: fit", lambda: kind(100, **common).fit(x_train, labels))
                 clock(f"{name}: predict", lambda: model.predict_proba(x_test), wrong)
+        if tool == "boosting":
+            many, target = wide(np, 100_000)
+            rmse_of = lambda predicted: float(np.sqrt(np.mean((predicted - target) ** 2)))
+            for name, kind, settings, rows, actual, new, error in [
+                ("histogram boosting", HistGradientBoostingRegressor, {"max_iter": 500, "learning_rate": 0.05}, x_train, y_train,
+                 x_test, rmse),
+                ("histogram boosting of classes", HistGradientBoostingClassifier, {}, x_train, labels, x_test, wrong),
+                ("histogram boosting, 100,000 × 50", HistGradientBoostingRegressor, {}, many, target, many, rmse_of),
+            ]:
+                model = kind(early_stopping=False, random_state=seed, **settings)
+                clock(f"{name}: fit", lambda: model.fit(rows, actual))
+                clock(f"{name}: predict", lambda: (model.predict_proba if error is wrong else model.predict)(new), error)
         if tool == "shapley":
             import shap
 

@@ -1,5 +1,5 @@
-//! What the tools around networks take (samplers, forests), with hitcast and with what others would use, in turn, on the same
-//! rows and the same number of threads:
+//! What the tools around networks take (samplers, forests, boosting), with hitcast and with what others would use, in turn, on
+//! the same rows and the same number of threads:
 //!
 //! ```sh
 //! cargo run --release -p hitcast-benches --bin compare_tools -- spotify_songs.csv [--tools smote,forest] [--json]
@@ -13,23 +13,24 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use hitcast::classical::{ExtraTrees, ForestSettings, RandomForest};
+use hitcast::classical::{ExtraTrees, ForestSettings, HistGradientBoosting, RandomForest};
 use hitcast::preprocess::{Sampler, Smote, StandardScaler};
 use hitcast_benches::AUDIO_FEATURES;
 use hitcast_benches::measure::{Machine, exit, lower_quartile};
 use hitcast_benches::peers::{self, Result};
+use hitcast_benches::wide;
 use hitcast_core::{Dataset, FeatureColumn, Features, Model, Predictions, Seed};
 use hitcast_data::CsvReader;
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
-/// Times samplers and forests of hitcast, scikit-learn and imbalanced-learn on the songs of a CSV file
+/// Times samplers, forests and boosting of hitcast, scikit-learn and imbalanced-learn on the songs of a CSV file
 #[derive(Debug, Parser)]
 struct Arguments {
     /// The file, with the columns of `spotify_songs.csv`
     path: PathBuf,
     /// What to time
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Tool::Smote, Tool::Forest, Tool::Classes, Tool::Shapley])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Tool::Smote, Tool::Forest, Tool::Classes, Tool::Boosting, Tool::Shapley])]
     tools: Vec<Tool>,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
@@ -56,6 +57,8 @@ enum Tool {
     Forest,
     /// Forests of 100 trees for three classes
     Classes,
+    /// Histogram boosting: 500 iterations for popularity, 100 for three classes, and 100 on 100,000 rows of 50 columns
+    Boosting,
     /// Shapley values of 1,000 rows, from 100 trees of depth 8
     Shapley,
 }
@@ -166,6 +169,7 @@ fn turn(arguments: &Arguments, seed: u64) -> Result<()> {
             Tool::Smote => smote(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Forest => forests(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Classes => forests_of_classes(&songs, seed, arguments.threads, &mut timed)?,
+            Tool::Boosting => boosting(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Shapley => shapley(&songs, seed, arguments.threads, &mut timed)?,
         }
     }
@@ -217,15 +221,7 @@ fn settings(n_estimators: usize, threads: usize) -> ForestSettings {
 
 fn forests(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) -> Result<()> {
     let Songs { train, test } = songs;
-    let judged = |timed: &mut Vec<Timed>, name: &str, model: &dyn Model| -> Result<()> {
-        let predictions = clock(timed, &format!("{name}: predict"), || {
-            Ok(model.predict(test.features().matrix().view())?)
-        })?;
-        if let Some(timed) = timed.last_mut() {
-            timed.error = Some(rmse(&predictions, test.target()));
-        }
-        Ok(())
-    };
+    let judged = |timed: &mut Vec<Timed>, name: &str, model: &dyn Model| judged(timed, name, model, test);
     let random = RandomForest(settings(100, threads));
     let model = clock(timed, "random forest: fit", || Ok(random.fit_model(train, seed)?))?;
     judged(timed, "random forest", &model)?;
@@ -244,22 +240,7 @@ fn forests(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) ->
 fn forests_of_classes(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) -> Result<()> {
     let Songs { train, test } = songs;
     let labelled = Dataset::of_classes(train.features().clone(), &classes(train), 3)?;
-    let actual = classes(test);
-    let judged = |timed: &mut Vec<Timed>, name: &str, model: &dyn Model| -> Result<()> {
-        let predictions = clock(timed, &format!("{name}: predict"), || {
-            Ok(model.predict(test.features().matrix().view())?)
-        })?;
-        if let Some(timed) = timed.last_mut() {
-            timed.error = predictions.probabilities().map(|all| {
-                let decided = hitcast::metrics::likeliest(all);
-                share(
-                    decided.iter().zip(&actual).filter(|(a, b)| a != b).count(),
-                    actual.len(),
-                )
-            });
-        }
-        Ok(())
-    };
+    let judged = |timed: &mut Vec<Timed>, name: &str, model: &dyn Model| judged(timed, name, model, test);
     let random = RandomForest(settings(100, threads));
     let model = clock(timed, "random forest of classes: fit", || {
         Ok(random.fit_model(&labelled, seed)?)
@@ -270,6 +251,55 @@ fn forests_of_classes(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec
         Ok(extra.fit_model(&labelled, seed)?)
     })?;
     judged(timed, "extra trees of classes", &model)
+}
+
+fn boosting(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) -> Result<()> {
+    let Songs { train, test } = songs;
+    let labelled = Dataset::of_classes(train.features().clone(), &classes(train), 3)?;
+    let wide = wide::rows(100_000)?;
+    let long = HistGradientBoosting {
+        max_iter: 500,
+        learning_rate: 0.05,
+        threads,
+        ..HistGradientBoosting::default()
+    };
+    let short = HistGradientBoosting {
+        threads,
+        ..HistGradientBoosting::default()
+    };
+    for (name, settings, train, test) in [
+        ("histogram boosting", &long, train, test),
+        ("histogram boosting of classes", &short, &labelled, test),
+        ("histogram boosting, 100,000 × 50", &short, &wide, &wide),
+    ] {
+        let model = clock(timed, &format!("{name}: fit"), || {
+            Ok(settings.fit_model(train, seed)?)
+        })?;
+        judged(timed, name, &model, test)?;
+    }
+    Ok(())
+}
+
+/// Predicts rows, and notes the time and the error.
+fn judged(timed: &mut Vec<Timed>, name: &str, model: &dyn Model, rows: &Dataset) -> Result<()> {
+    let predictions = clock(timed, &format!("{name}: predict"), || {
+        Ok(model.predict(rows.features().matrix().view())?)
+    })?;
+    let error = match predictions.probabilities() {
+        None => rmse(&predictions, rows.target()),
+        Some(all) => {
+            let decided = hitcast::metrics::likeliest(all);
+            let actual = classes(rows);
+            share(
+                decided.iter().zip(&actual).filter(|(a, b)| a != b).count(),
+                actual.len(),
+            )
+        }
+    };
+    if let Some(timed) = timed.last_mut() {
+        timed.error = Some(error);
+    }
+    Ok(())
 }
 
 fn shapley(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) -> Result<()> {

@@ -9,10 +9,10 @@ use hitcast_core::{
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
+use crate::checks::{at_least, numbered, positive};
 use crate::draws::Draws;
 use crate::ensemble::{Combination, EnsembleFacts, Link, Tree, TreeEnsemble};
 use crate::error::ClassicalError;
-use crate::forest::{at_least, numbered};
 use crate::grow::{Columns, Grower, Limits, Sorted, Squares};
 use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
 
@@ -78,6 +78,7 @@ impl AdaBoost {
 
     fn boost(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Outcome<AdaBoostModel>> {
         train.expect_task(Task::Regression)?;
+        train.features().expect_complete()?;
         self.rounds(train, context)
             .map_err(|error| CoreError::model(AdaBoostModel::KIND, error))
     }
@@ -91,13 +92,7 @@ impl AdaBoost {
         numbered(n)?;
         at_least("n_estimators", self.n_estimators, 1, "at least 1")?;
         at_least("max_depth", self.max_depth, 1, "at least 1")?;
-        if !self.learning_rate.is_finite() || self.learning_rate <= 0.0 {
-            return Err(ClassicalError::Setting {
-                setting: "learning_rate",
-                value: self.learning_rate,
-                allowed: "finite and above 0",
-            });
-        }
+        positive("learning_rate", self.learning_rate)?;
         let limits = Limits {
             max_depth: self.max_depth,
             min_samples_split: 2,

@@ -46,6 +46,19 @@ pub enum ClassicalError {
         /// The class.
         class: usize,
     },
+    /// Something needs validation rows and there are none.
+    #[error(
+        "{setting} watches the validation loss, but there are no validation rows; add some or remove the setting"
+    )]
+    NoValidation {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// Other columns of the validation rows are encoded than of the training rows.
+    #[error(
+        "other columns of the validation rows are encoded than of the training rows: make both by the same recipe"
+    )]
+    Encoding,
     /// The numbers still move after the last pass.
     #[error(
         "not converged after {setting} = {value}, with {left:.1e} left of 1: allow more, scale the features, or ask for less"

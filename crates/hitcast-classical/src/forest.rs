@@ -7,6 +7,7 @@ use hitcast_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::checks::{at_least, not_negative, numbered};
 use crate::draws::Draws;
 use crate::ensemble::{Combination, Link, TreeEnsemble};
 use crate::error::ClassicalError;
@@ -182,13 +183,7 @@ impl ForestSettings {
         at_least("min_samples_split", self.min_samples_split, 2, "at least 2")?;
         at_least("min_samples_leaf", self.min_samples_leaf, 1, "at least 1")?;
         at_least("max_depth", self.max_depth.unwrap_or(1), 1, "at least 1")?;
-        if self.min_impurity_decrease.is_nan() || self.min_impurity_decrease < 0.0 {
-            return Err(ClassicalError::Setting {
-                setting: "min_impurity_decrease",
-                value: self.min_impurity_decrease,
-                allowed: "at least 0",
-            });
-        }
+        not_negative("min_impurity_decrease", self.min_impurity_decrease)?;
         let by_task = match task {
             Task::Regression => MaxFeatures::All,
             _ => MaxFeatures::Sqrt,
@@ -203,42 +198,13 @@ impl ForestSettings {
     }
 }
 
-/// Refuses a count that is too small.
-pub(crate) fn at_least(
-    setting: &'static str,
-    value: usize,
-    least: usize,
-    allowed: &'static str,
-) -> Result<(), ClassicalError> {
-    if value >= least {
-        return Ok(());
-    }
-    #[allow(clippy::cast_precision_loss)]
-    let value = value as f64;
-    Err(ClassicalError::Setting {
-        setting,
-        value,
-        allowed,
-    })
-}
-
-/// Refuses rows that 32 bits cannot number.
-pub(crate) fn numbered(rows: usize) -> Result<(), ClassicalError> {
-    match u32::try_from(rows) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(ClassicalError::Rows {
-            rows,
-            needed: "fewer than 2³²".to_owned(),
-        }),
-    }
-}
-
 fn fit<S: Splitter>(
     settings: &ForestSettings,
     kind: TreeKind,
     train: &Dataset,
     context: &FitContext<'_>,
 ) -> Result<Outcome<TreeModel>> {
+    train.features().expect_complete()?;
     grow_forest::<S>(settings, kind, train, context).map_err(|error| CoreError::model(kind.name(), error))
 }
 

@@ -22,6 +22,7 @@
 //! - [`neighbors`]: the nearest training rows
 //! - [`forest`]: random forests and extra trees
 //! - [`gradient_boosting`]: trees that each correct those before them
+//! - [`hist_gradient_boosting`]: the same on binned features, for many rows
 //! - [`ada_boost`]: trees on the rows that those before them predict worst
 //! - [`svm`]: support vector machines
 //! - [`mean`], [`prior`]: the mean or the class shares of the training rows, for others to beat
@@ -34,15 +35,18 @@
 #![forbid(unsafe_code)]
 
 pub mod ada_boost;
+mod checks;
 mod draws;
 pub mod ensemble;
 mod error;
 pub mod forest;
 pub mod gradient_boosting;
 mod grow;
+pub mod hist_gradient_boosting;
 pub mod least_squares;
 pub mod linear;
 pub mod logistic;
+mod loss;
 pub mod max_features;
 pub mod mean;
 pub mod neighbors;
@@ -58,6 +62,7 @@ pub use ensemble::{Combination, Link, Tree, TreeEnsemble, TreeNode};
 pub use error::ClassicalError;
 pub use forest::{ExtraTrees, ForestSettings, RandomForest, SplitCriterion};
 pub use gradient_boosting::GradientBoosting;
+pub use hist_gradient_boosting::HistGradientBoosting;
 pub use least_squares::{LeastSquares, Solution};
 pub use linear::{LinearRegression, LinearRegressionModel};
 pub use logistic::{LogisticModel, LogisticRegression};

@@ -10,6 +10,7 @@ use hitcast_core::{
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
+use crate::checks::expect;
 use crate::error::ClassicalError;
 use crate::least_squares::LeastSquares;
 use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
@@ -64,19 +65,14 @@ impl LinearRegression {
     /// [`ClassicalError::NotFinite`] if the numbers overflow.
     pub fn fit_model(&self, train: &Dataset) -> Result<LinearRegressionModel> {
         train.expect_task(Task::Regression)?;
+        train.features().expect_complete()?;
         self.solve(train)
             .map_err(|error| CoreError::model(LinearRegressionModel::KIND, error))
     }
 
     fn solve(&self, train: &Dataset) -> Result<LinearRegressionModel, ClassicalError> {
-        if !(0.0..1.0).contains(&self.tolerance) {
-            let (value, allowed) = (self.tolerance, "from 0 up to 1");
-            return Err(ClassicalError::Setting {
-                setting: "tolerance",
-                value,
-                allowed,
-            });
-        }
+        let possible = (0.0..1.0).contains(&self.tolerance);
+        expect(possible, "tolerance", self.tolerance, "from 0 up to 1")?;
         let matrix = train.features().matrix();
         let weights = train.weights();
         let center =

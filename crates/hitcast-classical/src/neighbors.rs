@@ -12,8 +12,8 @@ use hitcast_neighbors::{Found, Metric, Nearest};
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
+use crate::checks::{at_least, numbered};
 use crate::error::ClassicalError;
-use crate::forest::{at_least, numbered};
 use crate::saved::{Outcome, Size, check_finite, finite, from_settings, reported, to_settings};
 
 /// Rows that a thread takes at a time.
@@ -73,6 +73,7 @@ impl Neighbors {
     /// [`CoreError::Model`] with [`ClassicalError::Setting`] on an impossible setting, or with [`ClassicalError::Rows`] if
     /// there are fewer rows than neighbours.
     pub fn fit_model(&self, train: &Dataset) -> Result<NeighborsModel> {
+        train.features().expect_complete()?;
         let rows = train.features().matrix().into_owned();
         NeighborsModel::new(self.clone(), train.task(), rows, train.target().to_vec())
             .map_err(|error| CoreError::model(NeighborsModel::KIND, error))

@@ -19,6 +19,8 @@ pub enum TreeKind {
     ExtraTrees,
     /// [`GradientBoosting`](crate::GradientBoosting).
     GradientBoosting,
+    /// [`HistGradientBoosting`](crate::HistGradientBoosting).
+    HistGradientBoosting,
     /// XGBoost, a library of its own.
     #[serde(rename = "xgboost")]
     XGBoost,
@@ -37,6 +39,7 @@ impl TreeKind {
             Self::RandomForest => "random_forest",
             Self::ExtraTrees => "extra_trees",
             Self::GradientBoosting => "gradient_boosting",
+            Self::HistGradientBoosting => "hist_gradient_boosting",
             Self::XGBoost => "xgboost",
             Self::LightGBM => "lightgbm",
             Self::CatBoost => "catboost",
@@ -95,8 +98,8 @@ impl TreeModel {
     }
 
     /// How much of what the trees explain each feature explains, length `d`: the mean decrease of impurity (Breiman et al.
-    /// 1984), which sums to 1, or 0 if no tree splits. It favours features with many different values. Of libraries it is
-    /// what they gain by the feature's splits (CatBoost: `PredictionValuesChange`).
+    /// 1984), of histogram boosting that of the loss; of libraries it is what they gain by the feature's splits (CatBoost:
+    /// `PredictionValuesChange`). They sum to 1, or 0 if no tree splits. It favours features with many different values.
     pub fn importances(&self) -> &[f64] {
         &self.importances
     }

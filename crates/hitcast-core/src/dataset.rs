@@ -16,6 +16,7 @@ pub struct Features {
     n_rows: usize,
     blocks: Vec<FeatureBlock>,
     columns: Vec<FeatureColumn>,
+    may_miss: bool,
 }
 
 /// Some neighbouring columns of a feature matrix.
@@ -147,14 +148,32 @@ impl Features {
         Self::from_blocks(matrix.nrows(), vec![FeatureBlock::Dense(matrix)], columns)
     }
 
+    /// As [`new`](Self::new), of a matrix in which values may be missing (NaN). Only some models learn from such; others
+    /// refuse it by [`expect_complete`](Self::expect_complete).
+    ///
+    /// # Errors
+    /// [`CoreError::Length`] if the numbers of columns differ, [`CoreError::NotFinite`] on infinity.
+    pub fn with_missing(matrix: Array2<f32>, columns: Vec<FeatureColumn>) -> Result<Self> {
+        Self::checked(matrix.nrows(), vec![FeatureBlock::Dense(matrix)], columns, true)
+    }
+
     /// Puts blocks of `n_rows` rows beside each other; `columns` are those of all of them.
     ///
     /// # Errors
     /// [`CoreError::Length`] if the numbers of rows or columns differ, [`CoreError::NotFinite`] on NaN or infinity.
     pub fn from_blocks(
         n_rows: usize,
+        blocks: Vec<FeatureBlock>,
+        columns: Vec<FeatureColumn>,
+    ) -> Result<Self> {
+        Self::checked(n_rows, blocks, columns, false)
+    }
+
+    fn checked(
+        n_rows: usize,
         mut blocks: Vec<FeatureBlock>,
         columns: Vec<FeatureColumn>,
+        may_miss: bool,
     ) -> Result<Self> {
         let width: usize = blocks.iter().map(FeatureBlock::width).sum();
         if width != columns.len() {
@@ -164,7 +183,6 @@ impl Features {
                 got: columns.len(),
             });
         }
-        let mut names = columns.iter();
         for block in &mut blocks {
             if block.n_rows() != n_rows {
                 return Err(CoreError::Length {
@@ -173,32 +191,53 @@ impl Features {
                     got: block.n_rows(),
                 });
             }
-            let own = names.as_slice();
-            names.by_ref().take(block.width()).for_each(drop);
-            let FeatureBlock::Dense(matrix) = block else {
-                continue;
-            };
-            if !matrix.is_standard_layout() {
+            if let FeatureBlock::Dense(matrix) = block
+                && !matrix.is_standard_layout()
+            {
                 *matrix = matrix.as_standard_layout().into_owned();
             }
-            for (row, values) in matrix.outer_iter().enumerate() {
-                if let Some(column) = values.iter().position(|v| !v.is_finite()) {
-                    return Err(CoreError::NotFinite {
-                        what: "the feature matrix",
-                        row,
-                        column: own
-                            .get(column)
-                            .map_or_else(String::new, |column| column.name.clone()),
-                        value: f64::from(values[column]),
-                    });
-                }
-            }
         }
-        Ok(Self {
+        let features = Self {
             n_rows,
             blocks,
             columns,
-        })
+            may_miss,
+        };
+        features.expect(|value| value.is_finite() || may_miss && value.is_nan())?;
+        Ok(features)
+    }
+
+    /// Refuses missing values, for models that cannot learn from them.
+    ///
+    /// # Errors
+    /// [`CoreError::NotFinite`] with the place of the first.
+    pub fn expect_complete(&self) -> Result<()> {
+        if self.may_miss {
+            self.expect(f32::is_finite)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses the first number that is not `possible`.
+    fn expect(&self, possible: impl Fn(f32) -> bool) -> Result<()> {
+        let mut start = 0;
+        for block in &self.blocks {
+            if let FeatureBlock::Dense(matrix) = block {
+                for (row, values) in matrix.outer_iter().enumerate() {
+                    if let Some(column) = values.iter().position(|value| !possible(*value)) {
+                        let own = self.columns.get(start + column);
+                        return Err(CoreError::NotFinite {
+                            what: "the feature matrix",
+                            row,
+                            column: own.map_or_else(String::new, |column| column.name.clone()),
+                            value: f64::from(values[column]),
+                        });
+                    }
+                }
+            }
+            start += block.width();
+        }
+        Ok(())
     }
 
     /// The matrix, `n × d`, row-major: a view if no column is encoded, else written out.
@@ -295,6 +334,7 @@ impl Features {
             n_rows: rows.len(),
             blocks: self.blocks.iter().map(take).collect(),
             columns: self.columns.clone(),
+            may_miss: self.may_miss,
         }
     }
 }
@@ -516,6 +556,19 @@ mod tests {
         assert!(matches!(data.take(&[1]), Err(CoreError::Weight { row: 0, .. })));
         assert!(data.take(&[]).is_err());
         assert!(data.with_groups(vec![1]).is_err());
+    }
+
+    #[test]
+    fn values_may_be_missing_where_that_was_said() {
+        let columns = vec![FeatureColumn::plain("energy"), FeatureColumn::plain("tempo")];
+        let matrix = array![[0.1, 1.0], [0.2, f32::NAN], [0.3, 2.0]];
+        let features = Features::with_missing(matrix.clone(), columns.clone()).unwrap();
+        let error = features.expect_complete().unwrap_err();
+        assert!(error.to_string().contains("row 1, column \"tempo\""), "{error}");
+        assert!(features.take(&[1]).expect_complete().is_err());
+        assert!(features.take(&[0, 2]).expect_complete().is_ok());
+        let infinite = matrix.mapv(|value| if value.is_nan() { f32::INFINITY } else { value });
+        assert!(Features::with_missing(infinite, columns).is_err());
     }
 
     #[test]

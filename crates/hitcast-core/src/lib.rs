@@ -15,6 +15,7 @@
 //! - [`estimator`]: what can be fitted and what a fit returns
 //! - [`many`]: many fits at once, each on one thread
 //! - [`parallel`]: work on several threads, whose results do not depend on how many
+//! - [`crew`]: threads that stay for many small rounds of work
 //! - [`state`]: the saved form of a fitted model
 //! - [`seed`]: reproducible random streams
 //! - [`progress`]: what a fit tells while it runs, and how it is asked to stop
@@ -25,6 +26,7 @@
 //! - [`suggest`]: the nearest name, for errors about names
 
 pub mod cache;
+pub mod crew;
 pub mod dataset;
 pub mod device;
 mod error;

@@ -249,6 +249,9 @@ impl Estimator for NetworkEstimator {
         validation: Option<&Dataset>,
         context: &FitContext<'_>,
     ) -> hitcast_core::Result<Fit> {
+        for rows in [Some(train), validation].into_iter().flatten() {
+            rows.features().expect_complete()?;
+        }
         let mut trainer = Trainer::new(self.training.clone());
         self.train(&mut trainer, train, validation, context)
             .and_then(|trained| fit_of(trained, train.n_rows()))

@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 
 #[cfg(feature = "classical")]
 use hitcast_classical::{
-    AdaBoost, AdaBoostModel, ElasticNet, ExtraTrees, GradientBoosting, Lasso, LinearRegression,
-    LinearRegressionModel, LogisticModel, LogisticRegression, MeanModel, MeanRegressor, Neighbors,
-    NeighborsModel, PenalizedModel, PriorClassifier, PriorModel, RandomForest, Ridge, Svc, SvcModel, Svr,
-    SvrModel, TreeModel,
+    AdaBoost, AdaBoostModel, ElasticNet, ExtraTrees, GradientBoosting, HistGradientBoosting, Lasso,
+    LinearRegression, LinearRegressionModel, LogisticModel, LogisticRegression, MeanModel, MeanRegressor,
+    Neighbors, NeighborsModel, PenalizedModel, PriorClassifier, PriorModel, RandomForest, Ridge, Svc,
+    SvcModel, Svr, SvrModel, TreeModel,
 };
 use hitcast_core::StopSignal;
 use hitcast_pipeline::{Environment, Registry, RunContext};
@@ -24,9 +24,9 @@ use {
 };
 
 /// Every kind of model that this build has: `network` (feature `torch`); `linear`, `ridge`, `lasso`, `elastic_net`, `logistic`,
-/// `neighbors`, `svr`, `svc`, `random_forest`, `extra_trees`, `gradient_boosting`, `ada_boost`, `mean` and `prior` (feature
-/// `classical`); `xgboost`, `lightgbm` and `catboost` (feature `boosters`), which fit where their libraries are and load
-/// everywhere; and `ensemble` of all these.
+/// `neighbors`, `svr`, `svc`, `random_forest`, `extra_trees`, `gradient_boosting`, `hist_gradient_boosting`, `ada_boost`, `mean`
+/// and `prior` (feature `classical`); `xgboost`, `lightgbm` and `catboost` (feature `boosters`), which fit where their libraries
+/// are and load everywhere; and `ensemble` of all these.
 pub fn registry() -> Registry {
     let registry = Registry::new();
     #[cfg(feature = "torch")]
@@ -169,6 +169,10 @@ fn with_classical(registry: Registry) -> Registry {
         .with(Classical::<RandomForest>::new(RandomForest::KIND, trees))
         .with(Classical::<ExtraTrees>::new(ExtraTrees::KIND, trees))
         .with(Classical::<GradientBoosting>::new(GradientBoosting::KIND, trees))
+        .with(Classical::<HistGradientBoosting>::new(
+            HistGradientBoosting::KIND,
+            trees,
+        ))
         .with(Classical::<AdaBoost>::new(AdaBoostModel::KIND, |state| {
             boxed(AdaBoostModel::from_state(state))
         }))

@@ -1,6 +1,6 @@
 //! Gradient boosting (Friedman 2001) with trees on all splits, and its stochastic form (Friedman 2002).
 
-mod loss;
+mod scores;
 
 use std::time::Instant;
 
@@ -11,11 +11,12 @@ use hitcast_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use self::loss::{Loss, Scores};
+use self::scores::{Scores, correct};
+use crate::checks::{at_least, not_negative, numbered, positive, share};
 use crate::ensemble::{Combination, TreeEnsemble};
 use crate::error::ClassicalError;
-use crate::forest::{at_least, numbered};
 use crate::grow::{Columns, Grower, Limits, Sorted, Squares};
+use crate::loss::Loss;
 use crate::max_features::MaxFeatures;
 use crate::saved::{Outcome, Size, reported};
 use crate::tree_model::{TreeKind, TreeModel};
@@ -80,22 +81,9 @@ impl GradientBoosting {
         at_least("max_depth", self.max_depth, 1, "at least 1")?;
         at_least("min_samples_split", self.min_samples_split, 2, "at least 2")?;
         at_least("min_samples_leaf", self.min_samples_leaf, 1, "at least 1")?;
-        let refused = |setting, value, allowed| {
-            Err(ClassicalError::Setting {
-                setting,
-                value,
-                allowed,
-            })
-        };
-        if !self.learning_rate.is_finite() || self.learning_rate <= 0.0 {
-            return refused("learning_rate", self.learning_rate, "finite and above 0");
-        }
-        if self.subsample.is_nan() || self.subsample <= 0.0 || self.subsample > 1.0 {
-            return refused("subsample", self.subsample, "above 0 and up to 1");
-        }
-        if self.min_impurity_decrease.is_nan() || self.min_impurity_decrease < 0.0 {
-            return refused("min_impurity_decrease", self.min_impurity_decrease, "at least 0");
-        }
+        positive("learning_rate", self.learning_rate)?;
+        share("subsample", self.subsample)?;
+        not_negative("min_impurity_decrease", self.min_impurity_decrease)?;
         Ok(Limits {
             max_depth: self.max_depth,
             min_samples_split: self.min_samples_split,
@@ -111,6 +99,7 @@ impl GradientBoosting {
         validation: Option<&Dataset>,
         context: &FitContext<'_>,
     ) -> Result<Outcome<TreeModel>> {
+        train.features().expect_complete()?;
         if let Some(validation) = validation {
             validation.expect_task(train.task())?;
         }
@@ -148,11 +137,9 @@ impl GradientBoosting {
                 draw(self.subsample, &weights, &mut drawn, &mut seed.stream("rows"));
             }
             // All trees of a stage correct the same predictions.
-            let shares = scores.shares(&loss);
+            let predicted = scores.predicted(&loss);
             for output in 0..loss.width() {
-                let residuals: Vec<f64> = (0..n)
-                    .map(|row| loss.residual(&scores, &shares, row, output))
-                    .collect();
+                let residuals = scores.residuals(&loss, &predicted, output);
                 squares.load(&residuals, &drawn);
                 let mut random = seed.nth(output as u64).stream("splits");
                 let grown = grower.grow(&columns, &drawn, &mut squares, &limits, &mut random)?;
@@ -162,7 +149,7 @@ impl GradientBoosting {
                     .zip(grown.importances)
                     .for_each(|(sum, own)| *sum += own);
                 let leaves = scores.leaves(&tree);
-                loss.correct(&mut tree, &leaves, &residuals, &shares, &drawn, output);
+                correct(&loss, &mut tree, &leaves, &residuals, &predicted, &drawn, output);
                 tree.leaf_values_mut()
                     .iter_mut()
                     .for_each(|value| *value *= self.learning_rate);
@@ -176,8 +163,8 @@ impl GradientBoosting {
             let record = EpochRecord {
                 epoch: stage + 1,
                 learning_rate: self.learning_rate,
-                train_loss: loss.mean(&scores, train.weights()),
-                validation_loss: seen.as_ref().map(|seen| loss.mean(seen, None)),
+                train_loss: scores.mean_loss(&loss, train.weights()),
+                validation_loss: seen.as_ref().map(|seen| seen.mean_loss(&loss, None)),
                 train: std::collections::BTreeMap::new(),
                 validation: std::collections::BTreeMap::new(),
                 elapsed_seconds: began.elapsed().as_secs_f64(),

@@ -14,6 +14,7 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use self::newton::Problem;
+use crate::checks::{at_least, positive};
 use crate::error::ClassicalError;
 use crate::penalized::weights_of_mean_one;
 use crate::prior::classes_of;
@@ -70,22 +71,16 @@ impl LogisticRegression {
     /// impossible setting, with [`ClassicalError::OneClass`], or with [`ClassicalError::NotConverged`].
     pub fn fit_model(&self, train: &Dataset) -> Result<LogisticModel> {
         let n_classes = classes_of(train)?;
+        train.features().expect_complete()?;
         self.solve(train, n_classes)
             .map_err(|error| CoreError::model(LogisticModel::KIND, error))
     }
 
     fn solve(&self, train: &Dataset, n_classes: usize) -> Result<LogisticModel, ClassicalError> {
         for (setting, value) in [("c", self.c), ("tol", self.tol)] {
-            if !value.is_finite() || value <= 0.0 {
-                let allowed = "finite and above 0";
-                return Err(ClassicalError::Setting {
-                    setting,
-                    value,
-                    allowed,
-                });
-            }
+            positive(setting, value)?;
         }
-        crate::forest::at_least("max_iter", self.max_iter, 1, "at least 1")?;
+        at_least("max_iter", self.max_iter, 1, "at least 1")?;
         let weights = weights_of_mean_one(train).unwrap_or_else(|| vec![1.0; train.n_rows()]);
         let classes = train.classes().unwrap_or_default();
         let mut counts = vec![0.0; n_classes];

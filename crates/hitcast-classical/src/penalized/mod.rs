@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::descent::weights_of_mean_one;
 use self::descent::{Centered, Products};
+use crate::checks::{at_least, expect, not_negative};
 use crate::error::ClassicalError;
 use crate::least_squares::LeastSquares;
 use crate::linear::along;
@@ -144,6 +145,7 @@ impl Ridge {
     /// [`ClassicalError::NotFinite`] if the numbers overflow.
     pub fn fit_model(&self, train: &Dataset) -> Result<PenalizedModel> {
         train.expect_task(Task::Regression)?;
+        train.features().expect_complete()?;
         self.solve(train)
             .map_err(|error| CoreError::model(Self::KIND, error))
     }
@@ -200,27 +202,17 @@ impl ElasticNet {
 
     fn fit_as(&self, penalty: Penalty, train: &Dataset) -> Result<PenalizedModel> {
         train.expect_task(Task::Regression)?;
+        train.features().expect_complete()?;
         self.descend(penalty, train)
             .map_err(|error| CoreError::model(penalty.name(), error))
     }
 
     fn descend(&self, penalty: Penalty, train: &Dataset) -> Result<PenalizedModel, ClassicalError> {
         not_negative("alpha", self.alpha)?;
-        if !(0.0..=1.0).contains(&self.l1_ratio) {
-            return Err(ClassicalError::Setting {
-                setting: "l1_ratio",
-                value: self.l1_ratio,
-                allowed: "from 0 to 1",
-            });
-        }
-        if self.tol.is_nan() || self.tol <= 0.0 {
-            return Err(ClassicalError::Setting {
-                setting: "tol",
-                value: self.tol,
-                allowed: "above 0",
-            });
-        }
-        crate::forest::at_least("max_iter", self.max_iter, 1, "at least 1")?;
+        let shared = (0.0..=1.0).contains(&self.l1_ratio);
+        expect(shared, "l1_ratio", self.l1_ratio, "from 0 to 1")?;
+        expect(self.tol > 0.0, "tol", self.tol, "above 0")?;
+        at_least("max_iter", self.max_iter, 1, "at least 1")?;
         let centered = Centered::of(train, self.intercept);
         #[allow(clippy::cast_precision_loss)]
         let n = train.n_rows() as f64;
@@ -232,18 +224,6 @@ impl ElasticNet {
         let weights = products.descend(l1, l2, self.max_iter, self.tol)?;
         centered.model(penalty, weights)
     }
-}
-
-/// Refuses a number below 0.
-pub(crate) fn not_negative(setting: &'static str, value: f64) -> Result<(), ClassicalError> {
-    if value.is_finite() && value >= 0.0 {
-        return Ok(());
-    }
-    Err(ClassicalError::Setting {
-        setting,
-        value,
-        allowed: "finite and at least 0",
-    })
 }
 
 /// What a fit of so many rows takes: the products of its features, or the triangle of least squares.

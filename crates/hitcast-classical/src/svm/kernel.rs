@@ -6,8 +6,8 @@ use ndarray::ArrayView2;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::checks::at_least;
 use crate::error::ClassicalError;
-use crate::forest::at_least;
 
 /// How alike two rows `x` and `y` are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -19,8 +19,8 @@ pub use self::svr::{Svr, SvrModel};
 
 use self::kernel::KernelFunction;
 use self::solver::{Ended, Rules, Solution};
+use crate::checks::{at_least, numbered};
 use crate::error::ClassicalError;
-use crate::forest::{at_least, numbered};
 use crate::saved::Size;
 
 /// Steps that are allowed where no number is given, at least; as in libsvm.

@@ -14,8 +14,9 @@ use super::kernel::{Gamma, KernelFunction, SvmKernel};
 use super::points::Points;
 use super::solver::Problem;
 use super::{Common, duration, told, vectors};
+use crate::checks::not_negative;
 use crate::error::ClassicalError;
-use crate::penalized::{not_negative, weights_of_mean_one};
+use crate::penalized::weights_of_mean_one;
 use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
 
 /// A curve that passes within ε of as many targets as it can without bending too much.

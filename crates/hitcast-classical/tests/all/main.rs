@@ -11,6 +11,7 @@
 mod boosting;
 mod ensemble;
 mod forest;
+mod hist_boosting;
 mod linear;
 mod neighbors;
 mod penalized;
