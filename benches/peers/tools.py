@@ -1,6 +1,6 @@
 """Times samplers, forests and boosting of imbalanced-learn and scikit-learn on the songs of a CSV file; prints one JSON list.
 
-    python tools.py --tools smote,forest,classes,boosting --threads 2 --turn SEED PATH
+    python tools.py --tools smote,forest,classes,boosting,search --threads 2 --turn SEED PATH
 
 The peer of compare_tools.rs, on the same rows.
 """
@@ -102,6 +102,15 @@ def main():
                 model = kind(early_stopping=False, random_state=seed, **settings)
                 clock(f"{name}: fit", lambda: model.fit(rows, actual))
                 clock(f"{name}: predict", lambda: (model.predict_proba if error is wrong else model.predict)(new), error)
+        if tool == "search":
+            from sklearn.model_selection import RandomizedSearchCV
+
+            names = ["n_estimators", "max_depth", "min_samples_split", "min_samples_leaf", "max_features"]
+            draws = [(100, None, 2, 1, 1.0), (200, 20, 5, 2, "sqrt"), (100, 10, 2, 4, 1.0), (200, None, 5, 1, "log2"), (100, 20, 2, 2, 1.0)]
+            grid = [{name: [value] for name, value in zip(names, draw)} for draw in draws]
+            search = RandomizedSearchCV(
+                RandomForestRegressor(random_state=seed), grid, n_iter=5, cv=3, scoring="r2", n_jobs=threads, random_state=seed)
+            clock("random search of a forest", lambda: search.fit(x_train, y_train), lambda found: rmse(found.predict(x_test)))
         if tool == "shapley":
             import shap
 

@@ -1,4 +1,4 @@
-//! What the tools around networks take (samplers, forests, boosting), with hitcast and with what others would use, in turn, on
+//! What the tools around networks take (samplers, forests, boosting, search), with hitcast and with what others would use, in turn, on
 //! the same rows and the same number of threads:
 //!
 //! ```sh
@@ -8,21 +8,25 @@
 //! The songs with all audio features are divided into training and test rows by a generator that both sides have.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 use hitcast::classical::{ExtraTrees, ForestSettings, HistGradientBoosting, RandomForest};
+use hitcast::pipeline::{Experiment, RunContext};
 use hitcast::preprocess::{Sampler, Smote, StandardScaler};
+use hitcast::tune::{Distribution, Method, Search, SearchSpace};
 use hitcast_benches::AUDIO_FEATURES;
 use hitcast_benches::measure::{Machine, exit, lower_quartile};
 use hitcast_benches::peers::{self, Result};
 use hitcast_benches::wide;
-use hitcast_core::{Dataset, FeatureColumn, Features, Model, Predictions, Seed};
-use hitcast_data::CsvReader;
+use hitcast_core::{Dataset, FeatureColumn, Features, FitContext, Model, Predictions, Seed, StopSignal};
+use hitcast_data::{Column, CsvReader, Table};
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// Times samplers, forests and boosting of hitcast, scikit-learn and imbalanced-learn on the songs of a CSV file
 #[derive(Debug, Parser)]
@@ -30,7 +34,7 @@ struct Arguments {
     /// The file, with the columns of `spotify_songs.csv`
     path: PathBuf,
     /// What to time
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Tool::Smote, Tool::Forest, Tool::Classes, Tool::Boosting, Tool::Shapley])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Tool::Smote, Tool::Forest, Tool::Classes, Tool::Boosting, Tool::Search, Tool::Shapley])]
     tools: Vec<Tool>,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
@@ -59,6 +63,8 @@ enum Tool {
     Classes,
     /// Histogram boosting: 500 iterations for popularity, 100 for three classes, and 100 on 100,000 rows of 50 columns
     Boosting,
+    /// Random search of a forest for popularity: five draws on three folds, and the best of them fitted on all rows
+    Search,
     /// Shapley values of 1,000 rows, from 100 trees of depth 8
     Shapley,
 }
@@ -170,6 +176,7 @@ fn turn(arguments: &Arguments, seed: u64) -> Result<()> {
             Tool::Forest => forests(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Classes => forests_of_classes(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Boosting => boosting(&songs, seed, arguments.threads, &mut timed)?,
+            Tool::Search => search(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Shapley => shapley(&songs, seed, arguments.threads, &mut timed)?,
         }
     }
@@ -276,6 +283,68 @@ fn boosting(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) -
             Ok(settings.fit_model(train, seed)?)
         })?;
         judged(timed, name, &model, test)?;
+    }
+    Ok(())
+}
+
+/// The draws of the random search: trees, deepest, rows to split, rows of a leaf, features looked at.
+const DRAWS: [(usize, Option<usize>, usize, usize, &str); 5] = [
+    (100, None, 2, 1, "all"),
+    (200, Some(20), 5, 2, "sqrt"),
+    (100, Some(10), 2, 4, "all"),
+    (200, None, 5, 1, "log2"),
+    (100, Some(20), 2, 2, "all"),
+];
+
+fn search(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) -> Result<()> {
+    let stop = StopSignal::new();
+    let matrix = songs.train.features().matrix();
+    let column = |place: usize| Column::Number(matrix.column(place).iter().map(|v| f64::from(*v)).collect());
+    let features = (0..AUDIO_FEATURES.len()).map(|place| (AUDIO_FEATURES[place], column(place)));
+    let target = ("popularity", Column::Number(songs.train.target().to_vec()));
+    let table = Table::new(features.chain([target]))?;
+    let experiment = Experiment::from_toml(&format!(
+        "name = \"search\"\nreferences = []\ndata = {{ target = \"popularity\", features = {AUDIO_FEATURES:?} }}\n\
+         models = [{{ name = \"forest\", kind = \"random_forest\" }}]"
+    ))?
+    .with_seed(seed.value());
+    let draws = DRAWS.map(|(trees, deepest, split, leaf, features)| {
+        let mut settings = json!({
+            "n_estimators": trees, "min_samples_split": split, "min_samples_leaf": leaf, "max_features": features,
+        });
+        if let Some(deepest) = deepest {
+            settings["max_depth"] = json!(deepest);
+        }
+        settings
+    });
+    let space = SearchSpace::new().with("settings", Distribution::choice(draws));
+    let search = Search {
+        method: Method::Random,
+        trials: DRAWS.len(),
+        folds: 3,
+        ..Search::default()
+    };
+    let registry = hitcast::registry();
+    let context = RunContext {
+        threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
+        ..hitcast::run_context(&stop)
+    };
+    let model = clock(timed, "random search of a forest", || {
+        let sample = experiment.sample(table, None)?;
+        let rows: Vec<usize> = (0..sample.n_rows()).collect();
+        let pipeline = experiment.pipeline(experiment.models[0].clone());
+        let found = search.run((&sample, &rows), (&pipeline, &space), &registry, &context, None)?;
+        if found.trials.len() != DRAWS.len() {
+            return Err(format!("{} trials instead of {}", found.trials.len(), DRAWS.len()).into());
+        }
+        let prepared = found.pipeline.prepare(&sample, &rows)?;
+        let estimator = found.pipeline.model.estimator(&registry)?;
+        let context = FitContext::quiet("forest", seed, &stop);
+        Ok(estimator.fit(prepared.train(), None, &context)?.model)
+    })?;
+    let predictions = model.predict(songs.test.features().matrix().view())?;
+    if let Some(timed) = timed.last_mut() {
+        timed.error = Some(rmse(&predictions, songs.test.target()));
     }
     Ok(())
 }
