@@ -2,6 +2,7 @@
 
 mod agreement;
 mod dependence;
+mod gradients;
 mod permutation;
 mod shapley;
 mod support;

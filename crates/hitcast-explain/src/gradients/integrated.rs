@@ -1,0 +1,62 @@
+//! Gradients on the way from the mean row.
+
+use hitcast_core::Features;
+use serde::{Deserialize, Serialize};
+
+use super::{Lines, TOLERANCE, check};
+use crate::background::Background;
+use crate::error::Result;
+use crate::explained::Explained;
+use crate::shapley::LocalExplanation;
+use crate::source::Units;
+
+/// Integrated gradients (Sundararajan, Taly and Yan 2017) from the mean of the background rows: how far each column moves the
+/// prediction on the straight line from there.
+///
+/// The baseline is what is predicted for the mean row, which need not be like any row there is;
+/// [`ExpectedGradients`](crate::ExpectedGradients) begin at many rows instead. It takes `steps` gradients a row, or more. Agrees
+/// with Captum's `IntegratedGradients` 0.9 (`method="riemann_middle"`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntegratedGradients {
+    /// Points on the line, 1 to 1,000,000. Default 300.
+    pub steps: usize,
+    /// Lines that lack more than this share of the range of the background's predictions, times the square root of their
+    /// number, are gone again in steps of a quarter, up to four times; `None` for never. Above 0. Default 0.0005.
+    pub tolerance: Option<f64>,
+}
+
+impl Default for IntegratedGradients {
+    fn default() -> Self {
+        Self {
+            steps: 300,
+            tolerance: Some(TOLERANCE),
+        }
+    }
+}
+
+impl IntegratedGradients {
+    /// Explains every row of `rows` (`n × d`) against the `background` rows, as those that the model learned from.
+    ///
+    /// # Errors
+    /// [`ExplainError::NoGradients`](crate::ExplainError::NoGradients) if the model has none, else
+    /// [`Setting`](crate::ExplainError::Setting), [`NoRows`](crate::ExplainError::NoRows),
+    /// [`OtherColumns`](crate::ExplainError::OtherColumns) and [`Length`](crate::ExplainError::Length) if the columns differ,
+    /// and as [`Explained::values`].
+    pub fn explain(
+        &self,
+        explained: &Explained<'_>,
+        background: &Features,
+        rows: &Features,
+        units: &dyn Units,
+    ) -> Result<Vec<LocalExplanation>> {
+        check(self.steps, self.tolerance, background, rows)?;
+        let lines = Lines {
+            explained,
+            background: &Background::mean(explained, background)?,
+            steps: self.steps,
+            tolerance: self.tolerance,
+        };
+        lines.explain(rows, units)
+    }
+}
