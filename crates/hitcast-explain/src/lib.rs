@@ -40,12 +40,14 @@
 //! - [`dependence`]: how predictions move with one or two columns
 //! - [`effects`]: the same without leaving the data, by accumulated local effects
 //! - [`mod@sensitivity`]: how one prediction moves with each column
+//! - [`counterfactual`]: the smallest change that reaches what is wanted
 //! - [`agreement`]: whether two methods rank the columns alike
 
 #![forbid(unsafe_code)]
 
 pub mod agreement;
 mod background;
+pub mod counterfactual;
 pub mod dependence;
 pub mod effects;
 mod error;
@@ -58,6 +60,7 @@ pub mod shapley;
 pub mod source;
 
 pub use agreement::{RankAgreement, kendall, rank_agreement, spearman};
+pub use counterfactual::{CounterfactualSearch, FoundChange, Movable};
 pub use dependence::{Dependence, DependenceOfTwo, IndividualCurve, PartialDependence};
 pub use effects::{AccumulatedEffects, Effects};
 pub use error::{ExplainError, Result};

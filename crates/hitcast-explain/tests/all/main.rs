@@ -1,6 +1,7 @@
 //! The tests of `hitcast-explain` in one program, which takes a fraction of the time of many to link.
 
 mod agreement;
+mod counterfactual;
 mod dependence;
 mod gradients;
 mod permutation;
