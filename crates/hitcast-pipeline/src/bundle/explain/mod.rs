@@ -159,7 +159,12 @@ impl Bundle {
     }
 }
 
-impl Explainer<'_> {
+impl<'a> Explainer<'a> {
+    /// What is explained.
+    pub fn bundle(&self) -> &'a Bundle {
+        self.bundle
+    }
+
     /// The rows that have every input that is not filled in.
     pub fn rows(&self) -> &CompleteRows {
         &self.ready
