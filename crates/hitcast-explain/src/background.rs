@@ -33,7 +33,8 @@ impl Background {
         if limit == 0 {
             return Err(ExplainError::setting("background", 0, "at least 1"));
         }
-        let chosen = sample_rows(features.n_rows(), limit, seed);
+        // The same rows for all methods, so that their baselines are the same.
+        let chosen = sample_rows(features.n_rows(), limit, seed.child("background"));
         Self::new(explained, features, &chosen, None)
     }
 

@@ -101,16 +101,16 @@ impl<'a> Explained<'a> {
         self.model.gradients(nothing.view(), self.place()).is_some()
     }
 
-    /// The derivative of the explained number with respect to each feature at each row, `n × d`.
-    pub(crate) fn slopes(&self, rows: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
+    /// The explained number of each row, and its derivative with respect to each feature, `n × d`.
+    pub(crate) fn gradients(&self, rows: ArrayView2<'_, f32>) -> Result<(Vec<f64>, Array2<f64>)> {
         let Some(gradients) = self.model.gradients(rows, self.place()) else {
             return Err(ExplainError::NoGradients {
                 model: self.model.kind().to_owned(),
             });
         };
         let gradients = gradients?;
-        self.of(&gradients.predictions)?;
-        if gradients.slopes.dim() != rows.dim() {
+        let values = self.of(&gradients.predictions)?;
+        if gradients.slopes.dim() != rows.dim() || values.len() != rows.nrows() {
             return Err(ExplainError::Length {
                 what: "derivatives of the model",
                 expected: rows.len(),
@@ -123,12 +123,12 @@ impl<'a> Explained<'a> {
                 slopes *= 1.0 / (p + TINY) + 1.0 / (1.0 - p + TINY);
             }
         }
-        match slopes.iter().find(|slope| !slope.is_finite()) {
+        match values.iter().chain(&slopes).find(|value| !value.is_finite()) {
             Some(&value) => Err(ExplainError::NotFinite {
-                what: format!("a derivative of {}", self.output),
+                what: format!("{} or a derivative of it", self.output),
                 value,
             }),
-            None => Ok(slopes),
+            None => Ok((values, slopes)),
         }
     }
 

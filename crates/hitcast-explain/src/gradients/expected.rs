@@ -51,14 +51,8 @@ impl ExpectedGradients {
         seed: Seed,
     ) -> Result<Vec<LocalExplanation>> {
         check(self.steps, self.tolerance, background, rows)?;
-        let seed = seed.child("expected gradients");
         let background = Background::sample(explained, background, self.background, seed)?;
-        let lines = Lines {
-            explained,
-            background: &background,
-            steps: self.steps,
-            tolerance: self.tolerance,
-        };
+        let lines = Lines::new(explained, background, self.steps, self.tolerance)?;
         lines.explain(rows, units)
     }
 }

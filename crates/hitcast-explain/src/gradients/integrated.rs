@@ -51,12 +51,8 @@ impl IntegratedGradients {
         units: &dyn Units,
     ) -> Result<Vec<LocalExplanation>> {
         check(self.steps, self.tolerance, background, rows)?;
-        let lines = Lines {
-            explained,
-            background: &Background::mean(explained, background)?,
-            steps: self.steps,
-            tolerance: self.tolerance,
-        };
+        let background = Background::mean(explained, background)?;
+        let lines = Lines::new(explained, background, self.steps, self.tolerance)?;
         lines.explain(rows, units)
     }
 }

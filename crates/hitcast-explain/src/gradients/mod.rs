@@ -15,7 +15,7 @@ pub mod integrated;
 use hitcast_core::Features;
 use hitcast_core::parallel::{map, threads_for};
 use hitcast_core::stats::mean;
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 
 use crate::background::{Background, check_columns};
 use crate::error::{ExplainError, Result};
@@ -26,8 +26,8 @@ use crate::source::Units;
 /// The most steps that can be asked for.
 const MOST_STEPS: usize = 1_000_000;
 
-/// How often a line is gone again.
-const MOST_REFINEMENTS: usize = 4;
+/// How often lines are gone again.
+const MOST_REFINEMENTS: usize = 3;
 
 /// Into how many parts each step is cut then.
 const REFINEMENT: usize = 4;
@@ -38,30 +38,67 @@ const TOLERANCE: f64 = 5e-4;
 /// Straight lines from each background row to a row.
 struct Lines<'a> {
     explained: &'a Explained<'a>,
-    background: &'a Background,
-    /// Gradients are asked for in the middle of so many equal parts of each.
+    background: Background,
+    /// The gradient at each background row, `b × d`.
+    slopes: Array2<f64>,
+    /// Steps of each line.
     steps: usize,
     /// Which share of the range of predictions may be missing, before lines are cut finer.
     tolerance: Option<f64>,
 }
 
-impl Lines<'_> {
+/// A place on a line: what is explained there, and its gradient.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    value: f64,
+    slopes: &'a [f64],
+}
+
+impl<'a> Place<'a> {
+    /// The row of values and of their gradients.
+    fn of(values: &[f64], slopes: &'a Array2<f64>, row: usize) -> Self {
+        let width = slopes.ncols();
+        let all = slopes.as_slice().unwrap_or_default();
+        Self {
+            value: values.get(row).copied().unwrap_or(f64::NAN),
+            slopes: all.get(row * width..(row + 1) * width).unwrap_or_default(),
+        }
+    }
+}
+
+impl<'a> Lines<'a> {
+    fn new(
+        explained: &'a Explained<'a>,
+        background: Background,
+        steps: usize,
+        tolerance: Option<f64>,
+    ) -> Result<Self> {
+        let (_, slopes) = explained.gradients(background.rows.view())?;
+        Ok(Self {
+            explained,
+            background,
+            slopes,
+            steps,
+            tolerance,
+        })
+    }
+
     /// Explains every row of `rows`. Each is a piece of work of its own, so that the results do not depend on threads.
     fn explain(&self, rows: &Features, units: &dyn Units) -> Result<Vec<LocalExplanation>> {
         let n = rows.n_rows();
-        let predictions = self.explained.values(rows)?;
         let threads = threads_for(self.explained.threads(), n);
         let all = map(n, threads, |number| {
-            let row = one_row(rows, number)?;
-            let prediction = predictions.get(number).copied().unwrap_or(f64::NAN);
-            self.explanation(&row, prediction, units)
+            let row = rows.rows(number..number + 1);
+            let (values, slopes) = self.explained.gradients(row.view())?;
+            let end = Place::of(&values, &slopes, 0);
+            self.explanation(&one_row(rows, number)?, end, units)
         });
         all.into_iter().collect()
     }
 
     #[allow(clippy::cast_precision_loss)]
-    fn explanation(&self, row: &[f32], prediction: f64, units: &dyn Units) -> Result<LocalExplanation> {
-        let moved = self.moved(row, prediction)?;
+    fn explanation(&self, row: &[f32], end: Place<'_>, units: &dyn Units) -> Result<LocalExplanation> {
+        let moved = self.moved(row, end)?;
         // What each source moved the prediction on each line.
         let of_lines: Vec<Vec<f64>> = (self.background.sources.iter())
             .map(|source| {
@@ -80,60 +117,93 @@ impl Lines<'_> {
         let errors: Vec<f64> = of_lines.iter().zip(&values).map(error).collect();
         // Of a single line nothing is known about its error.
         let errors = (n > 1).then_some(errors.as_slice());
-        Ok((self.background).explanation(row, prediction, &values, errors, units))
+        Ok((self.background).explanation(row, end.value, &values, errors, units))
     }
 
-    /// How far each feature moves the prediction on each line, `b × d`. What this lacks of the whole change is known of each
-    /// line, and where it is too much, as behind an edge of the model, the line is gone again in shorter steps.
+    /// How far each feature moves the prediction on each line, `b × d`. What this lacks of the whole change is known, and where
+    /// it is too much, the lines that lack most are gone again in shorter steps.
     #[allow(clippy::cast_precision_loss)]
-    fn moved(&self, row: &[f32], prediction: f64) -> Result<Array2<f64>> {
-        let (background, mut steps) = (self.background, self.steps);
+    fn moved(&self, row: &[f32], end: Place<'_>) -> Result<Array2<f64>> {
+        let (background, mut steps) = (&self.background, self.steps);
         let n = background.rows.nrows();
         let mut moved = Array2::zeros(background.rows.dim());
-        let mut open: Vec<usize> = (0..n).collect();
-        self.follow(row, &open, steps, &mut moved)?;
-        // What lines lack lies on both sides of the truth, so that their mean lacks less.
-        let enough = |tolerance: f64| tolerance * background.range_with(prediction) * (n as f64).sqrt();
-        let Some(enough) = self.tolerance.map(enough) else {
+        let mut lines: Vec<usize> = (0..n).collect();
+        self.follow(row, end, &lines, steps, &mut moved)?;
+        let Some(tolerance) = self.tolerance else {
             return Ok(moved);
         };
+        let enough = tolerance * background.range_with(end.value);
         for _ in 0..MOST_REFINEMENTS {
-            open.retain(|&line| {
-                let start = background.usual.get(line).copied().unwrap_or(f64::NAN);
-                (prediction - start - moved.row(line).sum()).abs() > enough
-            });
-            if open.is_empty() {
+            let gap = |line: usize| end.value - background.usual[line] - moved.row(line).sum();
+            let gaps: Vec<f64> = (0..n).map(gap).collect();
+            if mean(&gaps).abs() <= enough {
                 break;
             }
+            lines.retain(|&line| gaps[line].abs() > enough);
             steps *= REFINEMENT;
-            self.follow(row, &open, steps, &mut moved)?;
+            self.follow(row, end, &lines, steps, &mut moved)?;
         }
         Ok(moved)
     }
 
     /// Writes how far each feature moves the prediction on some of the lines.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-    fn follow(&self, row: &[f32], lines: &[usize], steps: usize, moved: &mut Array2<f64>) -> Result<()> {
+    fn follow(
+        &self,
+        row: &[f32],
+        end: Place<'_>,
+        lines: &[usize],
+        steps: usize,
+        moved: &mut Array2<f64>,
+    ) -> Result<()> {
         let starts = &self.background.rows;
+        // Between both ends.
+        let stops = steps - 1;
         for lines in lines.chunks((BATCH / steps).max(1)) {
-            let mut points = Array2::zeros((lines.len() * steps, row.len()));
+            let mut points = Array2::zeros((lines.len() * stops, row.len()));
             for (number, mut point) in points.rows_mut().into_iter().enumerate() {
-                let start = row_of(starts, lines[number / steps]);
-                let way = (((number % steps) as f64 + 0.5) / steps as f64) as f32;
+                let start = row_of(starts, lines[number / stops]);
+                let way = ((number % stops + 1) as f64 / steps as f64) as f32;
                 for ((to, start), end) in point.iter_mut().zip(start).zip(row) {
                     *to = way.mul_add(end - start, *start);
                 }
             }
-            let slopes = self.explained.slopes(points.view())?;
-            for (slopes, &line) in slopes.axis_chunks_iter(Axis(0), steps).zip(lines) {
-                let mean = slopes.sum_axis(Axis(0)) / steps as f64;
-                let ways = row_of(starts, line).iter().zip(row);
-                let to = moved.row_mut(line).into_iter().zip(mean);
-                to.zip(ways)
-                    .for_each(|((to, slope), (start, end))| *to = slope * f64::from(end - start));
+            let (values, slopes) = self.explained.gradients(points.view())?;
+            for (number, &line) in lines.iter().enumerate() {
+                let start = row_of(starts, line);
+                let step = |(start, end): (&f32, &f32)| f64::from(end - start) / steps as f64;
+                let step: Vec<f64> = start.iter().zip(row).map(step).collect();
+                let mut from = Place::of(&self.background.usual, &self.slopes, line);
+                let mut sum = vec![0.0; row.len()];
+                for stop in 0..stops {
+                    let to = Place::of(&values, &slopes, number * stops + stop);
+                    add_slopes(from, to, &step, &mut sum);
+                    from = to;
+                }
+                add_slopes(from, end, &step, &mut sum);
+                let to = moved.row_mut(line).into_iter().zip(&sum).zip(&step);
+                to.for_each(|((to, sum), step)| *to = sum * step);
             }
         }
         Ok(())
+    }
+}
+
+/// Adds the mean gradient of a step, as a mixture of those at its ends: of a model that is made of planes, as a network with ReLU
+/// is, one holds up to an edge and then the other, and where the edge lies follows from how far the value has moved.
+fn add_slopes(from: Place<'_>, to: Place<'_>, step: &[f64], sum: &mut [f64]) {
+    let along = |slopes: &[f64]| -> f64 { slopes.iter().zip(step).map(|(slope, step)| slope * step).sum() };
+    let (before, after) = (along(from.slopes), along(to.slopes));
+    let change = to.value - from.value;
+    // Where both say the same, the edge may be anywhere.
+    let differ = (before - after).abs() > 1e-4 * before.abs().max(after.abs());
+    let share = if differ {
+        ((change - after) / (before - after)).clamp(0.0, 1.0)
+    } else {
+        0.5
+    };
+    for ((sum, before), after) in sum.iter_mut().zip(from.slopes).zip(to.slopes) {
+        *sum += share * before + (1.0 - share) * after;
     }
 }
 

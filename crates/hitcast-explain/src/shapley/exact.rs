@@ -42,14 +42,7 @@ impl ExactShapley {
         units: &dyn Units,
         seed: Seed,
     ) -> Result<LocalExplanation> {
-        let game = Game::new(
-            explained,
-            background,
-            self.background,
-            rows,
-            row,
-            seed.child("shapley"),
-        )?;
+        let game = Game::new(explained, background, self.background, rows, row, seed)?;
         let sources: Vec<_> = game.background.sources.iter().collect();
         let m = sources.len();
         if m > MOST {

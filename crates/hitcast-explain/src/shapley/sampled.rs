@@ -51,8 +51,8 @@ impl SampledShapley {
         if self.orders == 0 {
             return Err(ExplainError::setting("orders", 0, "at least 1"));
         }
-        let seed = seed.child("shapley");
         let game = Game::new(explained, background, self.background, rows, row, seed)?;
+        let seed = seed.child("shapley");
         let sources: Vec<_> = game.background.sources.iter().collect();
         let (m, b) = (sources.len(), game.background.rows.nrows());
         if m == 0 {

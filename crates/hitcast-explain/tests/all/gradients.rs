@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-
 use hitcast_core::{CoreError, Features, Gradients, Model, ModelState, Predictions, Seed};
 use hitcast_explain::{
     Encoded, ExpectedGradients, ExplainError, Explained, IntegratedGradients, LocalExplanation, Output,
@@ -103,7 +101,7 @@ struct Case {
     class: Option<usize>,
     background: Vec<Vec<f64>>,
     rows: Vec<Vec<f64>>,
-    integrated: BTreeMap<usize, Vec<Vec<f64>>>,
+    integrated: Vec<Vec<f64>>,
     expected: Vec<Vec<f64>>,
     baseline: f64,
 }
@@ -184,7 +182,7 @@ fn expected(explained: &Explained<'_>, background: &Features, rows: &Features) -
 }
 
 #[test]
-fn integrated_gradients_agree_with_captum_at_the_same_steps() {
+fn integrated_gradients_agree_with_captum() {
     for case in cases() {
         let model = Smooth {
             width: case.rows[0].len(),
@@ -193,18 +191,14 @@ fn integrated_gradients_agree_with_captum_at_the_same_steps() {
         };
         let explained = Explained::new(&model, case.output());
         let (background, rows) = (features(&case.background), features(&case.rows));
-        for (&steps, theirs) in &case.integrated {
-            let ours = IntegratedGradients {
-                steps,
-                tolerance: None,
-            }
+        let integrated = IntegratedGradients::default();
+        let ours = integrated
             .explain(&explained, &background, &rows, &Encoded)
             .unwrap();
-            assert_eq!(ours.len(), theirs.len());
-            for (ours, theirs) in ours.iter().zip(theirs) {
-                for (ours, theirs) in values(ours).iter().zip(theirs) {
-                    close(&case.name, *ours, *theirs, 1e-5);
-                }
+        assert_eq!(ours.len(), case.integrated.len());
+        for (ours, theirs) in ours.iter().zip(&case.integrated) {
+            for (ours, theirs) in values(ours).iter().zip(theirs) {
+                close(&case.name, *ours, *theirs, 1e-3);
             }
         }
     }
@@ -221,7 +215,7 @@ fn expected_gradients_are_the_mean_of_captums_over_the_background() {
         let explained = Explained::new(&model, case.output());
         let (background, rows) = (features(&case.background), features(&case.rows));
         let settings = ExpectedGradients {
-            steps: 1000,
+            steps: 100,
             ..ExpectedGradients::default()
         };
         let ours = settings
@@ -355,21 +349,20 @@ fn gradient_importance_is_the_mean_magnitude_times_the_spread() {
         let magnitude = all.iter().map(|x| bent_slopes(x)[column].abs()).sum::<f64>() / n;
         close(name, *importance, magnitude * spread, 1e-5);
     }
-    // Of a category the features' importances are added up.
+    // Of a category the spread of what its choice adds.
     let genres = genre_features(&golden().genres);
     let one = Smooth {
         width: 5,
-        of: |x: &[f64]| vec![x[1] - x[2]],
-        slopes: |_: &[f64], _| vec![0.0, 1.0, -1.0, 0.0, 0.0],
+        of: |x: &[f64]| vec![3.0 * x[1] - x[2]],
+        slopes: |_: &[f64], _| vec![0.0, 3.0, -1.0, 0.0, 0.0],
     };
-    let got = gradient_importance(&Explained::new(&one, Output::Number), &genres).unwrap();
-    let spread = |column: usize| {
-        let matrix = genres.matrix();
-        let share = f64::from(matrix.column(column).sum()) / matrix.nrows() as f64;
-        (share * (1.0 - share)).sqrt()
-    };
+    let explained = Explained::new(&one, Output::Number);
+    let got = gradient_importance(&explained, &genres).unwrap();
+    let added = explained.values(&genres).unwrap();
+    let middle = added.iter().sum::<f64>() / added.len() as f64;
+    let variance = added.iter().map(|value| (value - middle).powi(2)).sum::<f64>() / added.len() as f64;
     assert_eq!(got[1].0, "genre");
-    close("genre", got[1].1, spread(1) + spread(2), 1e-5);
+    close("genre", got[1].1, variance.sqrt(), 1e-6);
     assert_eq!((got[0].1, got[2].1), (0.0, 0.0));
 }
 
