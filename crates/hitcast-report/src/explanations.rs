@@ -19,10 +19,14 @@ const POINTS: usize = 30;
 /// The same of each of two inputs.
 const POINTS_OF_TWO: usize = 12;
 
-/// What matters, by the rows of the explainer; of a run those that its models did not learn from.
-pub(crate) fn section(explainer: &Explainer<'_>, importances: &BundleImportances) -> Result<Section> {
+/// What matters, by the rows of the explainer, which are called `rows`.
+pub(crate) fn section(
+    explainer: &Explainer<'_>,
+    importances: &BundleImportances,
+    rows: &str,
+) -> Result<Section> {
     let mut section = Section::new("Explanations");
-    add_importances(&mut section, importances);
+    add_importances(&mut section, importances, rows);
     let attributions = explainer.attributions()?;
     add_attributions(&mut section, explainer, attributions);
     add_dependences(&mut section, explainer, importances)?;
@@ -48,7 +52,7 @@ pub(crate) fn row_section(explained: &RowExplanation, wanted: Option<&Counterfac
     section
 }
 
-fn add_importances(section: &mut Section, importances: &BundleImportances) {
+fn add_importances(section: &mut Section, importances: &BundleImportances, rows_are: &str) {
     let BundleImportances {
         metric,
         rows,
@@ -58,7 +62,7 @@ fn add_importances(section: &mut Section, importances: &BundleImportances) {
         ..
     } = importances;
     section.text(format!(
-        "By the {} rows that are complete. How much worse the {metric} gets when an input's values are put into random order, and \
+        "By the {} {rows_are} that are complete. How much worse the {metric} gets when an input's values are put into random order, and \
          how far each input moves predictions from the usual one, by {}.",
         grouped(*rows),
         method.describe()

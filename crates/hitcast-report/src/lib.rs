@@ -89,8 +89,10 @@ impl Report {
                     explained_rows: EXPLAINED_ROWS,
                     ..ExplainSettings::default()
                 };
-                let explained = (bundle.explainer(&rows, &settings).map_err(ReportError::from))
-                    .and_then(|explainer| explanations::section(&explainer, &explainer.importances()?));
+                let explained =
+                    (bundle.explainer(&rows, &settings).map_err(ReportError::from)).and_then(|explainer| {
+                        explanations::section(&explainer, &explainer.importances()?, "test rows")
+                    });
                 // A page without explanations is better than no page.
                 sections.push(explained.unwrap_or_else(|error| {
                     let mut section = Section::new("Explanations");
@@ -159,7 +161,7 @@ impl Report {
     /// # Errors
     /// [`ReportError::Pipeline`] and [`ReportError::Explain`] if the model fails on these rows.
     pub fn of_importances(explainer: &Explainer<'_>, importances: &BundleImportances) -> Result<Self> {
-        let section = explanations::section(explainer, importances)?;
+        let section = explanations::section(explainer, importances, "rows")?;
         Ok(Self::explaining(explainer.bundle(), section))
     }
 

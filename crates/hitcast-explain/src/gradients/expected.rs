@@ -13,17 +13,17 @@ use crate::source::Units;
 /// Expected gradients (Erion, Janizek, Sturmfels, Lundberg and Lee 2021): integrated gradients from each of the background
 /// rows, in the mean. The baseline is the mean prediction for these rows, as it is for Shapley values, which they come near.
 ///
-/// In place of one point at random on each line there are some at equal distances, which leaves a far smaller gap for the same
-/// number of gradients. It takes `background × steps` of them a row, or some more.
+/// In place of one point at random on each line there are some at equal distances, with the change of the prediction between
+/// them, which leaves a far smaller gap for the same number of gradients. It takes `background × steps` of them a row, or some more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExpectedGradients {
     /// Background rows that are used, at least 1; of more, some are chosen at random. Default 100.
     pub background: usize,
-    /// Points on the line from each of them, 1 to 1,000,000. Default 10.
+    /// Steps on the line from each of them, 1 to 1,000,000. Default 10.
     pub steps: usize,
-    /// Lines that lack more than this share of the range of the background's predictions, times the square root of their
-    /// number, are gone again in steps of a quarter, up to four times; `None` for never. Above 0. Default 0.0005.
+    /// Where more than this share of the range of the background's predictions is not accounted for, the lines that lack most are
+    /// gone again in steps of a quarter, up to three times; `None` for never. Above 0. Default 0.001.
     pub tolerance: Option<f64>,
 }
 

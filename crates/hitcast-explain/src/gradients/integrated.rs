@@ -15,21 +15,21 @@ use crate::source::Units;
 ///
 /// The baseline is what is predicted for the mean row, which need not be like any row there is;
 /// [`ExpectedGradients`](crate::ExpectedGradients) begin at many rows instead. It takes `steps` gradients a row, or more. Agrees
-/// with Captum's `IntegratedGradients` 0.9 (`method="riemann_middle"`).
+/// with Captum's `IntegratedGradients` 0.9 at many steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IntegratedGradients {
-    /// Points on the line, 1 to 1,000,000. Default 300.
+    /// Steps on the line, 1 to 1,000,000. Default 100.
     pub steps: usize,
-    /// Lines that lack more than this share of the range of the background's predictions, times the square root of their
-    /// number, are gone again in steps of a quarter, up to four times; `None` for never. Above 0. Default 0.0005.
+    /// Where more than this share of the range of the background's predictions is not accounted for, the lines that lack most are
+    /// gone again in steps of a quarter, up to three times; `None` for never. Above 0. Default 0.001.
     pub tolerance: Option<f64>,
 }
 
 impl Default for IntegratedGradients {
     fn default() -> Self {
         Self {
-            steps: 300,
+            steps: 100,
             tolerance: Some(TOLERANCE),
         }
     }

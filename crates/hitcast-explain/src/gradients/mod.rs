@@ -33,7 +33,7 @@ const MOST_REFINEMENTS: usize = 3;
 const REFINEMENT: usize = 4;
 
 /// Which share of the range of predictions may be missing, by default.
-const TOLERANCE: f64 = 5e-4;
+const TOLERANCE: f64 = 1e-3;
 
 /// Straight lines from each background row to a row.
 struct Lines<'a> {
