@@ -213,7 +213,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "want")]
     pub(crate) allow: Vec<String>,
     /// How the parts of a prediction are found: model (Shapley values by a model's own trees), exact or sampled (Shapley values
-    /// of any model), expected_gradients or integrated_gradients (of networks) [default: model, else expected_gradients, else
+    /// of any model), `expected_gradients` or `integrated_gradients` (of networks) [default: model, else expected gradients, else
     /// exact up to 10 inputs, else sampled]
     #[arg(long, value_parser = method)]
     pub(crate) method: Option<AttributionMethod>,

@@ -117,7 +117,7 @@ impl<'a> Explained<'a> {
                 got: gradients.slopes.len(),
             });
         }
-        let mut slopes = gradients.slopes.mapv(f64::from);
+        let mut slopes = gradients.slopes.as_standard_layout().mapv(f64::from);
         if let (Output::LogOdds { class }, Some(all)) = (self.output, gradients.predictions.probabilities()) {
             for (mut slopes, p) in slopes.rows_mut().into_iter().zip(all.column(class)) {
                 slopes *= 1.0 / (p + TINY) + 1.0 / (1.0 - p + TINY);

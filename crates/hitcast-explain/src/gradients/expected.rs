@@ -20,7 +20,7 @@ use crate::source::Units;
 pub struct ExpectedGradients {
     /// Background rows that are used, at least 1; of more, some are chosen at random. Default 100.
     pub background: usize,
-    /// Steps on the line from each of them, 1 to 1,000,000. Default 10.
+    /// Steps on the line from each of them, 1 to 10,000. Default 10.
     pub steps: usize,
     /// Where more than this share of the range of the background's predictions is not accounted for, the lines that lack most are
     /// gone again in steps of a quarter, up to three times; `None` for never. Above 0. Default 0.001.

@@ -24,7 +24,7 @@ use crate::shapley::LocalExplanation;
 use crate::source::Units;
 
 /// The most steps that can be asked for.
-const MOST_STEPS: usize = 1_000_000;
+const MOST_STEPS: usize = 10_000;
 
 /// How often lines are gone again.
 const MOST_REFINEMENTS: usize = 3;
@@ -210,7 +210,7 @@ fn add_slopes(from: Place<'_>, to: Place<'_>, step: &[f64], sum: &mut [f64]) {
 /// What integrated and expected gradients both ask for.
 fn check(steps: usize, tolerance: Option<f64>, background: &Features, rows: &Features) -> Result<()> {
     if !(1..=MOST_STEPS).contains(&steps) {
-        return Err(ExplainError::setting("steps", steps, "between 1 and 1000000"));
+        return Err(ExplainError::setting("steps", steps, "between 1 and 10000"));
     }
     if let Some(tolerance) = tolerance.filter(|tolerance| !(*tolerance > 0.0 && tolerance.is_finite())) {
         return Err(ExplainError::setting(

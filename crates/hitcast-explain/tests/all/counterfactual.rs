@@ -75,7 +75,7 @@ fn what_cannot_be_reached_says_the_nearest() {
         number(-1.0, 1.0, 1.0),
         Movable::Category { n: 3 },
     ];
-    let of = |x: &[f64]| x[0] - x[1].powi(2) + [0.0, 2.0, 1.0][x[2] as usize];
+    let of = |x: &[f64]| x[0] - x[1].powi(2) + if x[2] == 1.0 { 2.0 } else { 0.0 };
     let found = reach(&[3.0, 0.5, 0.0], &columns, 100.0, of);
     assert!(!found.is_reached());
     assert!((found.lacking - 93.0).abs() < 0.01, "{found:?}");

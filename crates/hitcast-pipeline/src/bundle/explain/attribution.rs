@@ -111,7 +111,7 @@ impl FromStr for AttributionMethod {
         let found = Self::ALL.into_iter().find(|method| method.name() == text);
         found.ok_or_else(|| {
             let names = Self::ALL.map(Self::name);
-            let suggestion = did_you_mean(text, names.into_iter());
+            let suggestion = did_you_mean(text, names);
             let message = format!("is {text:?}{suggestion}, but must be one of {}", names.join(", "));
             PipelineError::setting("method", message)
         })

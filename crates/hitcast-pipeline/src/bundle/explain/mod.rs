@@ -4,11 +4,13 @@
 //! - [`attribution`]: how the parts of a prediction are found
 //! - [`row`]: what made up one prediction
 //! - [`counterfactual`]: what would have to be otherwise for another one
+//! - [`wish`]: what is wanted of that
 
 mod attribution;
 mod counterfactual;
 mod importances;
 mod row;
+mod wish;
 
 use std::cell::OnceCell;
 
@@ -22,9 +24,10 @@ use super::Bundle;
 use crate::error::{PipelineError, Result};
 
 pub use attribution::{AttributionMethod, Attributions};
-pub use counterfactual::{Change, Counterfactual, Wish};
+pub use counterfactual::{Change, Counterfactual};
 pub use importances::{BundleImportances, InputImportance};
 pub use row::RowExplanation;
+pub use wish::Wish;
 
 /// How explanations are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
