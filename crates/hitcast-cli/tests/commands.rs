@@ -462,9 +462,13 @@ fn a_bundle_says_what_matters_and_what_made_up_a_prediction() -> Outcome {
             .unwrap()
             .contains("popularity")
     );
+    // Of a network, which can be differentiated.
+    assert_eq!(row["method"], "expected_gradients");
+    assert!(inputs.iter().all(|input| input["gradient"].is_f64()), "{all}");
+
     // What would have to be otherwise, and the same as a page.
     let now = row["value"].as_f64().unwrap();
-    let want = (now + 1.0).to_string();
+    let want = (now + 0.1).to_string();
     let wanted = [
         "--want",
         want.as_str(),
@@ -482,7 +486,7 @@ fn a_bundle_says_what_matters_and_what_made_up_a_prediction() -> Outcome {
             "{found}"
         );
     }
-    assert!(found["after"]["value"].as_f64().unwrap() >= now + 1.0, "{found}");
+    assert!(found["after"]["value"].as_f64().unwrap() >= now + 0.1, "{found}");
     assert!(std::fs::read_to_string(home.path().join("why/report.html"))?.contains("<svg"));
     let sampled = [&explain[..], &by_hand[..], &["--method", "sampled"][..]].concat();
     assert_eq!(json(home.path(), &sampled)?["method"], "sampled");

@@ -19,7 +19,7 @@ use crate::source::Units;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IntegratedGradients {
-    /// Steps on the line, 1 to 10,000. Default 100.
+    /// Steps on the line, 1 to 10,000. Default 300.
     pub steps: usize,
     /// Where more than this share of the range of the background's predictions is not accounted for, the lines that lack most are
     /// gone again in steps of a quarter, up to three times; `None` for never. Above 0. Default 0.001.
@@ -29,7 +29,7 @@ pub struct IntegratedGradients {
 impl Default for IntegratedGradients {
     fn default() -> Self {
         Self {
-            steps: 100,
+            steps: 300,
             tolerance: Some(TOLERANCE),
         }
     }

@@ -33,9 +33,9 @@ pub use wish::Wish;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExplainSettings {
-    /// How the parts of predictions are found. Default: the first that the model allows of its own Shapley values, as trees have
-    /// them; expected gradients, as of networks, which are always cheaper than Shapley values of many predictions; exact
-    /// Shapley values for up to 10 inputs; sampled ones.
+    /// How the parts of predictions are found. Default: the first of these that the model allows. Its own Shapley values, as trees
+    /// have them; expected gradients, as networks have them, for which it takes fewer passes than for any of the next;
+    /// exact Shapley values, for up to 10 inputs; sampled ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<AttributionMethod>,
     /// How often each input is put into random order, at least 1. Default 5.
