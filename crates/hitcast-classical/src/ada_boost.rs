@@ -325,6 +325,10 @@ impl Model for AdaBoostModel {
         Ok(Predictions::Regression(values))
     }
 
+    fn learned_importances(&self) -> Option<&[f64]> {
+        Some(&self.importances)
+    }
+
     fn state(&self) -> Result<ModelState> {
         let (ensemble, mut tensors): (_, BTreeMap<_, _>) = self.ensemble.save()?;
         for (name, values) in [("weights", &self.weights), ("importances", &self.importances)] {

@@ -140,6 +140,10 @@ impl Model for TreeModel {
         (deepest <= Some(DEEPEST)).then(|| self.ensemble.contributions(features))
     }
 
+    fn learned_importances(&self) -> Option<&[f64]> {
+        Some(&self.importances)
+    }
+
     fn state(&self) -> Result<ModelState> {
         let (ensemble, mut tensors) = self.ensemble.save()?;
         let importances = TensorData::f64_vector(self.importances.clone());

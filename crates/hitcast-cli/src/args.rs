@@ -3,9 +3,9 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use hitcast::core::{CoreError, DeviceChoice};
-use hitcast::pipeline::{CompositeScore, ExplainSettings, MetricName};
+use hitcast::pipeline::{AttributionMethod, CompositeScore, ExplainSettings, MetricName, PipelineError};
 
 /// Learn from tables: train networks, compare them, predict.
 #[derive(Debug, Parser)]
@@ -344,6 +344,7 @@ pub(crate) struct PredictArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("one_row").args(["row", "set"]).multiple(true))]
 pub(crate) struct ExplainArgs {
     /// Folder of the bundle
     pub(crate) bundle: PathBuf,
@@ -357,6 +358,24 @@ pub(crate) struct ExplainArgs {
     /// Explain the prediction for a row given by hand: a value in its own unit, as in energy=0.8; once for each input
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Say also which smallest change of that row leads to this prediction: a number, at least which is wanted if less is predicted
+    /// and at most if more, or the name of a class, or that with a probability, as in hit=0.8
+    #[arg(long, value_name = "PREDICTION", requires = "one_row")]
+    pub(crate) want: Option<String>,
+    /// The inputs that may be changed for it, divided by commas; all if it is left out
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "want")]
+    pub(crate) allow: Vec<String>,
+    /// How the parts of a prediction are found: model (Shapley values by a model's own trees), exact or sampled (Shapley values
+    /// of any model), `expected_gradients` or `integrated_gradients` (of networks) [default: model, else expected gradients, else
+    /// exact up to 10 inputs, else sampled]
+    #[arg(long, value_parser = method)]
+    pub(crate) method: Option<AttributionMethod>,
+    /// Folder for report.html and figures of what is printed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace a report that is there already
+    #[arg(long, requires = "out")]
+    pub(crate) overwrite: bool,
     /// How often each input is put into random order
     #[arg(long, value_name = "N", default_value_t = ExplainSettings::default().repeats)]
     pub(crate) repeats: usize,
@@ -423,6 +442,10 @@ pub(crate) struct DoctorArgs {
     /// Print one JSON object on standard output and nothing else there
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn method(text: &str) -> Result<AttributionMethod, PipelineError> {
+    text.parse()
 }
 
 fn device(text: &str) -> Result<DeviceChoice, CoreError> {

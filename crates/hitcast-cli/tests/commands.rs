@@ -442,6 +442,43 @@ fn a_bundle_says_what_matters_and_what_made_up_a_prediction() -> Outcome {
             .unwrap()
             .contains("popularity")
     );
+    // Of a network, which can be differentiated.
+    assert_eq!(row["method"], "expected_gradients");
+    assert!(inputs.iter().all(|input| input["gradient"].is_f64()), "{all}");
+
+    // What would have to be otherwise, and the same as a page.
+    let now = row["value"].as_f64().unwrap();
+    let want = (now + 0.1).to_string();
+    let wanted = [
+        "--want",
+        want.as_str(),
+        "--allow",
+        "energy,loudness",
+        "--out",
+        "why",
+    ];
+    let wanted = json(home.path(), &[&explain[..], &by_hand[..], &wanted[..]].concat())?;
+    let found = &wanted["counterfactual"];
+    assert_eq!(found["reached"], true, "{found}");
+    for change in found["changes"].as_array().unwrap() {
+        assert!(
+            ["energy", "loudness"].contains(&change["column"].as_str().unwrap()),
+            "{found}"
+        );
+    }
+    assert!(found["after"]["value"].as_f64().unwrap() >= now + 0.1, "{found}");
+    assert!(std::fs::read_to_string(home.path().join("why/report.html"))?.contains("<svg"));
+    let sampled = [&explain[..], &by_hand[..], &["--method", "sampled"][..]].concat();
+    assert_eq!(json(home.path(), &sampled)?["method"], "sampled");
+    for (more, part) in [
+        (&["--method", "sampeld"][..], "did you mean"),
+        (&["--want", "70"][..], "--row"),
+        (&["--row", "3", "--allow", "energy"][..], "--want"),
+    ] {
+        let message = failure(home.path(), &[&explain[..], more].concat(), 2)?;
+        assert!(message.contains(part), "{message}");
+    }
+
     let beyond = failure(home.path(), &[&explain[..], &["--row", "99999"][..]].concat(), 1)?;
     assert!(beyond.contains("the file has"), "{beyond}");
     let none = failure(home.path(), &[&explain[..], &["--row", "0"][..]].concat(), 2)?;

@@ -32,6 +32,14 @@ pub enum CoreError {
         /// Columns now.
         got: usize,
     },
+    /// An output that the model does not have.
+    #[error("output {output} was asked for, but the model has {outputs}, counted from 0")]
+    NoOutput {
+        /// The output asked for.
+        output: usize,
+        /// How many there are.
+        outputs: usize,
+    },
     /// A value that must be finite is not.
     #[error(
         "{what} has {value} in row {row}, column {column:?}: every value must be finite; impute or drop missing values first"

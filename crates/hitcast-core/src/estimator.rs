@@ -288,6 +288,15 @@ pub enum ContributionScale {
     LogOdds,
 }
 
+/// How one of a model's outputs moves with each feature.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gradients {
+    /// The predictions for the rows.
+    pub predictions: Predictions,
+    /// The derivative of the output with respect to each feature, `n × d`.
+    pub slopes: Array2<f32>,
+}
+
 /// Settings of a model that can learn.
 pub trait Estimator: Send + Sync {
     /// Learns from `train`. `validation` is only looked at, to stop early and to report; what is learned comes from
@@ -328,6 +337,22 @@ pub trait Model: Send + Sync {
     /// As [`predict`](Self::predict).
     fn contributions(&self, features: ArrayView2<'_, f32>) -> Option<Result<Contributions>> {
         let _ = features;
+        None
+    }
+
+    /// How the predicted number (`output` 0) or the probability of class `output` moves with each feature at the rows of
+    /// `features` (`n × d`), of models that are differentiable; `None` for others.
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict), and [`CoreError::NoOutput`] if there is no such output.
+    fn gradients(&self, features: ArrayView2<'_, f32>, output: usize) -> Option<Result<Gradients>> {
+        let _ = (features, output);
+        None
+    }
+
+    /// How much of what the model learned each feature explains (length `d`, at least 0), of models that found that out while
+    /// they learned, as trees do; `None` for others.
+    fn learned_importances(&self) -> Option<&[f64]> {
         None
     }
 

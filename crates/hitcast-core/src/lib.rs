@@ -44,7 +44,7 @@ pub use dataset::{Dataset, FeatureBlock, FeatureColumn, Features, Indicators};
 pub use device::DeviceChoice;
 pub use error::{BoxError, CoreError, Result};
 pub use estimator::{
-    Checkpoints, ContributionScale, Contributions, Estimator, Fit, FitContext, Model, Predictions,
+    Checkpoints, ContributionScale, Contributions, Estimator, Fit, FitContext, Gradients, Model, Predictions,
     StopReason, Task,
 };
 pub use many::{Job, Trained, train_many};

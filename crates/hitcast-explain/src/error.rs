@@ -88,6 +88,20 @@ pub enum ExplainError {
         /// What the model predicts.
         predicted: String,
     },
+    /// A model that cannot be differentiated.
+    #[error("a {model} model has no gradients; Shapley values, sampled or exact, explain any model")]
+    NoGradients {
+        /// Kind of the model.
+        model: String,
+    },
+    /// A model without Shapley values of its own.
+    #[error(
+        "a {model} model has no Shapley values of its own for this; sampled or exact ones explain any model"
+    )]
+    NoOwnShapley {
+        /// Kind of the model.
+        model: String,
+    },
     /// A prediction, a metric or an importance is no finite number.
     #[error("{what} is {value}: only finite numbers can be explained")]
     NotFinite {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use hitcast_core::parallel::{map, threads_for};
 use hitcast_core::{Features, Model, Predictions, Seed};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ExplainError, Result};
@@ -88,6 +88,56 @@ impl<'a> Explained<'a> {
     /// Which number is explained.
     pub fn output(&self) -> Output {
         self.output
+    }
+
+    /// The threads that were asked for, 0 for all cores.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Whether the model says how its output moves with each feature, which gradients are made of.
+    pub fn has_gradients(&self) -> bool {
+        let nothing = Array2::zeros((0, self.model.n_features()));
+        self.model.gradients(nothing.view(), self.place()).is_some()
+    }
+
+    /// The explained number of each row, and its derivative with respect to each feature, `n × d`.
+    pub(crate) fn gradients(&self, rows: ArrayView2<'_, f32>) -> Result<(Vec<f64>, Array2<f64>)> {
+        let Some(gradients) = self.model.gradients(rows, self.place()) else {
+            return Err(ExplainError::NoGradients {
+                model: self.model.kind().to_owned(),
+            });
+        };
+        let gradients = gradients?;
+        let values = self.of(&gradients.predictions)?;
+        if gradients.slopes.dim() != rows.dim() || values.len() != rows.nrows() {
+            return Err(ExplainError::Length {
+                what: "derivatives of the model",
+                expected: rows.len(),
+                got: gradients.slopes.len(),
+            });
+        }
+        let mut slopes = gradients.slopes.as_standard_layout().mapv(f64::from);
+        if let (Output::LogOdds { class }, Some(all)) = (self.output, gradients.predictions.probabilities()) {
+            for (mut slopes, p) in slopes.rows_mut().into_iter().zip(all.column(class)) {
+                slopes *= 1.0 / (p + TINY) + 1.0 / (1.0 - p + TINY);
+            }
+        }
+        match values.iter().chain(&slopes).find(|value| !value.is_finite()) {
+            Some(&value) => Err(ExplainError::NotFinite {
+                what: format!("{} or a derivative of it", self.output),
+                value,
+            }),
+            None => Ok((values, slopes)),
+        }
+    }
+
+    /// The explained output among those of the model.
+    fn place(&self) -> usize {
+        match self.output {
+            Output::Number => 0,
+            Output::Probability { class } | Output::LogOdds { class } => class,
+        }
     }
 
     /// The explained number of each row.

@@ -35,19 +35,24 @@
 //! - [`source`]: which columns belong together, and how their values are shown
 //! - [`permutation`]: how much worse a metric gets without what a column says
 //! - [`shapley`]: what made up one prediction
+//! - [`gradients`]: the same for models that can be differentiated, and how much their output moves with a column
 //! - [`grid`]: the values that a column takes for the next ones
 //! - [`dependence`]: how predictions move with one or two columns
 //! - [`effects`]: the same without leaving the data, by accumulated local effects
 //! - [`mod@sensitivity`]: how one prediction moves with each column
+//! - [`counterfactual`]: the smallest change that reaches what is wanted
 //! - [`agreement`]: whether two methods rank the columns alike
 
 #![forbid(unsafe_code)]
 
 pub mod agreement;
+mod background;
+pub mod counterfactual;
 pub mod dependence;
 pub mod effects;
 mod error;
 pub mod explained;
+pub mod gradients;
 pub mod grid;
 pub mod permutation;
 pub mod sensitivity;
@@ -55,10 +60,14 @@ pub mod shapley;
 pub mod source;
 
 pub use agreement::{RankAgreement, kendall, rank_agreement, spearman};
+pub use counterfactual::{CounterfactualSearch, FoundChange, Movable};
 pub use dependence::{Dependence, DependenceOfTwo, IndividualCurve, PartialDependence};
 pub use effects::{AccumulatedEffects, Effects};
 pub use error::{ExplainError, Result};
 pub use explained::{Explained, Output};
+pub use gradients::expected::ExpectedGradients;
+pub use gradients::importance::gradient_importance;
+pub use gradients::integrated::IntegratedGradients;
 pub use grid::{Grid, GridPoint};
 pub use permutation::{
     ClassScore, Importance, NumberScore, PermutationImportance, PermutationImportances, Score,

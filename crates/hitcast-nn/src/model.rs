@@ -1,9 +1,9 @@
 //! A trained network as a [`Model`].
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use hitcast_core::estimator::check_features;
-use hitcast_core::{CoreError, DeviceChoice, Model, ModelState, Predictions, Seed, Task};
+use hitcast_core::{CoreError, DeviceChoice, Gradients, Model, ModelState, Predictions, Seed, Task};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -27,6 +27,8 @@ pub struct NetworkModel {
     task: Task,
     /// On the processor; elsewhere the network itself predicts.
     inference: Option<Inference>,
+    /// What gradients come from where the network is elsewhere; made when they are first asked for.
+    differentiated: OnceLock<Inference>,
     // libtorch's tensors may move between threads but not be used by two at once.
     network: Mutex<Network>,
 }
@@ -56,6 +58,7 @@ impl NetworkModel {
             n_parameters: network.n_parameters(),
             task: network.spec().head.task(),
             inference,
+            differentiated: OnceLock::new(),
             network: Mutex::new(network),
         })
     }
@@ -72,6 +75,16 @@ impl NetworkModel {
         let mut network = Network::new(&settings.network, settings.n_features, device, Seed::new(0))?;
         network.load_state(state)?;
         Self::new(network)
+    }
+
+    /// The network on the processor.
+    fn on_processor(&self) -> Result<&Inference> {
+        if let Some(inference) = self.inference.as_ref().or(self.differentiated.get()) {
+            return Ok(inference);
+        }
+        let network = self.network.lock().map_err(|_| NnError::Poisoned)?;
+        let compiled = Inference::compile(network.spec(), self.n_features, &network.state()?)?;
+        Ok(self.differentiated.get_or_init(|| compiled))
     }
 
     fn predict_values(&self, features: ArrayView2<'_, f32>) -> Result<Vec<f64>> {
@@ -133,6 +146,27 @@ impl Model for NetworkModel {
         Predictions::from_rounded_values(self.task, values)
     }
 
+    fn gradients(
+        &self,
+        features: ArrayView2<'_, f32>,
+        output: usize,
+    ) -> Option<hitcast_core::Result<Gradients>> {
+        let gradients = || {
+            check_features(self.n_features, features)?;
+            let outputs = self.task.width();
+            if output >= outputs {
+                return Err(CoreError::NoOutput { output, outputs });
+            }
+            let inference = self
+                .on_processor()
+                .map_err(|error| CoreError::model(KIND, error))?;
+            let (values, slopes) = inference.gradients(features, output);
+            let predictions = Predictions::from_rounded_values(self.task, values)?;
+            Ok(Gradients { predictions, slopes })
+        };
+        Some(gradients())
+    }
+
     fn state(&self) -> hitcast_core::Result<ModelState> {
         let state = || -> Result<ModelState> {
             let network = self.network.lock().map_err(|_| NnError::Poisoned)?;
@@ -179,6 +213,27 @@ mod tests {
                 .values()
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn gradients_come_with_predictions_and_only_of_outputs_that_are_there() {
+        let (model, rows) = (model(), rows(300));
+        let gradients = model.gradients(rows.view(), 0).unwrap().unwrap();
+        assert_eq!(gradients.predictions, model.predict(rows.view()).unwrap());
+        assert_eq!(gradients.slopes.dim(), (300, 2));
+        let error = model.gradients(rows.view(), 1).unwrap().unwrap_err();
+        assert!(matches!(
+            error,
+            CoreError::NoOutput {
+                output: 1,
+                outputs: 1
+            }
+        ));
+        let error = model
+            .gradients(Array2::zeros((3, 4)).view(), 0)
+            .unwrap()
+            .unwrap_err();
+        assert!(matches!(error, CoreError::WrongFeatures { expected: 2, got: 4 }));
     }
 
     #[test]

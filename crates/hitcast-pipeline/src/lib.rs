@@ -94,9 +94,10 @@ pub mod score;
 mod text;
 
 pub use bundle::{
-    Bundle, BundleError, BundleImportances, BundleProblem, ClassPredictions, ClassProbability, CompleteRows,
-    Evaluation, ExplainSettings, InputImportance, PredictedValue, RowExplanation, RowPrediction, RowValue,
-    ShapleyMethod, TablePredictions, TableUnits,
+    AttributionMethod, Attributions, Bundle, BundleError, BundleImportances, BundleProblem, Change,
+    ClassPredictions, ClassProbability, CompleteRows, Counterfactual, Evaluation, ExplainSettings, Explainer,
+    InputImportance, PredictedValue, RowExplanation, RowPrediction, RowValue, TablePredictions, TableUnits,
+    Wish,
 };
 pub use checkpoints::{Unfinished, prepare_checkpoints, remove_checkpoints, remove_empty_checkpoints};
 pub use compare::{Compared, ComparedModel, Comparison, CompositeScore};

@@ -3,6 +3,8 @@
 use hitcast_core::CoreError;
 use thiserror::Error;
 
+use crate::stats::drawable;
+
 /// A result with [`PlotError`].
 pub type Result<T, E = PlotError> = std::result::Result<T, E>;
 
@@ -151,4 +153,18 @@ pub(crate) fn check_at_least(
         value: value.to_string(),
         allowed,
     })
+}
+
+/// Whether the values along an axis rise.
+pub(crate) fn check_rising(figure: &'static str, values: &[f64]) -> Result<()> {
+    let falls = |i: &usize| !drawable(values[*i]) || (*i > 0 && values[*i] <= values[*i - 1]);
+    match (0..values.len()).find(falls) {
+        Some(i) => Err(PlotError::Value {
+            figure,
+            what: format!("value {i} of the grid"),
+            value: values[i],
+            allowed: "finite and above the one before",
+        }),
+        None => Ok(()),
+    }
 }

@@ -20,7 +20,7 @@
 //! - [`data`]: distributions, correlation, categories, missing values, years
 //! - [`training`]: losses and learning rates
 //! - [`results`]: predictions, residuals, curves, confusion, models beside each other
-//! - [`explain`]: beeswarm, partial dependence, waterfall
+//! - [`explain`]: beeswarm, partial dependence, accumulated effects, waterfall
 //! - [`words`]: word clouds
 
 #![forbid(unsafe_code)]
@@ -54,6 +54,8 @@ pub use data::timeline::{Center, Timeline};
 pub use error::{PlotError, Result};
 pub use explain::beeswarm::Beeswarm;
 pub use explain::dependence::PartialDependence;
+pub use explain::effects::EffectsFigure;
+pub use explain::interaction::{DependenceHeatmap, Side};
 pub use explain::waterfall::{Contribution, Waterfall};
 pub use figure::{Figure, SavedFigure};
 pub use labels::Labels;

@@ -26,7 +26,10 @@ use std::path::{Path, PathBuf};
 use hitcast_core::DeviceChoice;
 use hitcast_data::{CsvReader, EmptyColumns, Table, locate};
 use hitcast_pipeline::folder::{FolderKind, write_file, write_folder};
-use hitcast_pipeline::{Bundle, Existing, PipelineError, Registry, RunReport, grouped};
+use hitcast_pipeline::{
+    Bundle, BundleImportances, Counterfactual, Existing, ExplainSettings, Explainer, PipelineError, Registry,
+    RowExplanation, RunReport, grouped,
+};
 
 pub use error::{ReportError, Result};
 pub use page::{Block, Section};
@@ -38,6 +41,9 @@ const FOLDER: FolderKind = FolderKind {
     marker: "report.html",
     entries: &["report.html", "figures"],
 };
+
+/// Rows whose parts are drawn.
+const EXPLAINED_ROWS: usize = 150;
 
 /// A page in sections.
 #[derive(Debug, Clone)]
@@ -78,14 +84,21 @@ impl Report {
         match &table {
             Some(table) => {
                 let rows = results::test_rows(&report, &tested, table)?;
+                let rows = table.take(&rows);
+                let settings = ExplainSettings {
+                    explained_rows: EXPLAINED_ROWS,
+                    ..ExplainSettings::default()
+                };
+                let explained =
+                    (bundle.explainer(&rows, &settings).map_err(ReportError::from)).and_then(|explainer| {
+                        explanations::section(&explainer, &explainer.importances()?, "test rows")
+                    });
                 // A page without explanations is better than no page.
-                sections.push(
-                    explanations::section(&bundle, &table.take(&rows)).unwrap_or_else(|error| {
-                        let mut section = Section::new("Explanations");
-                        section.note(format!("There are none: {error}."));
-                        section
-                    }),
-                );
+                sections.push(explained.unwrap_or_else(|error| {
+                    let mut section = Section::new("Explanations");
+                    section.note(format!("There are none: {error}."));
+                    section
+                }));
             }
             None => {
                 let mut section = Section::new("Explanations");
@@ -141,6 +154,38 @@ impl Report {
             ),
             sections: vec![rows, view.section()?],
         })
+    }
+
+    /// Of what matters to a bundle's model: the importances that `explainer` has found, and what can be drawn of its rows.
+    ///
+    /// # Errors
+    /// [`ReportError::Pipeline`] and [`ReportError::Explain`] if the model fails on these rows.
+    pub fn of_importances(explainer: &Explainer<'_>, importances: &BundleImportances) -> Result<Self> {
+        let section = explanations::section(explainer, importances, "rows")?;
+        Ok(Self::explaining(explainer.bundle(), section))
+    }
+
+    /// Of what made up a bundle's prediction for one row, and what would have to be otherwise for the one that is wanted.
+    pub fn of_prediction(
+        bundle: &Bundle,
+        explained: &RowExplanation,
+        wanted: Option<&Counterfactual>,
+    ) -> Self {
+        Self::explaining(bundle, explanations::row_section(explained, wanted))
+    }
+
+    fn explaining(bundle: &Bundle, section: Section) -> Self {
+        let manifest = bundle.manifest();
+        Self {
+            title: manifest.name.clone(),
+            subtitle: format!(
+                "{} from {} inputs by {}.",
+                manifest.target.column,
+                manifest.inputs.len(),
+                manifest.model.name
+            ),
+            sections: vec![section],
+        }
     }
 
     /// The page.

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use hitcast_classical::{LogisticModel, LogisticRegression, RandomForest, TreeModel};
 use hitcast_core::{BoxError, DeviceChoice, Estimator, Model, ModelState, StopSignal};
-use hitcast_pipeline::{Existing, Experiment, ModelKind, Registry, RunContext, parse_settings};
+use hitcast_data::{CsvReader, DATA_VARIABLE};
+use hitcast_pipeline::{
+    Bundle, Existing, Experiment, ExplainSettings, ModelKind, Registry, RunContext, parse_settings,
+};
 use hitcast_report::{Block, Report, ReportError, Section};
 
 struct Forest;
@@ -92,13 +95,18 @@ fn a_run_of_numbers_becomes_a_page_with_its_figures_beside_it() {
         "residuals",
         "error_by_genre",
         "importance",
-        "shapley",
+        "attributions",
         "dependence_energy",
+        "effects_energy",
         "one_prediction",
     ] {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
+    // Of both numbers together, in the order of what they matter.
+    let both = ["dependence_energy_loudness", "dependence_loudness_energy"];
+    assert!(both.iter().any(|name| names.contains(name)), "{names:?}");
     let page = report.to_html();
+    assert!(page.contains("decrease of impurity") && page.contains("Spearman"));
     // Self-contained, and no text of the user becomes markup.
     assert!(
         !page.contains("src=") && !page.contains("href=\"http") && !page.contains("<small>"),
@@ -137,10 +145,81 @@ fn a_run_of_two_classes_has_its_curves() {
         "precision_recall",
         "reliability",
         "importance",
-        "shapley",
+        "attributions",
         "one_prediction",
     ] {
         assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
+}
+
+#[test]
+fn a_bundle_and_one_of_its_predictions_have_pages_of_their_own() {
+    let home = tempfile::tempdir().unwrap();
+    let out = run("", FOREST, home.path());
+    let bundle = Bundle::load(out.join("bundle"), &registry(), DeviceChoice::Cpu).unwrap();
+    let table = CsvReader::default().read(fixture()).unwrap().table;
+    let explainer = bundle.explainer(&table, &ExplainSettings::default()).unwrap();
+    let importances = explainer.importances().unwrap();
+    let report = Report::of_importances(&explainer, &importances).unwrap();
+    let figures = names(&report);
+    assert!(
+        figures.contains(&"importance") && figures.contains(&"dependence_energy"),
+        "{figures:?}"
+    );
+    // Of rows that it learned from, which the page says.
+    assert!(report.to_html().contains("were learned from"));
+
+    let place = explainer.rows().rows[0];
+    let explained = explainer.explain_table_row(place).unwrap();
+    let wish = bundle.wish("99").unwrap();
+    let wanted = explainer
+        .counterfactual_of_table_row(place, &wish, &["energy"])
+        .unwrap();
+    let report = Report::of_prediction(&bundle, &explained, Some(&wanted));
+    assert_eq!(names(&report), ["one_prediction"]);
+    let page = report.to_html();
+    assert!(
+        page.contains("not accounted for") && page.contains("wanted 99"),
+        "{page}"
+    );
+    report.write(home.path().join("one"), Existing::Refuse).unwrap();
+}
+
+/// Of the complete `SpotifyFeatures.csv`, of which the file with 9,993 rows is a uniform sample.
+#[test]
+fn the_heatmap_of_a_real_file_shows_the_correlations_that_are_known_of_it() {
+    const FILE: &str = "SpotifyFeatures_sample.csv";
+    let path = std::env::var_os(DATA_VARIABLE).map(|folder| PathBuf::from(folder).join(FILE));
+    let Some(path) = path.filter(|path| path.is_file()) else {
+        eprintln!("skipped: {DATA_VARIABLE} names no folder with {FILE}");
+        return;
+    };
+    let report = Report::of_data(path, None).unwrap();
+    let mut figures = report.sections.iter().flat_map(Section::figures);
+    let (_, heatmap) = figures.find(|(name, _)| *name == "correlation").unwrap();
+    let facts = [
+        ("popularity", "loudness", 0.36),
+        ("popularity", "danceability", 0.26),
+        ("popularity", "acousticness", -0.38),
+        ("popularity", "energy", 0.25),
+        ("popularity", "instrumentalness", -0.21),
+        ("popularity", "speechiness", -0.15),
+        ("energy", "loudness", 0.82),
+        ("acousticness", "energy", -0.73),
+        ("danceability", "valence", 0.55),
+    ];
+    for (row, column, expected) in facts {
+        let line = heatmap
+            .data()
+            .lines()
+            .find(|line| line.starts_with(&format!("{row},{column},")));
+        let got: f64 = line.unwrap().rsplit(',').next().unwrap().parse().unwrap();
+        // Three standard errors at most, and what two digits leave out.
+        let allowed = 3.0 / 9_993_f64.sqrt() + 0.005;
+        assert!(
+            (got - expected).abs() < allowed,
+            "{row} with {column}: {got}, not {expected}"
+        );
     }
 }
 

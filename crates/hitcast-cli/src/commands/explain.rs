@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use hitcast::pipeline::ExplainSettings;
+use hitcast::pipeline::{Counterfactual, ExplainSettings};
+use hitcast::prelude::Existing;
+use hitcast::report::Report;
 
 use super::{Output, load_bundle, predict, read_for};
 use crate::args::ExplainArgs;
@@ -11,31 +13,56 @@ use crate::error::{CliError, Result};
 pub(crate) fn run(args: &ExplainArgs) -> Result<Output> {
     let given = predict::row(&args.set)?;
     let bundle = load_bundle(&args.bundle, args.device)?;
+    let wish = args.want.as_deref().map(|text| bundle.wish(text)).transpose()?;
     let table = read_for(&bundle, &args.data)?;
     let settings = ExplainSettings {
+        method: args.method,
         repeats: args.repeats,
         background: args.background,
         ..ExplainSettings::default()
     };
-    let explanation = if let Some(row) = args.row {
+    let explainer = bundle.explainer(&table, &settings)?;
+    let (explanation, wanted) = if let Some(row) = args.row {
         // Rows of the file, of which some may have been left out.
         let is_row = |source: &u32| *source as usize == row.get() - 1;
         let Some(place) = table.source_rows().iter().position(is_row) else {
             let (row, rows) = (row.get(), table.n_rows());
             return Err(CliError::NoRow { row, rows });
         };
-        bundle.explain_table_row(&table, place, &settings)?
+        let wanted = wish.map(|wish| explainer.counterfactual_of_table_row(place, &wish, &args.allow));
+        (explainer.explain_table_row(place)?, wanted)
     } else if args.set.is_empty() {
-        let importances = bundle.importances(&table, &settings)?;
+        let importances = explainer.importances()?;
+        if let Some(out) = &args.out {
+            Report::of_importances(&explainer, &importances)?.write(out, existing(args))?;
+        }
         return Ok(Output {
             text: importances.to_string(),
             json: json!(importances),
         });
     } else {
-        bundle.explain_row(&given, &table, &settings)?
+        let wanted = wish.map(|wish| explainer.counterfactual(&given, &wish, &args.allow));
+        (explainer.explain(&given)?, wanted)
     };
-    Ok(Output {
+    let wanted: Option<Counterfactual> = wanted.transpose()?;
+    if let Some(out) = &args.out {
+        Report::of_prediction(&bundle, &explanation, wanted.as_ref()).write(out, existing(args))?;
+    }
+    let mut output = Output {
         text: explanation.to_string(),
         json: json!(explanation),
-    })
+    };
+    if let Some(wanted) = wanted {
+        output.text += &format!("\n\n{wanted}");
+        output.json["counterfactual"] = json!(wanted);
+    }
+    Ok(output)
+}
+
+fn existing(args: &ExplainArgs) -> Existing {
+    if args.overwrite {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    }
 }

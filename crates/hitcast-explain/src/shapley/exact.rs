@@ -42,24 +42,17 @@ impl ExactShapley {
         units: &dyn Units,
         seed: Seed,
     ) -> Result<LocalExplanation> {
-        let game = Game::new(
-            explained,
-            background,
-            self.background,
-            rows,
-            row,
-            seed.child("shapley"),
-        )?;
-        let sources: Vec<_> = game.sources.iter().collect();
+        let game = Game::new(explained, background, self.background, rows, row, seed)?;
+        let sources: Vec<_> = game.background.sources.iter().collect();
         let m = sources.len();
         if m > MOST {
             return Err(ExplainError::TooManySources { got: m, most: MOST });
         }
-        let b = game.background.nrows();
+        let b = game.background.rows.nrows();
         // For each subset, a set bit for each source that has the row's value, the prediction for each background row.
         let all = explained.evaluate(b << m, game.row.len(), |number, to| {
             let subset = number / b;
-            to.copy_from_slice(row_of(&game.background, number % b));
+            to.copy_from_slice(row_of(&game.background.rows, number % b));
             for (player, source) in sources.iter().enumerate() {
                 if (subset >> player) & 1 == 1 {
                     source.copy(&game.row, to);

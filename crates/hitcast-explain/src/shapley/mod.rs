@@ -13,14 +13,14 @@ pub mod sampled;
 
 use std::fmt;
 
-use hitcast_core::stats::{mean, sum};
+use hitcast_core::stats::mean;
 use hitcast_core::{Features, Seed};
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ExplainError, Result};
-use crate::explained::{Explained, matrix_of, one_row, row_of, sample_rows};
-use crate::source::{Raw, Source, Sources, Units};
+use crate::background::{Background, check_columns};
+use crate::error::Result;
+use crate::explained::{Explained, one_row};
+use crate::source::{Raw, Units};
 
 /// Why one prediction is not the baseline. It prints as a list, the largest attribution first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,14 +52,10 @@ pub struct Attribution {
 
 /// What exact and sampled values need.
 struct Game {
-    sources: Sources,
+    background: Background,
     /// The row.
     row: Vec<f32>,
-    /// Rows that stand for what is usual, `b × d`.
-    background: Array2<f32>,
     prediction: f64,
-    /// Prediction for each background row.
-    usual: Vec<f64>,
 }
 
 impl Game {
@@ -71,101 +67,19 @@ impl Game {
         row: usize,
         seed: Seed,
     ) -> Result<Self> {
-        if limit == 0 {
-            return Err(ExplainError::setting("background", 0, "at least 1"));
-        }
-        if background.n_rows() == 0 {
-            return Err(ExplainError::NoRows {
-                what: "the background of Shapley values",
-            });
-        }
-        let named = |features: &Features| -> Vec<String> {
-            features
-                .columns()
-                .iter()
-                .map(|column| column.name.clone())
-                .collect()
-        };
-        let (expected, got) = (named(background), named(rows));
-        if let Some((expected, got)) = expected.iter().zip(&got).find(|(a, b)| a != b) {
-            return Err(ExplainError::OtherColumns {
-                what: "the rows to explain",
-                expected: expected.clone(),
-                got: got.clone(),
-            });
-        }
-        if expected.len() != got.len() {
-            return Err(ExplainError::Length {
-                what: "features of the rows to explain",
-                expected: expected.len(),
-                got: got.len(),
-            });
-        }
+        check_columns(background, rows)?;
         let row = one_row(rows, row)?;
-        let chosen = sample_rows(background.n_rows(), limit, seed);
-        let background_rows = matrix_of(background, &chosen);
-        let width = row.len();
-        // The row itself comes last.
-        let mut values = explained.evaluate(chosen.len() + 1, width, |number, to| {
-            let from = if number < chosen.len() {
-                row_of(&background_rows, number)
-            } else {
-                &row
-            };
-            to.copy_from_slice(from);
-        })?;
-        let prediction = values.pop().unwrap_or(f64::NAN);
+        let background = Background::sample(explained, background, limit, seed)?;
+        let prediction = explained.evaluate(1, row.len(), |_, to| to.copy_from_slice(&row))?;
         Ok(Self {
-            sources: Sources::by_source(background),
+            background,
+            prediction: prediction.first().copied().unwrap_or(f64::NAN),
             row,
-            background: background_rows,
-            prediction,
-            usual: values,
         })
     }
 
-    fn baseline(&self) -> f64 {
-        mean(&self.usual)
-    }
-
     fn explanation(&self, values: &[f64], errors: Option<&[f64]>, units: &dyn Units) -> LocalExplanation {
-        let attribution = |(number, (source, &value)): (usize, (&Source, &f64))| Attribution {
-            source: source.name.clone(),
-            raw: units.raw(source, &source.of(&self.row)),
-            value,
-            standard_error: errors.and_then(|errors| errors.get(number).copied()),
-            beyond_background: self.is_beyond(source),
-        };
-        let baseline = self.baseline();
-        let reached = sum(std::iter::once(baseline).chain(values.iter().copied()));
-        LocalExplanation {
-            baseline,
-            prediction: self.prediction,
-            attributions: self
-                .sources
-                .iter()
-                .zip(values)
-                .enumerate()
-                .map(attribution)
-                .collect(),
-            gap: self.prediction - reached,
-        }
-    }
-
-    fn is_beyond(&self, source: &Source) -> bool {
-        let beyond = |column: &usize| {
-            let Some(&value) = self.row.get(*column) else {
-                return false;
-            };
-            let usual = self.background.column(*column);
-            let (low, high) = usual
-                .iter()
-                .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &v| {
-                    (low.min(v), high.max(v))
-                });
-            value < low || value > high
-        };
-        source.columns.iter().any(beyond)
+        (self.background).explanation(&self.row, self.prediction, values, errors, units)
     }
 }
 

@@ -51,10 +51,10 @@ impl SampledShapley {
         if self.orders == 0 {
             return Err(ExplainError::setting("orders", 0, "at least 1"));
         }
-        let seed = seed.child("shapley");
         let game = Game::new(explained, background, self.background, rows, row, seed)?;
-        let sources: Vec<_> = game.sources.iter().collect();
-        let (m, b) = (sources.len(), game.background.nrows());
+        let seed = seed.child("shapley");
+        let sources: Vec<_> = game.background.sources.iter().collect();
+        let (m, b) = (sources.len(), game.background.rows.nrows());
         if m == 0 {
             return Ok(game.explanation(&[], None, units));
         }
@@ -66,7 +66,7 @@ impl SampledShapley {
         let steps = m - 1;
         let between = explained.evaluate(pairs * 2 * steps, game.row.len(), |number, to| {
             let (pair, step) = (number / (2 * steps), number % (2 * steps));
-            to.copy_from_slice(row_of(&game.background, pair % b));
+            to.copy_from_slice(row_of(&game.background.rows, pair % b));
             let taken = 1 + step % steps;
             let order = &orders[pair];
             let changed = if step < steps {
@@ -83,7 +83,7 @@ impl SampledShapley {
         let mut gained = vec![0.0; m];
         for (pair, order) in orders.iter().enumerate() {
             gained.fill(0.0);
-            let start = game.usual.get(pair % b).copied().unwrap_or(f64::NAN);
+            let start = game.background.usual.get(pair % b).copied().unwrap_or(f64::NAN);
             for (direction, walk) in (0..2).map(|d| (d, pair * 2 * steps + d * steps)) {
                 let mut before = start;
                 for step in 0..m {

@@ -33,8 +33,8 @@ use crate::prepare::Preparation;
 
 pub use error::{BundleError, BundleProblem};
 pub use explain::{
-    BundleImportances, CompleteRows, ExplainSettings, InputImportance, RowExplanation, ShapleyMethod,
-    TableUnits,
+    AttributionMethod, Attributions, BundleImportances, Change, CompleteRows, Counterfactual,
+    ExplainSettings, Explainer, InputImportance, RowExplanation, TableUnits, Wish,
 };
 pub use learned::LearnedRows;
 pub use manifest::{

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use super::common::{experiment, registry, rmse, run, tracks, tracks_file};
 use hitcast_core::DeviceChoice;
 use hitcast_data::{Column, CsvReader};
-use hitcast_pipeline::{Bundle, Existing, Experiment, PipelineError, RowValue, Run, RunContext};
+use hitcast_explain::Raw;
+use hitcast_pipeline::{Bundle, Existing, Experiment, PipelineError, RowValue, Run, RunContext, Wish};
 
 /// The preset with genre and key as features.
 fn with_categories(path: &std::path::Path, genre: &str) -> Experiment {
@@ -197,4 +198,43 @@ fn a_text_without_an_encoder_says_how_to_give_it_one() {
         error.to_string().contains("encode = { kind = \"one_hot\" }"),
         "{error}"
     );
+}
+
+#[test]
+fn another_genre_is_the_smallest_change_where_the_genre_decides() {
+    let (home, run) = learned(400, ONE_HOT);
+    let bundle = run.bundle();
+    let usual = CsvReader::default()
+        .read(home.path().join("tracks.csv"))
+        .unwrap()
+        .table;
+    let wish = Wish::Number { value: 70.0 };
+    let all: [&str; 0] = [];
+    let found = bundle.counterfactual(&row("Jazz"), &usual, &wish, &all).unwrap();
+    assert!(found.reached, "{found}");
+    let [change] = &found.changes[..] else {
+        panic!("{found}");
+    };
+    assert_eq!(
+        (change.column.as_str(), &change.to),
+        ("genre", &Raw::Text("Pop".to_owned()))
+    );
+    assert!(found.to_string().contains("another category"), "{found}");
+    assert_eq!(bundle.predict_row(&row("Pop")).unwrap().value, found.after.value);
+    // The genre is not allowed, and nothing else leads so far.
+    let other = bundle
+        .counterfactual(&row("Jazz"), &usual, &wish, &["energy", "valence"])
+        .unwrap();
+    assert!(!other.reached, "{other}");
+    assert!(
+        other
+            .changes
+            .iter()
+            .all(|change| ["energy", "valence"].contains(&change.column.as_str()))
+    );
+    // A key that is the same in all rows cannot be moved.
+    let error = bundle
+        .counterfactual(&row("Jazz"), &usual, &wish, &["key"])
+        .unwrap_err();
+    assert!(error.to_string().contains("the same in all rows"), "{error}");
 }

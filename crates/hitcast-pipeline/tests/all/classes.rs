@@ -16,7 +16,8 @@ use hitcast_core::{
 use hitcast_data::{Column, Table};
 use hitcast_metrics::ClassificationMetric;
 use hitcast_pipeline::{
-    Bundle, Existing, Experiment, ModelKind, Part, Registry, Run, RunContext, parse_settings,
+    Bundle, Existing, Experiment, ExplainSettings, ModelKind, Part, Registry, Run, RunContext, Wish,
+    parse_settings,
 };
 use ndarray::{Array2, ArrayView2};
 use serde_json::Value;
@@ -556,4 +557,85 @@ fn a_sampler_that_fails_takes_no_other_model_with_it() {
     for part in ["k_neighbors is 5000", "the other models do not depend on it"] {
         assert!(warning.contains(part), "{part:?} is not in {warning}");
     }
+}
+
+#[test]
+fn a_counterfactual_leads_to_the_wanted_class_by_its_calibrated_probability() {
+    let decision = r#"decision.calibration = { kind = "platt" }
+        decision.threshold = { kind = "best", metric = "balanced_accuracy" }"#;
+    let run = run(&toml(THRESHOLD, "", decision), table(1500));
+    let (bundle, usual) = (run.bundle(), table(300));
+    let row = |energy: f64| {
+        [
+            ("energy".to_owned(), energy.into()),
+            ("noise".to_owned(), 0.3.into()),
+        ]
+        .into()
+    };
+    let all: [&str; 0] = [];
+    for (text, energy) in [
+        ("hit", 0.0),
+        ("hit=0.75", 0.0),
+        ("other", 2.5),
+        (" other = 0.9 ", 2.5),
+    ] {
+        let wish = bundle.wish(text).unwrap();
+        let found = bundle.counterfactual(&row(energy), &usual, &wish, &all).unwrap();
+        assert!(found.reached, "{found}");
+        // Noise leads nowhere.
+        let [change] = &found.changes[..] else {
+            panic!("{found}");
+        };
+        assert_eq!(change.column, "energy");
+        let hitcast_explain::Raw::Number(to) = change.to else {
+            panic!("{found}");
+        };
+        let after = bundle.predict_row(&row(to)).unwrap();
+        assert_eq!(after, found.after);
+        match wish {
+            Wish::Class { name } => assert_eq!(after.value.class(), Some(name.as_str())),
+            Wish::Probability { name, at_least } => {
+                let all = after.probabilities.unwrap();
+                let one = all.iter().find(|one| one.class == name).unwrap();
+                // Just over it, not far beyond.
+                assert!((at_least..at_least + 0.02).contains(&one.probability), "{one:?}");
+            }
+            _ => panic!("{text}"),
+        }
+    }
+    for (text, part) in [
+        ("hti", "did you mean \"hit\""),
+        ("hit=much", "no probability"),
+        ("70", "the classes are"),
+    ] {
+        let error = bundle.wish(text).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+    let beyond = Wish::Probability {
+        name: "hit".to_owned(),
+        at_least: 1.5,
+    };
+    for wish in [beyond, Wish::Number { value: 70.0 }] {
+        assert!(bundle.counterfactual(&row(0.0), &usual, &wish, &all).is_err());
+    }
+}
+
+#[test]
+fn what_is_explained_of_classes_has_the_same_words_everywhere() {
+    let run = run(&toml(THRESHOLD, "", ""), table(600));
+    let bundle = run.bundle();
+    let row = [
+        ("energy".to_owned(), 2.5.into()),
+        ("noise".to_owned(), 0.0.into()),
+    ]
+    .into();
+    let explained = bundle
+        .explain_row(&row, &table(100), &ExplainSettings::default())
+        .unwrap();
+    assert_eq!(explained.explained, "probability of hit");
+    assert_eq!(explained.explained, bundle.describe_output(bundle.output()));
+    assert_eq!(
+        bundle.describe_output(hitcast_explain::Output::LogOdds { class: 0 }),
+        "log-odds of other"
+    );
 }

@@ -7,7 +7,7 @@ use crate::axis::{Axis, Panel, ticks};
 use crate::classes::rows_shown;
 use crate::color::{BLUE, OTHER, SECONDARY};
 use crate::draw::Stroke;
-use crate::error::{PlotError, Result, check_at_least, check_length};
+use crate::error::{PlotError, Result, check_at_least, check_length, check_rising};
 use crate::figure::Figure;
 use crate::labels::Labels;
 use crate::page::{Entry, Swatch};
@@ -50,15 +50,7 @@ impl PartialDependence {
     pub fn figure(&self, grid: &[f64], predictions: ArrayView2<'_, f64>, feature: &[f64]) -> Result<Figure> {
         check_at_least("max_curves", self.max_curves, 0, "at least 0")?;
         check_length(FIGURE, "columns of predictions", grid.len(), predictions.ncols())?;
-        if let Some(i) = (0..grid.len()).find(|i| !drawable(grid[*i]) || (*i > 0 && grid[*i] <= grid[*i - 1]))
-        {
-            return Err(PlotError::Value {
-                figure: FIGURE,
-                what: format!("value {i} of the grid"),
-                value: grid[i],
-                allowed: "finite and above the one before",
-            });
-        }
+        check_rising(FIGURE, grid)?;
         let whole = predictions
             .rows()
             .into_iter()

@@ -500,6 +500,59 @@ fn explanations(t: &Tracks) -> Vec<(&'static str, Result<Figure>)> {
             .figure(&grid, curves.view(), &t.danceability),
         ),
         (
+            "dependence_of_two",
+            DependenceHeatmap {
+                labels: Labels::new("Partial dependence on danceability and loudness")
+                    .x("Danceability (0 to 1)")
+                    .y("Loudness (dB)"),
+                prediction: "Mean predicted popularity (points)".to_owned(),
+                rows: 1000,
+            }
+            .figure(
+                [
+                    Side::Numbers((0..12).map(|i| 0.2 + 0.06 * f64::from(i)).collect()),
+                    Side::Numbers((0..10).map(|j| -20.0 + 2.0 * f64::from(j)).collect()),
+                ],
+                Array2::from_shape_fn((12, 10), |(i, j)| {
+                    30.0 + (i * (10 - j)) as f64 * 0.3 + 2.0 * j as f64
+                })
+                .view(),
+            ),
+        ),
+        (
+            "dependence_on_names",
+            DependenceHeatmap {
+                labels: Labels::default().x("Genre").y("Key"),
+                ..Default::default()
+            }
+            .figure(
+                [
+                    Side::Names(GENRES.iter().take(4).map(|&name| name.to_owned()).collect()),
+                    Side::Names(["C", "D", "E"].map(str::to_owned).to_vec()),
+                ],
+                array![
+                    [61.0, 60.0, 59.5],
+                    [55.0, f64::NAN, 52.0],
+                    [40.0, 41.0, 42.0],
+                    [35.5, 20.0, 33.0]
+                ]
+                .view(),
+            ),
+        ),
+        (
+            "effects",
+            EffectsFigure {
+                labels: Labels::new("Accumulated local effects of loudness")
+                    .x("Loudness (dB)")
+                    .y("Change of predicted popularity (points)"),
+            }
+            .figure(
+                &[-28.0, -20.0, -15.0, -12.0, -10.0, -8.5, -7.0, -6.0, -4.5, -2.0],
+                &[-9.0, -7.5, -5.0, -2.0, 0.5, 1.5, 2.5, 3.0, 2.8, 1.0],
+                &[100; 9],
+            ),
+        ),
+        (
             "waterfall",
             Waterfall {
                 labels: Labels::new("Why 42.1 points for this track").x("Predicted popularity (points)"),

@@ -455,3 +455,53 @@ fn settings_are_plain_data_and_unknown_ones_are_errors() {
     );
     assert!(serde_json::from_str::<BoxPlots>("{\"whiskers\": 2}").is_err());
 }
+
+#[test]
+fn dependence_on_two_features_and_effects_refuse_what_they_cannot_draw() {
+    let names = |n: usize| Side::Names((0..n).map(|i| format!("n{i}")).collect());
+    let numbers = |values: &[f64]| Side::Numbers(values.to_vec());
+    let heatmap = |sides, means: &Array2<f64>| DependenceHeatmap::default().figure(sides, means.view());
+    let zeros = Array2::zeros((2, 3));
+    assert!(heatmap([numbers(&[0.0, 1.0]), names(3)], &zeros).is_ok());
+    for sides in [[names(0), names(3)], [numbers(&[1.0]), names(3)]] {
+        assert!(matches!(heatmap(sides, &zeros), Err(PlotError::NoData { .. })));
+    }
+    for falling in [[1.0, 1.0], [1.0, 0.0], [0.0, f64::NAN]] {
+        let error = heatmap([numbers(&falling), names(3)], &zeros);
+        assert!(matches!(error, Err(PlotError::Value { .. })));
+    }
+    assert!(matches!(
+        heatmap([names(3), names(2)], &zeros),
+        Err(PlotError::Length { .. })
+    ));
+    let nothing = Array2::from_elem((2, 3), f64::NAN);
+    assert!(matches!(
+        heatmap([names(2), names(3)], &nothing),
+        Err(PlotError::NoData { .. })
+    ));
+
+    let effects = |edges: &[f64], effects: &[f64], rows: &[usize]| {
+        EffectsFigure::default().figure(edges, effects, rows)
+    };
+    assert!(effects(&[0.0, 1.0], &[2.0, 2.0], &[5]).is_ok());
+    assert!(matches!(
+        effects(&[0.0], &[0.0], &[]),
+        Err(PlotError::NoData { .. })
+    ));
+    assert!(matches!(
+        effects(&[0.0, 1.0], &[0.0], &[5]),
+        Err(PlotError::Length { .. })
+    ));
+    assert!(matches!(
+        effects(&[0.0, 1.0], &[0.0, 1.0], &[5, 5]),
+        Err(PlotError::Length { .. })
+    ));
+    assert!(matches!(
+        effects(&[1.0, 0.0], &[0.0, 1.0], &[5]),
+        Err(PlotError::Value { .. })
+    ));
+    assert!(matches!(
+        effects(&[0.0, 1.0], &[0.0, f64::NAN], &[5]),
+        Err(PlotError::Value { .. })
+    ));
+}

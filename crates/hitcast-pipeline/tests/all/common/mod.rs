@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use hitcast_core::estimator::check_features;
 use hitcast_core::{
-    BoxError, CoreError, Dataset, DeviceChoice, EpochRecord, Estimator, Fit, FitContext, Model, ModelState,
-    Predictions, Seed, StopReason, StopSignal, TensorData,
+    BoxError, CoreError, Dataset, DeviceChoice, EpochRecord, Estimator, Fit, FitContext, Gradients, Model,
+    ModelState, Predictions, Seed, StopReason, StopSignal, TensorData,
 };
 use hitcast_metrics::RegressionMetric;
 use hitcast_pipeline::{Experiment, Metrics, ModelKind, Registry, RowValue, Run, RunContext, parse_settings};
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -161,6 +161,24 @@ impl Model for ToyModel {
         Ok(Predictions::Regression(features.outer_iter().map(dot).collect()))
     }
 
+    fn gradients(
+        &self,
+        features: ArrayView2<'_, f32>,
+        output: usize,
+    ) -> Option<Result<Gradients, CoreError>> {
+        // Only one of the kinds can be differentiated.
+        if self.kind != SMOOTH {
+            return None;
+        }
+        assert_eq!(output, 0);
+        #[allow(clippy::cast_possible_truncation)]
+        let slopes = Array2::from_shape_fn(features.dim(), |(_, column)| self.weights[column] as f32);
+        Some(
+            self.predict(features)
+                .map(|predictions| Gradients { predictions, slopes }),
+        )
+    }
+
     fn state(&self) -> Result<ModelState, CoreError> {
         let tensors = BTreeMap::from([
             ("weights".to_owned(), TensorData::f64_vector(self.weights.clone())),
@@ -173,8 +191,14 @@ impl Model for ToyModel {
     }
 }
 
+/// The kind of toy that says how its prediction moves with each feature.
+pub const SMOOTH: &str = "smooth";
+
 pub fn registry() -> Registry {
-    Registry::new().with(Toy("toy")).with(Toy("linear"))
+    Registry::new()
+        .with(Toy("toy"))
+        .with(Toy("linear"))
+        .with(Toy(SMOOTH))
 }
 
 /// Made-up tracks under the header of `SpotifyFeatures.csv`: every third song stands twice, under two genres.

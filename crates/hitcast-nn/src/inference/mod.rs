@@ -2,18 +2,24 @@
 //! row in microseconds and shared by threads.
 //!
 //! Batch norm becomes part of the linear layer before it; dropout is gone. Predictions are those of
-//! [`Network::forward`](crate::Network::forward) but for rounding.
+//! [`Network::forward`](crate::Network::forward) but for rounding, and so are their derivatives.
+
+mod end;
+mod gradients;
+
+use std::sync::OnceLock;
 
 use hitcast_core::ModelState;
 use hitcast_kernels::pointwise::{self, Function};
-use hitcast_kernels::product::{Finish, Product, times_vector};
+use hitcast_kernels::product::{Finish, Product};
 use hitcast_kernels::{Buffer, Level, layout, norm, padded};
 use ndarray::ArrayView2;
 
 use crate::error::Result;
-use crate::head::{ClassFunction, HeadFunction, thresholds};
+use crate::head::{HeadFunction, thresholds};
 use crate::network::THRESHOLDS;
 use crate::spec::{Head, LayerSpec, NetworkSpec};
+use end::End;
 
 /// Rows whose activations are in the caches at the same time.
 const BLOCK: usize = 128;
@@ -27,42 +33,27 @@ pub struct Inference {
     /// The widest row.
     stride: usize,
     end: End,
+    /// The weights of each pass transposed, for the way back; made when it is first gone.
+    back: OnceLock<Vec<Buffer>>,
 }
 
-/// From the last units to the prediction.
+/// From rows of numbers to rows of numbers.
 #[derive(Debug, Clone)]
-enum End {
-    Number {
-        weight: Vec<f32>,
-        bias: f32,
-        function: HeadFunction,
-    },
-    /// One unit, whose logits are thresholds less it, or of two classes the unit itself.
-    OneUnit {
-        weight: Vec<f32>,
-        bias: f32,
-        thresholds: Option<Vec<f32>>,
-    },
-    /// The last pass gives the logits.
-    Softmax { classes: usize },
+enum Pass {
+    Linear(Linear),
+    Scale { scale: Vec<f32>, shift: Vec<f32> },
+    Function(Function),
 }
 
 /// From rows of `inputs` numbers to rows of `units`.
 #[derive(Debug, Clone)]
-enum Pass {
-    Linear {
-        inputs: usize,
-        units: usize,
-        /// `inputs × padded(units)`.
-        weights: Buffer,
-        bias: Vec<f32>,
-        relu: bool,
-    },
-    Scale {
-        scale: Vec<f32>,
-        shift: Vec<f32>,
-    },
-    Function(Function),
+struct Linear {
+    inputs: usize,
+    units: usize,
+    /// `inputs × padded(units)`.
+    weights: Buffer,
+    bias: Vec<f32>,
+    relu: bool,
 }
 
 impl Inference {
@@ -83,7 +74,8 @@ impl Inference {
                     } else {
                         vec![0.0; out]
                     };
-                    passes.push(linear(level, tensor("weight", &[out, units])?, bias, units, out));
+                    let weight = tensor("weight", &[out, units])?;
+                    passes.push(Pass::Linear(Linear::new(level, weight, bias, units, out)));
                     units = out;
                     stride = stride.max(padded(units));
                 }
@@ -107,7 +99,7 @@ impl Inference {
                 LayerSpec::Activation { function } => {
                     let function = function.kernel();
                     match passes.last_mut() {
-                        Some(Pass::Linear { relu, .. }) if function == Function::Relu => *relu = true,
+                        Some(Pass::Linear(linear)) if function == Function::Relu => linear.relu = true,
                         _ => passes.push(Pass::Function(function)),
                     }
                 }
@@ -118,7 +110,8 @@ impl Inference {
         let bias = |n: usize| state.f32("head.bias", &[n]);
         let end = match (spec.head, HeadFunction::of(spec.head)) {
             (Head::Softmax { classes }, _) => {
-                passes.push(linear(level, weight, bias(classes)?.to_vec(), units, classes));
+                let bias = bias(classes)?.to_vec();
+                passes.push(Pass::Linear(Linear::new(level, weight, bias, units, classes)));
                 stride = stride.max(padded(classes));
                 End::Softmax { classes }
             }
@@ -144,6 +137,7 @@ impl Inference {
             passes,
             stride,
             end,
+            back: OnceLock::new(),
         })
     }
 
@@ -154,13 +148,7 @@ impl Inference {
 
     /// Numbers predicted for a row: 1, or a probability for each class.
     pub fn width(&self) -> usize {
-        match &self.end {
-            End::Number { .. } => 1,
-            End::OneUnit { thresholds, .. } => {
-                thresholds.as_ref().map_or(2, |thresholds| thresholds.len() + 1)
-            }
-            End::Softmax { classes } => *classes,
-        }
+        self.end.width()
     }
 
     /// Predicts the rows of `features` (`n × d`): [`width`](Self::width) numbers for each, row by row. Probabilities sum to 1 but
@@ -176,13 +164,7 @@ impl Inference {
         let input_stride = padded(self.n_inputs);
         for first in (0..n).step_by(BLOCK) {
             let rows = BLOCK.min(n - first);
-            for (row, to) in (first..).zip(buffers[0].chunks_exact_mut(input_stride).take(rows)) {
-                let row = features.row(row);
-                match row.as_slice() {
-                    Some(row) => to[..row.len()].copy_from_slice(row),
-                    None => to.iter_mut().zip(row).for_each(|(to, from)| *to = *from),
-                }
-            }
+            read_rows(features, first, &mut buffers[0], input_stride, rows);
             self.predict_block(&mut buffers, rows, &mut predictions);
         }
         predictions
@@ -194,30 +176,9 @@ impl Inference {
         let mut stride = padded(self.n_inputs);
         for pass in &self.passes {
             match pass {
-                Pass::Linear {
-                    inputs,
-                    units,
-                    weights,
-                    bias,
-                    relu,
-                } => {
-                    let product = Product {
-                        a: from,
-                        a_row: stride,
-                        a_column: 1,
-                        b: weights,
-                        b_stride: padded(*units),
-                        rows,
-                        columns: *units,
-                        inner: *inputs,
-                    };
-                    let finish = if *relu {
-                        Finish::BiasRelu(bias)
-                    } else {
-                        Finish::Bias(bias)
-                    };
-                    stride = padded(*units);
-                    product.run(self.level, to, stride, finish);
+                Pass::Linear(linear) => {
+                    linear.run(self.level, from, stride, rows, to);
+                    stride = padded(linear.units);
                     std::mem::swap(from, to);
                 }
                 Pass::Scale { scale, shift } => {
@@ -228,72 +189,53 @@ impl Inference {
                 }
             }
         }
-        let mut units = [0.0; BLOCK];
-        let units = &mut units[..rows];
-        match &self.end {
-            End::Number {
-                weight,
-                bias,
-                function,
-            } => {
-                times_vector(self.level, from, stride, weight, *bias, units);
-                predictions.extend(
-                    units
-                        .iter()
-                        .map(|unit| f64::from(function.value_and_slope(*unit).0)),
-                );
-            }
-            End::OneUnit {
-                weight,
-                bias,
-                thresholds: None,
-            } => {
-                times_vector(self.level, from, stride, weight, *bias, units);
-                let mut logs = [0.0; 2];
-                for unit in units {
-                    ClassFunction::Logistic.log_probabilities(&[*unit], &mut logs);
-                    add_probabilities(&logs, predictions);
-                }
-            }
-            End::OneUnit {
-                weight,
-                bias,
-                thresholds: Some(thresholds),
-            } => {
-                times_vector(self.level, from, stride, weight, *bias, units);
-                let (mut logits, mut logs) = (thresholds.clone(), vec![0.0; thresholds.len() + 1]);
-                for unit in units {
-                    for (logit, threshold) in logits.iter_mut().zip(thresholds) {
-                        *logit = threshold - *unit;
-                    }
-                    ClassFunction::Cumulative.log_probabilities(&logits, &mut logs);
-                    add_probabilities(&logs, predictions);
-                }
-            }
-            End::Softmax { classes } => {
-                let mut logs = vec![0.0; *classes];
-                for row in from.chunks_exact(stride).take(rows) {
-                    ClassFunction::Softmax.log_probabilities(&row[..*classes], &mut logs);
-                    add_probabilities(&logs, predictions);
-                }
-            }
+        self.end.predict(self.level, from, stride, rows, predictions);
+    }
+}
+
+/// Copies rows of the features, from the `first` on, into a buffer with this stride.
+fn read_rows(features: ArrayView2<'_, f32>, first: usize, to: &mut [f32], stride: usize, rows: usize) {
+    for (row, to) in (first..).zip(to.chunks_exact_mut(stride).take(rows)) {
+        let row = features.row(row);
+        match row.as_slice() {
+            Some(row) => to[..row.len()].copy_from_slice(row),
+            None => to.iter_mut().zip(row).for_each(|(to, from)| *to = *from),
         }
     }
 }
 
-fn add_probabilities(logs: &[f32], to: &mut Vec<f64>) {
-    to.extend(logs.iter().map(|log| f64::from(*log).exp()));
-}
+impl Linear {
+    /// From PyTorch's form of the weights, `units × inputs`.
+    fn new(level: Level, weight: &[f32], bias: Vec<f32>, inputs: usize, units: usize) -> Self {
+        let mut weights = Buffer::zeros(inputs * padded(units));
+        layout::transpose(level, weight, units, inputs, &mut weights, padded(units));
+        Self {
+            inputs,
+            units,
+            weights,
+            bias,
+            relu: false,
+        }
+    }
 
-fn linear(level: Level, weight: &[f32], bias: Vec<f32>, inputs: usize, units: usize) -> Pass {
-    let mut weights = Buffer::zeros(inputs * padded(units));
-    layout::transpose(level, weight, units, inputs, &mut weights, padded(units));
-    Pass::Linear {
-        inputs,
-        units,
-        weights,
-        bias,
-        relu: false,
+    /// From rows with this stride to rows with that of the units.
+    fn run(&self, level: Level, from: &[f32], stride: usize, rows: usize, to: &mut [f32]) {
+        let product = Product {
+            a: from,
+            a_row: stride,
+            a_column: 1,
+            b: &self.weights,
+            b_stride: padded(self.units),
+            rows,
+            columns: self.units,
+            inner: self.inputs,
+        };
+        let finish = if self.relu {
+            Finish::BiasRelu(&self.bias)
+        } else {
+            Finish::Bias(&self.bias)
+        };
+        product.run(level, to, padded(self.units), finish);
     }
 }
 
@@ -304,13 +246,13 @@ fn scaled(weight: f32, variance: f32, epsilon: f64) -> f32 {
 
 /// Puts a factor and a summand for each unit behind the passes: into the weights, where a linear layer is the last.
 fn normalise(passes: &mut Vec<Pass>, scale: Vec<f32>, shift: Vec<f32>) {
-    let Some(Pass::Linear {
+    let Some(Pass::Linear(Linear {
         units,
         weights,
         bias,
         relu: false,
         ..
-    }) = passes.last_mut()
+    })) = passes.last_mut()
     else {
         passes.push(Pass::Scale { scale, shift });
         return;
@@ -326,7 +268,7 @@ fn normalise(passes: &mut Vec<Pass>, scale: Vec<f32>, shift: Vec<f32>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::network::{Mode, Network};
     use crate::spec::{Activation, Head};
@@ -335,7 +277,7 @@ mod tests {
     use tch::{Device, Tensor};
 
     /// A network whose numbers are all drawn, running statistics too.
-    fn network(spec: &NetworkSpec, n_inputs: usize) -> Network {
+    pub(crate) fn network(spec: &NetworkSpec, n_inputs: usize) -> Network {
         let mut network = Network::new(spec, n_inputs, Device::Cpu, Seed::new(3)).unwrap();
         let mut state = network.state().unwrap();
         let mut stream = Seed::new(4).stream("numbers");
@@ -357,13 +299,13 @@ mod tests {
         network
     }
 
-    #[test]
-    fn predictions_are_those_of_libtorch() {
+    /// Networks of all kinds.
+    pub(crate) fn specs() -> Vec<NetworkSpec> {
         let batch_norm = LayerSpec::BatchNorm {
             momentum: 0.1,
             epsilon: 1e-5,
         };
-        let specs = [
+        vec![
             NetworkSpec::mlp(&[]),
             NetworkSpec::mlp(&[64]),
             NetworkSpec::mlp(&[130, 7, 32]).with_dropout(0.4),
@@ -391,8 +333,12 @@ mod tests {
             NetworkSpec::mlp(&[20, 9])
                 .with_batch_norm()
                 .with_head(Head::Ordinal { classes: 5 }),
-        ];
-        for spec in &specs {
+        ]
+    }
+
+    #[test]
+    fn predictions_are_those_of_libtorch() {
+        for spec in &specs() {
             for d in [1, 10, 17] {
                 let network = network(spec, d);
                 let inference = Inference::compile(spec, d, &network.state().unwrap()).unwrap();
