@@ -12,16 +12,21 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use hitcast::pipeline::CompositeScore;
+use hitcast::pipeline::{Compared, CompositeScore};
 use hitcast::prelude::*;
 use hitcast::tune::{Combine, Pruner, Search, TuneSettings};
 
 const OUT: &str = "out/model_zoo";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let data = arguments.next().map_or_else(default_file, hitcast::data::locate);
-    let is_tuned = arguments.next().is_some_and(|word| word == "tuned");
+    let (words, files): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|word| word == "tuned");
+    let is_tuned = !words.is_empty();
+    let data = match &files[..] {
+        [] => default_file(),
+        [file] => hitcast::data::locate(file),
+        _ => return Err("give one file, and the word tuned if the models are to be tuned".into()),
+    };
     let stop = StopSignal::new();
     let (registry, context) = (hitcast::registry(), hitcast::run_context(&stop));
     let experiment = Experiment::preset("audio-features")?.with_data(&data);
@@ -38,10 +43,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             ensemble: Some(Combine::default()),
             ..TuneSettings::default()
         };
-        // The trials are kept: run again, it goes on from where it was.
-        let trials = Path::new(OUT).join("trials");
-        let (compared, tuned) = settings.compare(&experiment, &registry, &context, score, Some(&trials))?;
-        tuned.iter().for_each(|tuned| println!("{tuned}"));
+        // The trials are kept, by file: run again, it goes on from where it was.
+        let trials = Path::new(OUT)
+            .join("trials")
+            .join(data.file_stem().unwrap_or_default());
+        let run = |experiment: &Experiment, split: &str| {
+            settings.tune_and_run(experiment, &registry, &context, Some(&trials.join(split)))
+        };
+        let (found, random) = run(&experiment, "random")?;
+        println!("{found}");
+        let (found, grouped) = run(&experiment.clone().with_grouped_split()?, "grouped")?;
+        println!("{found}");
+        let compared = Compared::new(random, Some(grouped), score);
         compared
     } else {
         experiment.compare(&registry, &context, score)?

@@ -137,9 +137,12 @@ pub(crate) struct CompareArgs {
     /// Folder that both runs are saved in, as random and grouped; left out, nothing is saved
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Replace former runs in that folder
+    /// Replace former runs in that folder, and begin searches anew
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
+    /// Go on with searches in that folder that were killed or interrupted, and replace former runs
+    #[arg(long, requires_all = ["out", "tune"], conflicts_with = "overwrite")]
+    pub(crate) resume: bool,
     /// Seed, in place of the experiment's
     #[arg(long)]
     pub(crate) seed: Option<u64>,
@@ -193,6 +196,25 @@ pub(crate) struct SearchArgs {
     /// Add an ensemble of all models, which combines them so
     #[arg(long, value_enum)]
     pub(crate) ensemble: Option<CombineChoice>,
+}
+
+impl SearchArgs {
+    /// An option that was given and is about nothing but searches.
+    pub(crate) fn of_searches(&self) -> Option<&'static str> {
+        let given = [
+            ("model", !self.models.is_empty()),
+            ("trials", self.trials.is_some()),
+            ("folds", self.folds.is_some()),
+            ("method", self.method.is_some()),
+            ("pruner", self.pruner.is_some()),
+            ("metric", self.metric.is_some()),
+            ("time-limit", self.time_limit.is_some()),
+        ];
+        given
+            .iter()
+            .find(|(_, is_given)| *is_given)
+            .map(|(name, _)| *name)
+    }
 }
 
 /// How the next trial is chosen.
@@ -253,8 +275,8 @@ pub(crate) struct TuneArgs {
     #[arg(long)]
     pub(crate) seed: Option<u64>,
     /// Only measure what the search is worth on rows that it has not seen: search anew inside of each of so many folds of all
-    /// rows
-    #[arg(long, value_name = "FOLDS")]
+    /// rows; nothing is saved
+    #[arg(long, value_name = "FOLDS", conflicts_with_all = ["overwrite", "resume", "ensemble"])]
     pub(crate) nested: Option<usize>,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
@@ -301,6 +323,9 @@ pub(crate) enum RunsCommand {
         /// The file
         #[arg(long, value_name = "PATH", default_value = "out/runs.csv")]
         out: PathBuf,
+        /// Replace that file
+        #[arg(long)]
+        overwrite: bool,
     },
 }
 

@@ -15,6 +15,9 @@ pub(crate) enum CliError {
     /// Searching settings.
     #[error(transparent)]
     Tune(#[from] hitcast::tune::TuneError),
+    /// An option of searches where nothing is searched.
+    #[error("--{0} is about searches; add --tune")]
+    NeedsTune(&'static str),
     /// Settings of a search, or what is in the way of one.
     #[error("{}: {message}", path.display())]
     Settings {

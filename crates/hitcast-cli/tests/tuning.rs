@@ -61,13 +61,18 @@ fn folder() -> Result<tempfile::TempDir, Box<dyn std::error::Error>> {
 
 /// The trials of a search without their times.
 fn trials(folder: &Path, out: &str, model: &str) -> Vec<Value> {
-    let text = fs::read_to_string(folder.join(out).join("trials").join(format!("{model}.jsonl"))).unwrap();
+    let text = fs::read_to_string(folder.join(out).join("trials").join(format!(
+        "{}-{model}.jsonl",
+        if model == "ridge" { "01" } else { "02" }
+    )))
+    .unwrap();
     let mut trials: Vec<Value> = text
         .lines()
         .skip(1)
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     for trial in &mut trials {
+        trial["elapsed_seconds"] = Value::Null;
         trial["seconds"] = Value::Null;
         trial["folds"]
             .as_array_mut()
@@ -240,7 +245,38 @@ fn models_are_compared_tuned_and_together() -> Outcome {
         }
     }
     assert_eq!(tuned["tuned"].as_array().map(Vec::len), Some(2));
-    assert!(folder.path().join("tuned/trials/grouped/forest.jsonl").is_file());
+    assert!(
+        folder
+            .path()
+            .join("tuned/trials/grouped/02-forest.jsonl")
+            .is_file()
+    );
+
+    let fixed = ["compare", "--experiment", "small.toml", "--data", "tracks.csv"];
+    let needs = failure(folder.path(), &[&fixed[..], &["--trials", "4"]].concat(), 1)?;
+    assert!(
+        needs.contains("--trials is about searches; add --tune"),
+        "{needs}"
+    );
+    let again = [
+        &fixed[..],
+        &[
+            "--settings",
+            "tune.toml",
+            "--tune",
+            "--trials",
+            "4",
+            "--out",
+            "tuned",
+        ],
+    ]
+    .concat();
+    assert!(failure(folder.path(), &again, 1)?.contains("tuned/random"));
+    let resumed = json(folder.path(), &[&again[..], &["--resume"]].concat())?;
+    assert_eq!(
+        resumed["tuned"][1]["found"][1]["score"],
+        tuned["tuned"][1]["found"][1]["score"]
+    );
 
     let list = json(folder.path(), &["runs", "list", "."])?;
     assert_eq!(list["runs"].as_array().map(Vec::len), Some(4));
@@ -261,6 +297,8 @@ fn models_are_compared_tuned_and_together() -> Outcome {
         "{same}"
     );
     json(folder.path(), &["runs", "export", ".", "--out", "all.csv"])?;
+    let again = failure(folder.path(), &["runs", "export", ".", "--out", "all.csv"], 1)?;
+    assert!(again.contains("--overwrite"), "{again}");
     let csv = fs::read_to_string(folder.path().join("all.csv"))?;
     assert_eq!(csv.lines().count(), 1 + 4 * 3);
     assert!(csv.starts_with("run,experiment,model,kind,is_best,"), "{csv}");

@@ -48,6 +48,6 @@ pub use estimator::{
     StopReason, Task,
 };
 pub use many::{Job, Trained, train_many};
-pub use progress::{EpochRecord, Event, NoProgress, Progress, StopSignal};
+pub use progress::{EpochRecord, Event, NoProgress, NotesOnly, Progress, StopSignal};
 pub use seed::{Seed, Stream};
 pub use state::{ModelState, TensorData, TensorValues};

@@ -94,6 +94,24 @@ impl Progress for NoProgress {
     fn report(&self, _event: &Event<'_>) {}
 }
 
+/// Passes on what the user should know, of fits whose steps are of no interest.
+#[derive(Clone, Copy)]
+pub struct NotesOnly<'a>(pub &'a dyn Progress);
+
+impl Progress for NotesOnly<'_> {
+    fn report(&self, event: &Event<'_>) {
+        if let Event::Note(_) = event {
+            self.0.report(event);
+        }
+    }
+}
+
+impl std::fmt::Debug for NotesOnly<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("NotesOnly").finish_non_exhaustive()
+    }
+}
+
 /// A request to stop that clones share, as of a Ctrl-C handler and the fit that it stops.
 #[derive(Debug, Clone, Default)]
 pub struct StopSignal(Arc<Request>);

@@ -2,6 +2,7 @@
 //! two rank models differently.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use hitcast_metrics::RegressionMetric;
 use serde::{Deserialize, Serialize};
@@ -100,6 +101,11 @@ impl Experiment {
     ) -> Result<Compared> {
         let mut experiment = self.clone();
         experiment.metrics.every_model = true;
+        let context = &RunContext {
+            // One after another, so that what each takes does not depend on the others.
+            threads: NonZeroUsize::MIN,
+            ..context.clone()
+        };
         let random = experiment.run(registry, context)?;
         let grouped = match experiment.data.group {
             Some(_) => Some(experiment.with_grouped_split()?.run(registry, context)?),

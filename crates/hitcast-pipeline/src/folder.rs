@@ -156,6 +156,19 @@ fn create_temporary(path: &Path, name: &OsStr, role: &str) -> Result<PathBuf> {
     }
 }
 
+/// A name for a file or folder on every system, of the model of this name and place in an experiment.
+pub fn numbered_name(place: usize, name: &str) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    let name: String = name.chars().map(plain).take(40).collect();
+    format!("{:02}-{name}", place + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

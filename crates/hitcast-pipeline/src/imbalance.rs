@@ -64,6 +64,12 @@ impl ModelSpec {
     /// [`PipelineError::UnknownKind`], or [`PipelineError::Model`] if the kind does not know a setting.
     pub fn estimator(&self, registry: &Registry) -> Result<Box<dyn Estimator>> {
         let kind = registry.get(&self.kind, &self.name)?;
+        if self.sampler.is_some() && kind.divides_rows() {
+            let place = format!("model {:?}: sampler", self.name);
+            let message =
+                "belongs to the members, so that it works inside of the folds that they are judged on";
+            return Err(PipelineError::setting(place, message));
+        }
         let estimator = kind
             .estimator(&self.settings)
             .map_err(PipelineError::model(&self.name))?;
@@ -108,9 +114,14 @@ impl Balanced {
     fn rows<'a>(&self, train: &'a Dataset, seed: Seed) -> Result<Cow<'a, Dataset>> {
         let mut rows = Cow::Borrowed(train);
         let (Task::Classification { n_classes }, Some(classes)) = (train.task(), train.classes()) else {
-            return Ok(rows);
+            let message = "is about classes, but the target is a number";
+            return Err(PipelineError::setting("sampler or class_weights", message));
         };
         if let Some(sampler) = &self.sampler {
+            if train.weights().is_some() {
+                let message = "makes rows that would have no weight; use data.weight or a sampler, not both";
+                return Err(PipelineError::setting("sampler", message));
+            }
             let resampled = sampler.resample(train.features(), &classes, n_classes, seed)?;
             rows = Cow::Owned(Dataset::of_classes(
                 resampled.features,

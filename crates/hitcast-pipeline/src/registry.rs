@@ -20,6 +20,12 @@ pub trait ModelKind: Send + Sync {
     /// Its name, as in `network`; equal to [`Model::kind`] of what its estimators fit.
     fn name(&self) -> &'static str;
 
+    /// Whether its estimators divide the rows that they are given: a sampler must then work inside of what they divide. Default
+    /// false.
+    fn divides_rows(&self) -> bool {
+        false
+    }
+
     /// An estimator with these settings; an empty object stands for the defaults. [`parse_settings`] turns settings
     /// into a struct with errors that name the nearest setting.
     ///

@@ -127,6 +127,10 @@ pub struct ModelReport {
     /// Confidence intervals of its test metrics, if those of every model are asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intervals: Option<MetricIntervals>,
+    /// Whether it was fitted again on training and validation rows together: its test metrics and all that describes the fit
+    /// are then of that fit, its other metrics of the first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_refitted: bool,
     /// Its metrics.
     #[serde(flatten)]
     pub metrics: SplitMetrics,

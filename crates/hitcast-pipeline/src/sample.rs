@@ -4,9 +4,10 @@ use hitcast_core::{Seed, Task};
 use hitcast_data::{CleaningReport, Schema, Table};
 use hitcast_preprocess::split::Codes;
 use hitcast_preprocess::{ClassReport, Fold, Fractions, KFold, Split, SplitStrategy};
+use sha2::{Digest, Sha256};
 
 use crate::error::{PipelineError, Result};
-use crate::experiment::Experiment;
+use crate::experiment::{DataSettings, Experiment};
 use crate::goal::{Classed, Goal};
 
 /// An experiment's cleaned rows. Rows are named by their places in it, from 0.
@@ -76,12 +77,36 @@ impl<'a> Sample<'a> {
         self.table.n_rows()
     }
 
-    /// The target of some of the rows, of classes their numbers.
+    /// A hash of some of the rows, of all that can be learned from them and of how they are divided: equal for samples that lead
+    /// to the same models. 64 hexadecimal digits.
     ///
     /// # Errors
-    /// [`PipelineError::Data`] as the experiment itself.
-    pub fn targets(&self, rows: &[usize]) -> Result<Vec<f64>> {
-        self.goal.actual(&self.table.take(rows))
+    /// [`PipelineError::Data`] if a column of the experiment is not there.
+    pub fn fingerprint(&self, rows: &[usize]) -> Result<String> {
+        let Experiment { data, split, .. } = self.experiment;
+        let mut digest = Sha256::new();
+        let settings = DataSettings {
+            path: None,
+            ..data.clone()
+        };
+        digest.update(format!("{settings:?} {:?} {rows:?}", split.strategy));
+        let table = self.table.take(rows);
+        let named = split.strategy.columns();
+        let columns = (data.features.iter().map(String::as_str))
+            .chain([data.target.as_str()])
+            .chain(data.weight.as_deref())
+            .chain(data.group.as_deref())
+            .chain(named);
+        for name in columns {
+            let column = table.column(name)?;
+            for row in 0..column.len() {
+                let value = column.display(row);
+                digest.update(value.len().to_le_bytes());
+                digest.update(value);
+            }
+        }
+        let hash = digest.finalize();
+        Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// The experiment's split.

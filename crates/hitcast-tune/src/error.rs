@@ -59,9 +59,9 @@ pub enum TuneError {
         /// Why.
         cause: String,
     },
-    /// A stop was requested before a trial ended.
+    /// A stop was requested, or the time was over, before the search came to something.
     #[error(
-        "model {0:?}: stopped before a trial ended; what has ended is kept, run the same search again to go on"
+        "model {0:?}: the search was stopped before its end; trials that were written go on with the same search"
     )]
     Stopped(String),
     /// A folder holds the history of another search, or something that is none.

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use hitcast_core::Event;
-use hitcast_pipeline::{Compared, CompositeScore, Experiment, ModelSpec, Registry, Run, RunContext, Sample};
+use hitcast_pipeline::folder::numbered_name;
+use hitcast_pipeline::{Experiment, ModelSpec, Registry, Run, RunContext, Sample};
 use serde::{Deserialize, Serialize};
 
 use crate::ensemble::{Combine, EnsembleSettings};
 use crate::error::{Result, TuneError};
-use crate::search::{Found, Search};
+use crate::search::{Found, Search, SearchTask};
 use crate::space::SearchSpace;
 
 /// How the models of an experiment are tuned.
@@ -58,8 +60,8 @@ impl TuneSettings {
         let split = sample.split()?;
         let mut rows = [&split.train[..], &split.validation].concat();
         rows.sort_unstable();
-        let (mut found, mut notes) = (Vec::new(), Vec::new());
-        for model in &mut experiment.models {
+        let (mut found, mut notes, mut hopeless) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, model) in experiment.models.iter_mut().enumerate() {
             if !self.is_tuned(model) {
                 continue;
             }
@@ -71,16 +73,16 @@ impl TuneSettings {
                 ));
                 continue;
             };
-            let history = folder.map(|folder| folder.join(format!("{}.jsonl", file_name(&model.name))));
+            let history =
+                folder.map(|folder| folder.join(format!("{}.jsonl", numbered_name(place, &model.name))));
             let pipeline = sample.experiment().pipeline(model.clone());
-            let result = self.search.run(
-                (sample, &rows),
-                (&pipeline, &space),
-                registry,
-                context,
-                history.as_deref(),
-            );
-            match result {
+            let task = SearchTask {
+                sample,
+                rows: &rows,
+                pipeline: &pipeline,
+                space: &space,
+            };
+            match self.search.run(task, registry, context, history.as_deref()) {
                 Ok(one) => {
                     *model = one.pipeline.model.clone();
                     experiment.recipe.clone_from(&one.pipeline.recipe);
@@ -91,6 +93,7 @@ impl TuneSettings {
                     let note = format!("{error}; it stays as it is");
                     context.progress.report(&Event::Note(&note));
                     notes.push(note);
+                    hopeless.push(model.name.clone());
                 }
                 Err(error) => return Err(error),
             }
@@ -100,41 +103,32 @@ impl TuneSettings {
         }
         experiment.refit = true;
         Ok(Tuned {
-            experiment: self.with_ensemble(experiment),
+            experiment: self.with_ensemble(experiment, &hopeless),
             found,
             notes,
         })
     }
 
-    /// Tunes the models of an experiment on its own split and, if it names groups, once more on one that keeps them together, and
-    /// runs both: figures of models that were tuned without a look at the rows that they are tested on. With a folder, the
-    /// searches keep their trials in `random` and `grouped` inside of it.
+    /// Tunes the models of an experiment, reads its file for that, and runs it with what was found, one model after another so
+    /// that what each takes does not depend on the others. Every model has intervals.
     ///
     /// # Errors
     /// As [`tune`](Self::tune) and [`Experiment::run`].
-    pub fn compare(
+    pub fn tune_and_run(
         &self,
         experiment: &Experiment,
         registry: &Registry,
         context: &RunContext<'_>,
-        score: CompositeScore,
         folder: Option<&Path>,
-    ) -> Result<(Compared, Vec<Tuned>)> {
-        let mut tuned = Vec::new();
-        let mut run = |experiment: &Experiment, split: &str| -> Result<Run> {
-            let folder = folder.map(|folder| folder.join(split));
-            let found = self.tune(&experiment.read_sample()?, registry, context, folder.as_deref())?;
-            let mut experiment = found.experiment.clone();
-            experiment.metrics.every_model = true;
-            tuned.push(found);
-            Ok(experiment.run(registry, context)?)
+    ) -> Result<(Tuned, Run)> {
+        let mut tuned = self.tune(&experiment.read_sample()?, registry, context, folder)?;
+        tuned.experiment.metrics.every_model = true;
+        let one_by_one = RunContext {
+            threads: NonZeroUsize::MIN,
+            ..context.clone()
         };
-        let random = run(experiment, "random")?;
-        let grouped = match experiment.data.group {
-            Some(_) => Some(run(&experiment.clone().with_grouped_split()?, "grouped")?),
-            None => None,
-        };
-        Ok((Compared::new(random, grouped, score), tuned))
+        let run = tuned.experiment.run(registry, &one_by_one)?;
+        Ok((tuned, run))
     }
 
     /// The models that are tuned.
@@ -153,12 +147,23 @@ impl TuneSettings {
         set.or_else(|| SearchSpace::builtin(&model.kind))
     }
 
-    /// The experiment with an ensemble of all its models at the end, if one is asked for.
+    /// The experiment with an ensemble of its models at the end, if one is asked for, but for those of some names.
     #[must_use]
-    pub fn with_ensemble(&self, mut experiment: Experiment) -> Experiment {
+    pub fn with_ensemble(&self, mut experiment: Experiment, without: &[String]) -> Experiment {
         if let Some(combine) = &self.ensemble {
-            let ensemble = ensemble_of(&experiment.models, combine.clone());
-            experiment.models.push(ensemble);
+            let members = experiment
+                .models
+                .iter()
+                .filter(|model| !without.contains(&model.name));
+            let settings = EnsembleSettings {
+                combine: combine.clone(),
+                ..EnsembleSettings::new(members.cloned())
+            };
+            let mut name = "ensemble".to_owned();
+            while experiment.models.iter().any(|model| model.name == name) {
+                name.push('+');
+            }
+            experiment.models.push(settings.into_spec(name));
         }
         experiment
     }
@@ -174,8 +179,12 @@ impl TuneSettings {
         })
     }
 
-    /// Checks everything that can be before the first search.
-    fn check(&self, experiment: &Experiment, registry: &Registry) -> Result<()> {
+    /// Checks everything that can be before the first search: settings, names, and spaces.
+    ///
+    /// # Errors
+    /// [`TuneError::Setting`] and [`TuneError::Space`] that name what is wrong.
+    pub fn check(&self, experiment: &Experiment, registry: &Registry) -> Result<()> {
+        self.search.check()?;
         for model in self.tuned_models(experiment)? {
             let Some(space) = self.space_of(&model) else {
                 continue;
@@ -215,31 +224,6 @@ impl TuneSettings {
         }
         Ok(())
     }
-}
-
-/// All models as one.
-fn ensemble_of(models: &[ModelSpec], combine: Combine) -> ModelSpec {
-    let settings = EnsembleSettings {
-        combine,
-        ..EnsembleSettings::new(models.iter().cloned())
-    };
-    let mut name = "ensemble".to_owned();
-    while models.iter().any(|model| model.name == name) {
-        name.push('+');
-    }
-    settings.into_spec(name)
-}
-
-/// A name for a file on every system.
-fn file_name(model: &str) -> String {
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '-' {
-            c
-        } else {
-            '_'
-        }
-    };
-    model.chars().map(plain).collect()
 }
 
 impl fmt::Display for Tuned {

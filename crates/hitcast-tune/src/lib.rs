@@ -9,7 +9,7 @@
 //! use hitcast_core::{BoxError, DeviceChoice, Estimator, Model, ModelState, Seed, StopSignal};
 //! use hitcast_data::{Column, Table};
 //! use hitcast_pipeline::{Experiment, ModelKind, Registry, RunContext, parse_settings};
-//! use hitcast_tune::{Search, SearchSpace};
+//! use hitcast_tune::{Search, SearchSpace, SearchTask};
 //!
 //! struct RidgeKind;
 //!
@@ -47,7 +47,8 @@
 //! let stop = StopSignal::new();
 //! let search = Search { trials: 12, ..Search::default() };
 //! let registry = Registry::new().with(RidgeKind);
-//! let found = search.run((&sample, &rows), (&pipeline, &space), &registry, &RunContext::quiet(&stop), None)?;
+//! let task = SearchTask { sample: &sample, rows: &rows, pipeline: &pipeline, space: &space };
+//! let found = search.run(task, &registry, &RunContext::quiet(&stop), None)?;
 //! assert!(found.score < 1.2 && found.trials.len() == 12);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -69,5 +70,7 @@ pub mod space;
 pub use ensemble::{Combine, EnsembleKind, EnsembleModel, EnsembleSettings, Keep};
 pub use error::{Result, TuneError};
 pub use experiment::{TuneSettings, Tuned};
-pub use search::{Found, Method, Nested, NestedFold, Pruner, Search, Tpe, Trial, TrialState};
+pub use search::{
+    FoldScore, Found, Method, Nested, NestedFold, Pruner, Search, SearchTask, Tpe, Trial, TrialState,
+};
 pub use space::{Assignment, Distribution, Parameter, SearchSpace};

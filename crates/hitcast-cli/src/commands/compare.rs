@@ -1,26 +1,34 @@
 //! `hitcast compare`
 
+use std::path::PathBuf;
+
 use hitcast::core::StopSignal;
-use hitcast::pipeline::{CompositeScore, Existing, Run, RunContext};
+use hitcast::pipeline::{Compared, CompositeScore, Existing, Experiment, Run, RunContext};
+use hitcast::tune::{TuneSettings, Tuned};
 use serde_json::json;
 
 use super::Output;
+use super::tune::{Trials, settings};
 use crate::args::CompareArgs;
 use crate::console::{Console, Detail};
-use crate::error::Result;
+use crate::error::{CliError, Result};
 
 pub(crate) fn run(args: &CompareArgs, stop: &StopSignal) -> Result<Output> {
     let file = args.experiment.as_deref();
     let experiment = super::experiment(&args.preset, file, args.data.as_deref(), args.seed)?;
-    let existing = if args.overwrite {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    };
+    if let Some(option) = args.search.of_searches().filter(|_| !args.tune) {
+        return Err(CliError::NeedsTune(option));
+    }
+    let settings = settings(&args.search)?;
     let folders = args
         .out
         .as_ref()
         .map(|out| ["random", "grouped"].map(|split| out.join(split)));
+    let existing = if args.overwrite || args.resume {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    };
     for folder in folders.iter().flatten() {
         Run::check_target(folder, existing)?;
     }
@@ -34,14 +42,18 @@ pub(crate) fn run(args: &CompareArgs, stop: &StopSignal) -> Result<Output> {
         rmse: args.weight_rmse,
         seconds: args.weight_seconds,
     };
-    let registry = hitcast::registry();
-    let settings = super::tune::settings(&args.search)?;
     let (compared, tuned) = if args.tune {
-        let trials = args.out.as_ref().map(|out| out.join("trials"));
-        settings.compare(&experiment, &registry, &context, score, trials.as_deref())?
+        tuned(args, &settings, &experiment, &context, score)?
     } else {
-        let experiment = settings.with_ensemble(experiment);
-        (experiment.compare(&registry, &context, score)?, Vec::new())
+        let experiment = settings.with_ensemble(experiment, &[]);
+        let compared = experiment.compare(&hitcast::registry(), &context, score)?;
+        if let Some([random, grouped]) = &folders {
+            compared.random.save(random, existing)?;
+            if let Some(run) = &compared.grouped {
+                run.save(grouped, existing)?;
+            }
+        }
+        (compared, Vec::new())
     };
     let mut json = json!(compared.comparison);
     let mut text: String = tuned.iter().map(ToString::to_string).collect();
@@ -52,16 +64,51 @@ pub(crate) fn run(args: &CompareArgs, stop: &StopSignal) -> Result<Output> {
             .map(|tuned| json!({ "found": tuned.found, "notes": tuned.notes }))
             .collect();
     }
-    if let Some([random, grouped]) = &folders {
-        compared.random.save(random, existing)?;
-        if let Some(run) = &compared.grouped {
-            run.save(grouped, existing)?;
-        }
-        json["out"] = json!(args.out);
-        text.push_str(&format!(
-            "\nSaved the runs in {}",
-            args.out.as_deref().unwrap_or(random).display()
-        ));
+    if let Some(out) = &args.out {
+        json["out"] = json!(out);
+        text.push_str(&format!("\nSaved the runs in {}", out.display()));
     }
     Ok(Output { text, json })
+}
+
+/// Tunes and runs on each split. A run is saved when it ends, so that a stop later on does not lose it.
+fn tuned(
+    args: &CompareArgs,
+    settings: &TuneSettings,
+    experiment: &Experiment,
+    context: &RunContext<'_>,
+    score: CompositeScore,
+) -> Result<(Compared, Vec<Tuned>)> {
+    let registry = hitcast::registry();
+    settings.check(experiment, &registry)?;
+    let splits = match experiment.data.group {
+        Some(_) => vec![
+            ("random", experiment.clone()),
+            ("grouped", experiment.clone().with_grouped_split()?),
+        ],
+        None => vec![("random", experiment.clone())],
+    };
+    let trials = |split: &str| -> Option<PathBuf> { Some(args.out.as_ref()?.join("trials").join(split)) };
+    let folders: Vec<PathBuf> = splits.iter().filter_map(|(split, _)| trials(split)).collect();
+    let before = Trials::check(&folders, args.overwrite, args.resume)?;
+    before.clear()?;
+    let (mut runs, mut all) = (Vec::new(), Vec::new());
+    for (split, experiment) in &splits {
+        let (found, run) = settings.tune_and_run(experiment, &registry, context, trials(split).as_deref())?;
+        if let Some(out) = &args.out {
+            let existing = if args.overwrite || args.resume {
+                Existing::Replace
+            } else {
+                Existing::Refuse
+            };
+            run.save(out.join(split), existing)?;
+        }
+        all.push(found);
+        runs.push(run);
+    }
+    let mut runs = runs.into_iter();
+    match runs.next() {
+        Some(random) => Ok((Compared::new(random, runs.next(), score), all)),
+        None => Err(hitcast::pipeline::PipelineError::Stopped.into()),
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Output;
 use crate::args::{RunsArgs, RunsCommand};
-use crate::error::Result;
+use crate::error::{CliError, Result};
 
 pub(crate) fn run(args: &RunsArgs) -> Result<Output> {
     match &args.command {
@@ -40,11 +40,21 @@ pub(crate) fn run(args: &RunsArgs) -> Result<Output> {
                 json: json!(difference),
             })
         }
-        RunsCommand::Export { folder, out } => export(folder, out),
+        RunsCommand::Export {
+            folder,
+            out,
+            overwrite,
+        } => export(folder, out, *overwrite),
     }
 }
 
-fn export(folder: &Path, out: &Path) -> Result<Output> {
+fn export(folder: &Path, out: &Path, overwrite: bool) -> Result<Output> {
+    if out.exists() && !overwrite {
+        return Err(CliError::Settings {
+            path: out.to_path_buf(),
+            message: "is there already; replace it with --overwrite, or name another file".to_owned(),
+        });
+    }
     let found = SavedRuns::find(folder)?;
     let table = found.table()?;
     let mut csv = Vec::new();

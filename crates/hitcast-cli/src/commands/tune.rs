@@ -1,11 +1,11 @@
 //! `hitcast tune`
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hitcast::core::StopSignal;
 use hitcast::pipeline::{Existing, Run, RunContext};
-use hitcast::tune::{Combine, Method, Nested, Pruner, Tpe, TuneSettings};
+use hitcast::tune::{Combine, Method, Nested, Pruner, SearchTask, Tpe, TuneError, TuneSettings};
 use serde_json::json;
 
 use super::Output;
@@ -22,20 +22,28 @@ pub(crate) fn run(args: &TuneArgs, stop: &StopSignal) -> Result<Output> {
     )?;
     let experiment = super::divided(experiment, args.split)?;
     let settings = settings(&args.search)?;
-    let existing = prepare_folder(&args.out, args.overwrite, args.resume)?;
-    let run_folder = args.out.join("run");
-    Run::check_target(&run_folder, existing)?;
+    let registry = hitcast::registry();
+    settings.check(&experiment, &registry)?;
     let console = Console::new(Detail::Models);
     let context = RunContext {
         progress: &console,
         ..hitcast::run_context(stop)
     };
-    let registry = hitcast::registry();
-    let sample = experiment.read_sample()?;
     if let Some(folds) = args.nested {
-        return nested(folds, &settings, &sample, &context);
+        return nested(folds, &settings, &experiment.read_sample()?, &context);
     }
-    let tuned = settings.tune(&sample, &registry, &context, Some(&args.out.join("trials")))?;
+    let run_folder = args.out.join("run");
+    let existing = if args.overwrite || args.resume {
+        Existing::Replace
+    } else {
+        Existing::Refuse
+    };
+    Run::check_target(&run_folder, existing)?;
+    let trials = args.out.join("trials");
+    let before = Trials::check(std::slice::from_ref(&trials), args.overwrite, args.resume)?;
+    let sample = experiment.read_sample()?;
+    before.clear()?;
+    let tuned = settings.tune(&sample, &registry, &context, Some(&trials))?;
     let toml = tuned.experiment.to_toml()?;
     hitcast::core::file::write_atomic(&args.out.join("experiment.toml"), toml.as_bytes())?;
     let run = tuned.experiment.run(&registry, &context)?;
@@ -51,7 +59,7 @@ pub(crate) fn run(args: &TuneArgs, stop: &StopSignal) -> Result<Output> {
     Ok(Output { text, json })
 }
 
-/// What each model's search is worth on rows that it has not seen.
+/// What each model's search is worth on rows that it has not seen. A model that cannot be searched leaves the others alone.
 fn nested(
     folds: usize,
     settings: &TuneSettings,
@@ -59,21 +67,39 @@ fn nested(
     context: &RunContext<'_>,
 ) -> Result<Output> {
     let experiment = sample.experiment();
+    let registry = hitcast::registry();
     let rows: Vec<usize> = (0..sample.n_rows()).collect();
-    let mut all: Vec<Nested> = Vec::new();
+    let (mut all, mut notes): (Vec<Nested>, Vec<String>) = (Vec::new(), Vec::new());
     for model in settings.tuned_models(experiment)? {
         let Some(space) = settings.space_of(&model) else {
+            notes.push(format!(
+                "{}: kind {:?} has no built-in space",
+                model.name, model.kind
+            ));
             continue;
         };
         let pipeline = experiment.pipeline(model);
-        let registry = hitcast::registry();
-        let search = &settings.search;
-        all.push(search.nested(folds, (sample, &rows), (&pipeline, &space), &registry, context)?);
+        let task = SearchTask {
+            sample,
+            rows: &rows,
+            pipeline: &pipeline,
+            space: &space,
+        };
+        match settings.search.nested(folds, task, &registry, context) {
+            Ok(nested) => all.push(nested),
+            Err(error @ TuneError::AllFailed { .. }) => notes.push(error.to_string()),
+            Err(error @ TuneError::Stopped(_)) if !all.is_empty() => {
+                notes.push(error.to_string());
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
-    let text: Vec<String> = all.iter().map(Nested::to_string).collect();
+    let mut text: Vec<String> = all.iter().map(Nested::to_string).collect();
+    text.extend(notes.iter().map(|note| format!("Note: {note}")));
     Ok(Output {
         text: text.join("\n"),
-        json: json!({ "nested": all }),
+        json: json!({ "nested": all, "notes": notes }),
     })
 }
 
@@ -124,29 +150,44 @@ fn read(path: &Path) -> Result<TuneSettings> {
     TuneSettings::from_toml(&text, &path.display().to_string()).map_err(CliError::from)
 }
 
-/// Takes up the trials of a search that did not end, on request.
-fn prepare_folder(out: &Path, overwrite: bool, resume: bool) -> Result<Existing> {
-    let trials = out.join("trials");
-    let is_there = trials.is_dir();
-    if is_there && !overwrite && !resume {
-        return Err(CliError::Settings {
-            path: trials,
-            message: "holds the trials of a search; go on with --resume, or begin anew with --overwrite"
-                .to_owned(),
-        });
+/// Histories of searches that are there already.
+pub(super) struct Trials {
+    unwanted: Vec<PathBuf>,
+}
+
+impl Trials {
+    /// Looks for them. Without being told what to do about them it is an error that there are any.
+    pub(super) fn check(folders: &[PathBuf], overwrite: bool, resume: bool) -> Result<Self> {
+        let mut unwanted = Vec::new();
+        for folder in folders.iter().filter(|folder| folder.is_dir()) {
+            let refused = |message: String| CliError::Settings {
+                path: folder.clone(),
+                message,
+            };
+            if !overwrite && !resume {
+                let advice =
+                    "holds the trials of a search; go on with --resume, or begin anew with --overwrite";
+                return Err(refused(advice.to_owned()));
+            }
+            let files = fs::read_dir(folder).map_err(|error| refused(error.to_string()))?;
+            for file in files.filter(|_| overwrite) {
+                let path = file.map_err(|error| refused(error.to_string()))?.path();
+                if path.extension().is_some_and(|ending| ending == "jsonl") {
+                    unwanted.push(path);
+                }
+            }
+        }
+        Ok(Self { unwanted })
     }
-    if is_there && overwrite {
-        let histories = fs::read_dir(&trials).into_iter().flatten().flatten();
-        for file in histories.filter(|file| file.path().extension().is_some_and(|ending| ending == "jsonl")) {
-            fs::remove_file(file.path()).map_err(|error| CliError::Settings {
-                path: file.path(),
+
+    /// Removes those that are not to be gone on with: to be asked when everything else was checked.
+    pub(super) fn clear(self) -> Result<()> {
+        for path in self.unwanted {
+            fs::remove_file(&path).map_err(|error| CliError::Settings {
+                path,
                 message: error.to_string(),
             })?;
         }
+        Ok(())
     }
-    Ok(if overwrite || resume {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    })
 }

@@ -13,6 +13,7 @@ use super::rows::Parts;
 use crate::decision::Decision;
 use crate::error::{PipelineError, Result};
 use crate::experiment::{Experiment, ModelSpec};
+use crate::folder::numbered_name;
 use crate::pipeline::PartRows;
 use crate::prepare::predict;
 use crate::registry::Registry;
@@ -37,8 +38,6 @@ pub(super) struct Fitted {
     pub(super) eligible: bool,
     /// Place in the order of the experiment, references last.
     pub(super) place: usize,
-    /// Whether it was fitted again on training and validation rows together.
-    pub(super) is_refitted: bool,
 }
 
 /// The experiment's models and references, with everything checked that can be before rows are read.
@@ -70,7 +69,7 @@ pub(super) fn fit_all(
 ) -> Result<(Vec<Fitted>, usize)> {
     let experiment = parts.sample.experiment();
     let folder = |(place, candidate): (usize, &Candidate<'_>)| {
-        let name = folder_name(place, &candidate.spec.name);
+        let name = numbered_name(place, &candidate.spec.name);
         Some(context.checkpoints?.folder.join(name))
     };
     let folders: Vec<Option<PathBuf>> = candidates.iter().enumerate().map(folder).collect();
@@ -171,19 +170,6 @@ pub(super) fn failure(candidate: &Candidate<'_>, error: CoreError) -> PipelineEr
     PipelineError::model(&candidate.spec.name)(source)
 }
 
-/// A name for a model's folder on every system.
-fn folder_name(place: usize, name: &str) -> String {
-    let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '-' {
-            c
-        } else {
-            '_'
-        }
-    };
-    let name: String = name.chars().map(plain).take(40).collect();
-    format!("{:02}-{name}", place + 1)
-}
-
 /// Predicts all rows by a model that was fitted, and measures it.
 fn judge(candidate: &Candidate<'_>, place: usize, parts: &Parts<'_>, trained: Trained) -> Result<Fitted> {
     let ModelSpec { name, kind, .. } = &*candidate.spec;
@@ -227,6 +213,7 @@ fn judge(candidate: &Candidate<'_>, place: usize, parts: &Parts<'_>, trained: Tr
         stopped,
         fit_seconds: seconds,
         predict_seconds,
+        is_refitted: false,
         metrics,
         history,
     };
@@ -237,7 +224,6 @@ fn judge(candidate: &Candidate<'_>, place: usize, parts: &Parts<'_>, trained: Tr
         decision,
         eligible: candidate.eligible,
         place,
-        is_refitted: false,
     })
 }
 
@@ -261,9 +247,9 @@ impl Fitted {
         report.stopped = fit.stopped;
         report.fit_seconds = seconds;
         report.history = fit.history;
+        report.is_refitted = true;
         self.predictions[2] = predicted;
         self.model = fit.model;
-        self.is_refitted = true;
         Ok(())
     }
 }

@@ -82,7 +82,10 @@ pub(super) fn judge(findings: Findings<'_>, context: &RunContext<'_>) -> Result<
 
     let predictions = predicted_rows(&parts, &chosen);
     let rows = parts.sizes();
-    let learned = whole.as_ref().filter(|_| chosen.is_refitted).unwrap_or(&parts);
+    let learned = whole
+        .as_ref()
+        .filter(|_| chosen.report.is_refitted)
+        .unwrap_or(&parts);
     let manifest = manifest(learned, &chosen, &baseline, &context.environment)?;
     let bundle = Bundle::new(BundleParts {
         manifest,

@@ -200,7 +200,11 @@ impl Experiment {
         let split = sample.split()?;
         let parts = Parts::new(&sample, &split)?;
         self.decision.check_rows(&parts.validation.dataset)?;
-        parts.warn(&mut warnings)?;
+        // Before the fits, so that what cannot be prepared is known before the hours of a training.
+        let is_refitted = self.refit && candidates.iter().any(|one| !one.estimator.uses_validation());
+        let whole = is_refitted.then(|| parts.whole(&split)).transpose()?;
+        parts.warn_of_classes(&mut warnings);
+        whole.as_ref().unwrap_or(&parts).warn_of_groups(&mut warnings)?;
         let SplitSizes {
             train,
             validation,
@@ -211,13 +215,9 @@ impl Experiment {
         context.progress.report(&Event::Note(&note));
         let prepare = clock.lap();
         let (mut fitted, best) = fit::fit_all(candidates, &parts, context, &mut warnings)?;
-        let again = if self.refit {
-            let whole = parts.whole(&split)?;
-            refit::refit(candidates, &mut fitted, &whole, context, &mut warnings);
-            Some(whole)
-        } else {
-            None
-        };
+        if let Some(whole) = &whole {
+            refit::refit(candidates, &mut fitted, whole, context, &mut warnings);
+        }
         let data = DataReport {
             path: source.path.map(|path| path.display().to_string()),
             schema: sample.schema.as_ref().map(|schema| schema.name.clone()),
@@ -235,7 +235,7 @@ impl Experiment {
         judge::judge(
             Findings {
                 parts,
-                whole: again,
+                whole,
                 fitted,
                 best,
                 data,

@@ -1,6 +1,6 @@
 //! The second fit, on training and validation rows together.
 
-use hitcast_core::{CoreError, Event, FitContext, Job, NoProgress, train_many};
+use hitcast_core::{CoreError, Event, FitContext, Job, NotesOnly, StopReason, train_many};
 
 use super::RunContext;
 use super::fit::{Candidate, Fitted, failure, fit_context};
@@ -16,6 +16,7 @@ pub(super) fn refit(
     warnings: &mut Vec<String>,
 ) {
     let experiment = whole.sample.experiment();
+    let notes = NotesOnly(context.progress);
     let (again, jobs): (Vec<&mut Fitted>, Vec<Job<'_>>) = (fitted.iter_mut())
         .filter(|one| !candidates[one.place].estimator.uses_validation())
         .map(|one| {
@@ -25,7 +26,7 @@ pub(super) fn refit(
                 train: whole.prepared.train(),
                 validation: None,
                 context: FitContext {
-                    progress: &NoProgress,
+                    progress: &notes,
                     ..fit_context(experiment, candidate, context)
                 },
             };
@@ -42,6 +43,12 @@ pub(super) fn refit(
         match result {
             Err(CoreError::NotBegun(_)) => {
                 warnings.push(format!("a stop was requested before {name} was fitted again"));
+            }
+            // Half a fit is worth less than the whole one that there is.
+            Ok(trained) if trained.fit.stopped == StopReason::Requested => {
+                warnings.push(format!(
+                    "a stop was requested while {name} was fitted again; it stays as it was"
+                ));
             }
             Err(error) => {
                 let error = failure(&candidates[one.place], error);

@@ -94,14 +94,17 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Says what the reader of figures should know about the parts.
-    pub(super) fn warn(&self, warnings: &mut Vec<String>) -> Result<()> {
-        let [train, _, test] = self.all();
-        warn_of_shared_groups(self.sample.experiment(), &train.table, &test.table, warnings)?;
+    /// Says which classes have no rows in a part.
+    pub(super) fn warn_of_classes(&self, warnings: &mut Vec<String>) {
         if let Some(report) = &self.sample.classes {
             warn_of_absent_classes(self.all(), report, warnings);
         }
-        Ok(())
+    }
+
+    /// Says how many test rows have a relative among the training rows.
+    pub(super) fn warn_of_groups(&self, warnings: &mut Vec<String>) -> Result<()> {
+        let [train, _, test] = self.all();
+        warn_of_shared_groups(self.sample.experiment(), &train.table, &test.table, warnings)
     }
 }
 

@@ -1,17 +1,18 @@
 //! Fitting the members, on folds for what they are worth and on all rows for what they predict.
 
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use hitcast_core::parallel::available_threads;
 use hitcast_core::{
-    CoreError, Dataset, Estimator, Event, FeatureColumn, Features, Fit, FitContext, Job, Model, NoProgress,
-    Seed, StopReason, Task, Trained, train_many,
+    CoreError, Dataset, DeviceChoice, Estimator, Event, FeatureColumn, Features, Fit, FitContext, Job, Model,
+    NotesOnly, Seed, StopReason, Task, Trained, train_many,
 };
 use hitcast_pipeline::{ModelSpec, Registry};
 use ndarray::Array2;
 
 use super::model::{EnsembleModel, Member, Stacker};
-use super::{Combine, EnsembleKind, EnsembleSettings, Keep, greedy};
+use super::{Combine, EnsembleSettings, Keep, greedy};
 use crate::division::{folds, hold_out};
 use crate::error::{Result, TuneError};
 
@@ -22,19 +23,30 @@ pub(super) struct Ensemble {
     registry: Registry,
 }
 
-/// What the members predict for rows that they have not learned from, and the fits that did.
+/// The fits of one member on some rows, one a seed.
+type Fits = Vec<Box<dyn Model>>;
+
+/// A member that could be fitted on every fold.
 struct Folded {
-    /// By member, row by row.
-    predicted: Vec<Vec<f64>>,
-    /// By member.
-    models: Vec<Vec<Box<dyn Model>>>,
+    /// Its place in the settings.
+    member: usize,
+    /// What it predicts for rows that it has not learned from, row by row.
+    predicted: Vec<f64>,
+    /// Its fits on the folds, if they are kept.
+    models: Fits,
 }
 
 impl Ensemble {
     pub(super) fn new(settings: EnsembleSettings, registry: &Registry) -> Result<Self> {
         let members = settings.members.iter().map(|member| member.estimator(registry));
-        if let Combine::Stacking { model: Some(model) } = &settings.combine {
-            model.estimator(registry)?;
+        if let Combine::Stacking { model: Some(model) } = &settings.combine
+            && model.estimator(registry)?.uses_validation()
+        {
+            let message = format!(
+                "model {:?} that combines the members needs validation rows, but there are none left for it; take another",
+                model.name
+            );
+            return Err(TuneError::Ensemble(message));
         }
         Ok(Self {
             members: members.collect::<Result<_, _>>()?,
@@ -45,99 +57,142 @@ impl Ensemble {
 
     fn fit_model(&self, train: &Dataset, context: &FitContext<'_>) -> Result<EnsembleModel> {
         let EnsembleSettings { combine, keep, .. } = &self.settings;
-        let everyone: Vec<usize> = (0..self.members.len()).collect();
-        #[allow(clippy::cast_precision_loss)]
-        let equal = vec![1.0 / everyone.len() as f64; everyone.len()];
-        let (weights, stacker, models) = if *combine == Combine::Average && *keep == Keep::AllRows {
-            (equal, None, None)
-        } else {
-            let Folded { predicted, models } = self.fit_folds(train, context)?;
-            let (weights, stacker) = match combine {
-                Combine::Average => (equal, None),
-                Combine::Greedy { rounds } => (greedy::weights(&predicted, train, *rounds), None),
-                Combine::Stacking { model } => {
-                    let stacker = self.fit_stacker(model.as_deref(), &predicted, train, context)?;
-                    (vec![1.0; everyone.len()], Some(stacker))
-                }
+        let is_plain = *combine == Combine::Average && *keep == Keep::AllRows;
+        let folded: Vec<Folded> = if is_plain {
+            let unfitted = |member| Folded {
+                member,
+                predicted: Vec::new(),
+                models: Vec::new(),
             };
-            (weights, stacker, (*keep == Keep::Folds).then_some(models))
+            (0..self.members.len()).map(unfitted).collect()
+        } else {
+            self.fit_folds(train, context)?
         };
-        let used: Vec<usize> = everyone
+        let predicted = || folded.iter().map(|one| &one.predicted[..]).collect::<Vec<_>>();
+        let (weights, stacker) = match combine {
+            // Made to sum to 1 in the end.
+            Combine::Average => (vec![1.0; folded.len()], None),
+            Combine::Greedy { rounds } => (greedy::weights(&predicted(), train, *rounds), None),
+            Combine::Stacking { model } => {
+                let stacker = self.fit_stacker(model.as_deref(), &predicted(), train, context)?;
+                (vec![1.0; folded.len()], Some(stacker))
+            }
+        };
+        let used = folded
             .into_iter()
-            .filter(|&member| weights[member] > 0.0)
-            .collect();
-        let models = match models {
-            Some(mut models) => used
-                .iter()
-                .map(|&member| std::mem::take(&mut models[member]))
-                .collect(),
-            None => self.fit_all(&used, train, context.seed.child("all rows"), context)?,
+            .zip(weights)
+            .filter(|(_, weight)| *weight > 0.0);
+        let (used, weights): (Vec<Folded>, Vec<f64>) = used.unzip();
+        let places: Vec<usize> = used.iter().map(|one| one.member).collect();
+        let models: Vec<Option<Fits>> = match keep {
+            Keep::Folds => used.into_iter().map(|one| Some(one.models)).collect(),
+            Keep::AllRows => {
+                let seed = context.seed.child("all rows");
+                let fitted = self.fit_all(&places, train, seed, context)?.into_iter();
+                let fitted = fitted.zip(&places);
+                fitted
+                    .map(|(result, &member)| self.or_left_out(member, result, context))
+                    .collect()
+            }
         };
-        let members = used.iter().zip(models).map(|(&member, models)| Member {
-            name: self.settings.members[member].name.clone(),
-            kind: self.settings.members[member].kind.clone(),
-            weight: weights[member],
-            models,
+        if stacker.is_some() && models.iter().any(Option::is_none) {
+            let message = "a member that was fitted on every fold could not be fitted on all rows";
+            return Err(TuneError::Ensemble(message.to_owned()));
+        }
+        let members = places.into_iter().zip(weights).zip(models);
+        let members = members.filter_map(|((member, weight), models)| {
+            let spec = &self.settings.members[member];
+            Some(Member {
+                name: spec.name.clone(),
+                kind: spec.kind.clone(),
+                weight,
+                models: models?,
+            })
         });
-        EnsembleModel::new(train.task(), train.n_features(), members.collect(), stacker)
-            .map_err(TuneError::Core)
+        let members: Vec<Member> = members.collect();
+        none_left(&members)?;
+        Ok(EnsembleModel::new(
+            train.task(),
+            train.n_features(),
+            members,
+            stacker,
+        )?)
     }
 
-    /// Fits every member on each fold's training rows.
-    fn fit_folds(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Folded> {
+    /// Fits every member on each fold's training rows. One that fails is left out from there on.
+    fn fit_folds(&self, train: &Dataset, context: &FitContext<'_>) -> Result<Vec<Folded>> {
         let (n, width) = (train.n_rows(), train.task().width());
-        let everyone: Vec<usize> = (0..self.members.len()).collect();
-        let mut folded = Folded {
-            predicted: vec![vec![0.0; n * width]; everyone.len()],
-            models: everyone.iter().map(|_| Vec::new()).collect(),
-        };
+        let mut all: Vec<Folded> = (0..self.members.len())
+            .map(|member| Folded {
+                member,
+                predicted: vec![0.0; n * width],
+                models: Vec::new(),
+            })
+            .collect();
         let divided = folds(train, self.settings.folds, context.seed.child("folds"))?;
         for (number, fold) in divided.iter().enumerate() {
+            let (name, n_folds) = (context.name, divided.len());
             let note = format!(
-                "{}: {} members on fold {} of {}",
-                context.name,
-                everyone.len(),
-                number + 1,
-                divided.len()
+                "{name}: {} members on fold {} of {n_folds}",
+                all.len(),
+                number + 1
             );
             context.progress.report(&Event::Note(&note));
             let seed = context.seed.nth(number as u64);
-            let models = self.fit_all(&everyone, &train.take(&fold.train)?, seed, context)?;
+            let places: Vec<usize> = all.iter().map(|one| one.member).collect();
+            let fitted = self.fit_all(&places, &train.take(&fold.train)?, seed, context)?;
             let held_out = train.features().take(&fold.test);
-            for (member, models) in models.into_iter().enumerate() {
-                #[allow(clippy::cast_precision_loss)]
-                let share = 1.0 / models.len() as f64;
-                for model in &models {
-                    let values = model.predict_features(&held_out)?.into_values();
-                    for (&row, values) in fold.test.iter().zip(values.chunks_exact(width)) {
-                        let to = &mut folded.predicted[member][row * width..][..width];
-                        to.iter_mut()
-                            .zip(values)
-                            .for_each(|(to, value)| *to += share * value);
-                    }
-                }
+            let mut left = Vec::new();
+            for (mut one, result) in all.into_iter().zip(fitted) {
+                let predicted = result.and_then(|models| {
+                    one.predict(&models, &held_out, &fold.test, width)?;
+                    Ok(models)
+                });
+                let Some(models) = self.or_left_out(one.member, predicted, context) else {
+                    continue;
+                };
                 if self.settings.keep == Keep::Folds {
-                    folded.models[member].extend(models);
+                    one.models.extend(models);
                 }
+                left.push(one);
             }
+            none_left(&left)?;
+            all = left;
         }
-        Ok(folded)
+        Ok(all)
     }
 
-    /// Fits members on some rows, each with every seed.
+    /// What came of a member, or nothing and a note why.
+    fn or_left_out<T>(
+        &self,
+        member: usize,
+        result: hitcast_core::Result<T>,
+        context: &FitContext<'_>,
+    ) -> Option<T> {
+        result
+            .map_err(|error| {
+                let name = &self.settings.members[member].name;
+                let note = format!("{}: {name} is left out: {error}", context.name);
+                context.progress.report(&Event::Note(&note));
+            })
+            .ok()
+    }
+
+    /// Fits members on some rows, each with every seed; each has its own result.
     fn fit_all(
         &self,
         members: &[usize],
         train: &Dataset,
         seed: Seed,
         context: &FitContext<'_>,
-    ) -> Result<Vec<Vec<Box<dyn Model>>>> {
+    ) -> Result<Vec<hitcast_core::Result<Fits>>> {
         let needs_rows = members
             .iter()
             .any(|&member| self.members[member].uses_validation());
         let held = needs_rows
             .then(|| hold_out(train, seed.child("validation")))
             .transpose()?;
+        let notes = NotesOnly(context.progress);
         let fits = members
             .iter()
             .flat_map(|&member| (0..self.settings.seeds).map(move |nth| (member, nth)));
@@ -151,33 +206,32 @@ impl Ensemble {
                 context: FitContext {
                     name: &spec.name,
                     seed: seed.child(&spec.name).nth(nth as u64),
-                    progress: &NoProgress,
+                    progress: &notes,
                     checkpoints: None,
                     ..*context
                 },
             }
         };
         let jobs: Vec<Job<'_>> = fits.map(job).collect();
-        let mut models: Vec<Vec<Box<dyn Model>>> = Vec::new();
-        for (place, result) in train_many(&jobs, available_threads()).into_iter().enumerate() {
-            let Trained { fit, .. } = result?;
-            if fit.stopped == StopReason::Requested {
-                return Err(CoreError::NotBegun(context.name.to_owned()).into());
-            }
-            if place % self.settings.seeds == 0 {
-                models.push(Vec::new());
-            }
-            if let Some(of_member) = models.last_mut() {
-                of_member.push(fit.model);
-            }
+        let mut results = train_many(&jobs, fits_at_once(context)).into_iter();
+        let mut all = Vec::new();
+        for _ in members {
+            let own: hitcast_core::Result<Vec<Trained>> =
+                results.by_ref().take(self.settings.seeds).collect();
+            all.push(own.map(|own| own.into_iter().map(|trained| trained.fit).collect::<Vec<Fit>>()));
         }
-        Ok(models)
+        let is_cut = |fit: &Fit| fit.stopped == StopReason::Requested;
+        if context.stop.is_requested() || all.iter().flatten().flatten().any(is_cut) {
+            return Err(CoreError::NotBegun(context.name.to_owned()).into());
+        }
+        let models = |fits: Vec<Fit>| fits.into_iter().map(|fit| fit.model).collect();
+        Ok(all.into_iter().map(|result| result.map(models)).collect())
     }
 
     fn fit_stacker(
         &self,
         spec: Option<&ModelSpec>,
-        predicted: &[Vec<f64>],
+        predicted: &[&[f64]],
         train: &Dataset,
         context: &FitContext<'_>,
     ) -> Result<Stacker> {
@@ -197,10 +251,14 @@ impl Ensemble {
             None,
             &FitContext {
                 seed,
-                progress: &NoProgress,
+                progress: &NotesOnly(context.progress),
+                checkpoints: None,
                 ..*context
             },
         )?;
+        if fit.stopped == StopReason::Requested {
+            return Err(CoreError::NotBegun(context.name.to_owned()).into());
+        }
         Ok(Stacker {
             kind: spec.kind,
             model: fit.model,
@@ -219,6 +277,46 @@ impl Ensemble {
             Some(weights) => rows.with_weights(weights.to_vec())?,
             None => rows,
         })
+    }
+}
+
+impl Folded {
+    /// Adds the mean of what the models predict for the held-out rows, which have these places.
+    fn predict(
+        &mut self,
+        models: &[Box<dyn Model>],
+        held_out: &Features,
+        places: &[usize],
+        width: usize,
+    ) -> hitcast_core::Result<()> {
+        #[allow(clippy::cast_precision_loss)]
+        let share = 1.0 / models.len() as f64;
+        for model in models {
+            let values = model.predict_features(held_out)?.into_values();
+            for (&row, values) in places.iter().zip(values.chunks_exact(width)) {
+                let to = &mut self.predicted[row * width..][..width];
+                to.iter_mut()
+                    .zip(values)
+                    .for_each(|(to, value)| *to += share * value);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn none_left<T>(members: &[T]) -> Result<()> {
+    if members.is_empty() {
+        let message = "none of its members could be fitted; see the notes about them";
+        return Err(TuneError::Ensemble(message.to_owned()));
+    }
+    Ok(())
+}
+
+/// Fits at the same time: networks beside each other on one GPU would wait for each other, and need its memory together.
+fn fits_at_once(context: &FitContext<'_>) -> NonZeroUsize {
+    match context.device {
+        DeviceChoice::Cuda(_) => NonZeroUsize::MIN,
+        _ => available_threads(),
     }
 }
 
@@ -248,7 +346,6 @@ impl Estimator for Ensemble {
             elapsed_seconds: began.elapsed().as_secs_f64(),
             rows_per_second: 0.0,
         });
-        debug_assert_eq!(model.kind(), EnsembleKind::NAME);
         Ok(Fit {
             model: Box::new(model),
             history: Vec::new(),

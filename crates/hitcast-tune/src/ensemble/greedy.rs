@@ -9,15 +9,15 @@ const SMALLEST: f64 = 1e-15;
 /// The weight of each member, from what each predicts for rows that it has not learned from (`n × w`, row by row). They sum to 1;
 /// the first of equals is taken.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn weights(predicted: &[Vec<f64>], rows: &Dataset, rounds: usize) -> Vec<f64> {
+pub(super) fn weights(predicted: &[&[f64]], rows: &Dataset, rounds: usize) -> Vec<f64> {
     let mut counts = vec![0_usize; predicted.len()];
-    let mut total = vec![0.0; predicted.first().map_or(0, Vec::len)];
+    let mut total = vec![0.0; predicted.first().map_or(0, |first| first.len())];
     let mut best: Option<(f64, Vec<usize>)> = None;
     for round in 1..=rounds {
-        let with = |member: &Vec<f64>| {
+        let with = |member: &&[f64]| {
             let mean = total
                 .iter()
-                .zip(member)
+                .zip(*member)
                 .map(|(sum, own)| (sum + own) / round as f64);
             loss(rows, mean)
         };
@@ -27,7 +27,7 @@ pub(super) fn weights(predicted: &[Vec<f64>], rows: &Dataset, rounds: usize) -> 
         counts[chosen] += 1;
         total
             .iter_mut()
-            .zip(&predicted[chosen])
+            .zip(predicted[chosen])
             .for_each(|(sum, own)| *sum += own);
         if best.as_ref().is_none_or(|(least, _)| losses[chosen] < *least) {
             best = Some((losses[chosen], counts.clone()));
@@ -78,7 +78,7 @@ mod tests {
         let rows = rows(&[1.0, 2.0, 3.0, 4.0]);
         // The mean of three times the first and once the second is exact; the third only harms.
         let (first, second) = (vec![1.1, 2.1, 2.9, 3.9], vec![0.7, 1.7, 3.3, 4.3]);
-        let weights = weights(&[first, second, vec![9.0; 4]], &rows, 8);
+        let weights = weights(&[&first, &second, &[9.0; 4]], &rows, 8);
         assert!(
             (weights[0] - 0.75).abs() < 1e-12 && (weights[1] - 0.25).abs() < 1e-12,
             "{weights:?}"
@@ -89,6 +89,6 @@ mod tests {
     #[test]
     fn one_that_is_exact_stays_alone() {
         let rows = rows(&[1.0, -2.0]);
-        assert_eq!(weights(&[vec![0.0, 0.0], vec![1.0, -2.0]], &rows, 20), [0.0, 1.0]);
+        assert_eq!(weights(&[&[0.0, 0.0], &[1.0, -2.0]], &rows, 20), [0.0, 1.0]);
     }
 }

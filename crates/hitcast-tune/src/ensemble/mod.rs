@@ -65,8 +65,8 @@ pub enum Combine {
     /// A model that learns the target from what the members predict for rows that they have not learned from (Wolpert 1992); of
     /// classes it is given the probabilities of all but the first.
     Stacking {
-        /// The model. Default `ridge`, of classes `logistic`.
-        #[serde(default)]
+        /// The model, one that does not need validation rows. Default `ridge`, of classes `logistic`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         model: Option<Box<ModelSpec>>,
     },
 }
@@ -168,6 +168,10 @@ impl EnsembleKind {
 impl ModelKind for EnsembleKind {
     fn name(&self) -> &'static str {
         Self::NAME
+    }
+
+    fn divides_rows(&self) -> bool {
+        true
     }
 
     fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {

@@ -69,7 +69,7 @@ impl Stacker {
     /// Predictions of members (each `n × w`, row by row) as features, `n × m` for numbers and `n × m (w − 1)` for classes, whose
     /// first probability follows from the others.
     #[allow(clippy::cast_possible_truncation)]
-    pub(super) fn matrix(task: Task, predicted: &[Vec<f64>], n_rows: usize) -> Array2<f32> {
+    pub(super) fn matrix(task: Task, predicted: &[&[f64]], n_rows: usize) -> Array2<f32> {
         let width = task.width();
         let first = usize::from(width > 1);
         let used = width - first;
@@ -104,8 +104,13 @@ impl EnsembleModel {
         if models.any(|model| model.n_features() != n_features) {
             return wrong("its members were fitted on different features");
         }
-        let width = task.width();
-        let columns = members.len() * if width > 1 { width - 1 } else { 1 };
+        let columns = match task {
+            Task::Classification { n_classes } if n_classes < 2 => {
+                return wrong("it has fewer than two classes");
+            }
+            Task::Classification { n_classes } => members.len().saturating_mul(n_classes - 1),
+            _ => members.len(),
+        };
         if stacker
             .as_ref()
             .is_some_and(|stacker| stacker.model.n_features() != columns)
@@ -183,22 +188,28 @@ impl EnsembleModel {
 
     /// The mean of a member's fits, row by row.
     fn predict_member(&self, member: &Member, features: ArrayView2<'_, f32>) -> Result<Vec<f64>> {
-        let mut total = vec![0.0; features.nrows() * self.task.width()];
+        let mut total: Vec<f64> = Vec::new();
         #[allow(clippy::cast_precision_loss)]
         let share = 1.0 / member.models.len() as f64;
         for model in &member.models {
-            let predictions = model.predict(features)?;
-            if predictions.task() != self.task {
-                let (expected, got) = (self.task, predictions.task());
-                return Err(CoreError::WrongTask { expected, got });
-            }
-            let values = predictions.into_values();
+            let values = self.of_task(model.predict(features)?)?.into_values();
+            // As long as the predictions are, whatever a file says of the task.
+            total.resize(values.len(), 0.0);
             total
                 .iter_mut()
                 .zip(values)
                 .for_each(|(sum, value)| *sum += share * value);
         }
         Ok(total)
+    }
+
+    fn of_task(&self, predictions: Predictions) -> Result<Predictions> {
+        let (expected, got) = (self.task, predictions.task());
+        if expected == got {
+            Ok(predictions)
+        } else {
+            Err(CoreError::WrongTask { expected, got })
+        }
     }
 }
 
@@ -232,12 +243,15 @@ impl Model for EnsembleModel {
             .map(|member| self.predict_member(member, features));
         if let Some(stacker) = &self.stacker {
             let of_members = of_members.collect::<Result<Vec<_>>>()?;
+            let of_members: Vec<&[f64]> = of_members.iter().map(Vec::as_slice).collect();
             let matrix = Stacker::matrix(self.task, &of_members, features.nrows());
-            return stacker.model.predict(matrix.view());
+            let predictions = stacker.model.predict(matrix.view())?;
+            return self.of_task(predictions);
         }
-        let mut total = vec![0.0; features.nrows() * self.task.width()];
+        let mut total: Vec<f64> = Vec::new();
         for (member, values) in self.members.iter().zip(of_members) {
             let values = values?;
+            total.resize(values.len(), 0.0);
             total
                 .iter_mut()
                 .zip(values)

@@ -28,7 +28,7 @@ pub(super) struct FoldContext<'a> {
     pub(super) metric: MetricName,
     pub(super) device: DeviceChoice,
     pub(super) stop: &'a StopSignal,
-    /// Where inner divisions and fits draw from, the same for all trials.
+    /// Where inner divisions and fits draw from, the same for all trials and models.
     pub(super) seed: Seed,
 }
 
@@ -131,6 +131,7 @@ pub(super) fn fit_fold(
         _ if was_ended => FoldEnd::Hopeless(of(None)),
         Ok(Some(score)) => FoldEnd::Scored(of(Some(score))),
         Ok(None) => FoldEnd::Stopped,
+        Err(_) if context.stop.is_requested() => FoldEnd::Stopped,
         Err(error) => FoldEnd::Failed(error.to_string()),
     }
 }

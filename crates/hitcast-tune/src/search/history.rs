@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 
 use hitcast_core::Seed;
 use hitcast_core::file::write_atomic;
-use hitcast_pipeline::{Pipeline, Sample};
+use hitcast_pipeline::Pipeline;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::trial::Trial;
 use super::{Plan, Search};
@@ -32,18 +31,13 @@ pub(super) struct Header {
     pipeline: Pipeline,
     metric: String,
     seed: Seed,
-    /// Hash of the rows and their targets.
+    /// Hash of the rows and how they are divided.
     rows: String,
 }
 
 impl Header {
-    pub(super) fn new(plan: &Plan<'_>, sample: &Sample<'_>, rows: &[usize], seed: Seed) -> Result<Self> {
-        let mut digest = Sha256::new();
-        for (&row, target) in rows.iter().zip(sample.targets(rows)?) {
-            digest.update((row as u64).to_le_bytes());
-            digest.update(target.to_bits().to_le_bytes());
-        }
-        let hash = digest.finalize();
+    pub(super) fn new(plan: &Plan<'_>, seed: Seed) -> Result<Self> {
+        let task = plan.task;
         Ok(Self {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -53,19 +47,21 @@ impl Header {
                 trials: 1,
                 ..plan.search.clone()
             },
-            space: plan.space.clone(),
-            pipeline: plan.pipeline.clone(),
+            space: task.space.clone(),
+            pipeline: task.pipeline.clone(),
             metric: plan.metric.to_string(),
             seed,
-            rows: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            rows: task.sample.fingerprint(task.rows)?,
         })
     }
 }
 
-/// Where trials are written.
+/// Where trials are written, by one process at a time.
 pub(super) struct History {
     path: PathBuf,
     file: File,
+    /// Whether a line may have been cut off, after which none must follow.
+    is_broken: bool,
 }
 
 impl History {
@@ -75,12 +71,18 @@ impl History {
             path: path.display().to_string(),
             message,
         };
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(wrong(format!("cannot be read: {error}"))),
         };
-        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        // Cut before it is decoded: a character may have been cut off too.
+        let end = bytes
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |end| end + 1);
+        let whole = std::str::from_utf8(&bytes[..end])
+            .map_err(|error| wrong(format!("is no history of a search: {error}; name another folder")))?;
         let mut lines = whole.lines().enumerate();
         let mut trials: Vec<Trial> = Vec::new();
         if let Some((_, first)) = lines.next() {
@@ -101,7 +103,7 @@ impl History {
                 trials.push(trial);
             }
         }
-        if whole.is_empty() || whole.len() < text.len() {
+        if whole.is_empty() || end < bytes.len() {
             let kept = if whole.is_empty() {
                 line(header).map_err(|error| wrong(error.to_string()))?
             } else {
@@ -117,10 +119,14 @@ impl History {
             .append(true)
             .open(path)
             .map_err(|error| wrong(format!("cannot be written: {error}")))?;
+        file.try_lock().map_err(|_| {
+            wrong("another process searches here; wait for it, or name another folder".to_owned())
+        })?;
         Ok((
             Self {
                 path: path.to_path_buf(),
                 file,
+                is_broken: false,
             },
             trials,
         ))
@@ -133,10 +139,15 @@ impl History {
             message: format!("cannot be written: {message}"),
         };
         let line = line(trial).map_err(|error| wrong(error.to_string()))?;
-        self.file
+        if self.is_broken {
+            return Err(wrong("an earlier line was not".to_owned()));
+        }
+        let written = self
+            .file
             .write_all(line.as_bytes())
-            .and_then(|()| self.file.sync_data())
-            .map_err(|error| wrong(error.to_string()))
+            .and_then(|()| self.file.sync_data());
+        self.is_broken = written.is_err();
+        written.map_err(|error| wrong(error.to_string()))
     }
 }
 

@@ -9,7 +9,7 @@ mod tpe;
 mod trial;
 
 use hitcast_metrics::Direction;
-use hitcast_pipeline::{MetricName, Pipeline};
+use hitcast_pipeline::{MetricName, Pipeline, Sample};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, TuneError};
@@ -26,9 +26,10 @@ pub use trial::{FoldScore, Found, Trial, TrialState};
 pub struct Search {
     /// How the next trial is chosen. Default TPE.
     pub method: Method,
-    /// Trials at most, at least 1. Default 20. A space of fewer values ends sooner: no trial is made twice.
+    /// Trials at most, from 1 to 100,000. Default 20. A space of few values ends sooner: no trial is made twice, and a search ends
+    /// when two hundred draws bring none that is new.
     pub trials: usize,
-    /// Seconds after which no trial begins any more; those count that trials of former sittings took. Default: no limit.
+    /// Seconds after which no trial begins any more, those of former sittings included. Default: no limit.
     pub time_limit_seconds: Option<f64>,
     /// Folds that each trial is judged on, 2 to 10; divided as the experiment's split is. Default 5.
     pub folds: usize,
@@ -68,7 +69,7 @@ impl Default for Search {
 }
 
 impl Search {
-    fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let refuse = |setting, value: &dyn std::fmt::Display, allowed| {
             Err(TuneError::Setting {
                 setting,
@@ -76,8 +77,8 @@ impl Search {
                 allowed,
             })
         };
-        if self.trials == 0 {
-            return refuse("trials", &self.trials, "at least 1");
+        if !(1..=100_000).contains(&self.trials) {
+            return refuse("trials", &self.trials, "from 1 to 100,000");
         }
         if !(2..=10).contains(&self.folds) {
             return refuse("folds", &self.folds, "from 2 to 10");
@@ -98,11 +99,23 @@ impl Search {
     }
 }
 
+/// What is searched, and by which rows.
+#[derive(Debug, Clone, Copy)]
+pub struct SearchTask<'a> {
+    /// The sample that the rows are of.
+    pub sample: &'a Sample<'a>,
+    /// The rows to learn from and to be judged by, as places in the sample. No others are looked at.
+    pub rows: &'a [usize],
+    /// The pipeline whose settings are searched.
+    pub pipeline: &'a Pipeline,
+    /// The settings.
+    pub space: &'a SearchSpace,
+}
+
 /// What all trials of a search have in common.
 struct Plan<'a> {
     search: &'a Search,
-    space: &'a SearchSpace,
-    pipeline: &'a Pipeline,
+    task: SearchTask<'a>,
     metric: MetricName,
 }
 

@@ -4,14 +4,14 @@
 use std::fmt;
 
 use hitcast_core::Event;
-use hitcast_pipeline::{MetricName, Pipeline, Registry, RunContext, Sample, TextTable};
+use hitcast_pipeline::{MetricName, Registry, RunContext, TextTable};
 use serde::{Deserialize, Serialize};
 
-use super::Search;
 use super::folds::{Cache, FoldContext, FoldEnd, fit_fold};
 use super::trial::{described, mean};
+use super::{Search, SearchTask};
 use crate::error::{Result, TuneError};
-use crate::space::{Assignment, SearchSpace};
+use crate::space::Assignment;
 
 /// What a search is worth on rows that it has not seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,8 +50,7 @@ impl Search {
     pub fn nested(
         &self,
         outer_folds: usize,
-        (sample, rows): (&Sample<'_>, &[usize]),
-        (pipeline, space): (&Pipeline, &SearchSpace),
+        task: SearchTask<'_>,
         registry: &Registry,
         context: &RunContext<'_>,
     ) -> Result<Nested> {
@@ -62,16 +61,27 @@ impl Search {
                 allowed: "at least 2",
             });
         }
+        let SearchTask {
+            sample,
+            rows,
+            pipeline,
+            ..
+        } = task;
         let experiment = sample.experiment();
         let name = &pipeline.model.name;
-        let seed = experiment.seed.child("nested").child(name);
+        // The same folds for every model.
+        let seed = experiment.seed.child("nested");
         let metric = self.metric.unwrap_or_else(|| experiment.selection());
         let mut folds = Vec::new();
         let outer = sample.folds(rows, outer_folds, seed.child("folds"))?;
         for (number, fold) in outer.iter().enumerate() {
             let note = format!("{name}: outer fold {} of {outer_folds}", number + 1);
             context.progress.report(&Event::Note(&note));
-            let found = self.run((sample, &fold.train), (pipeline, space), registry, context, None)?;
+            let inner = SearchTask {
+                rows: &fold.train,
+                ..task
+            };
+            let found = self.run(inner, registry, context, None)?;
             let fold_context = FoldContext {
                 sample,
                 registry,

@@ -152,6 +152,7 @@ mod tests {
                 curve: curve.to_vec(),
             }],
             seconds: 0.0,
+            elapsed_seconds: 0.0,
         }
     }
 

@@ -6,16 +6,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use hitcast_core::parallel;
-use hitcast_core::{Event, Seed, StopSignal};
-use hitcast_pipeline::{Pipeline, Registry, RunContext, Sample};
+use hitcast_core::{Event, Seed};
+use hitcast_pipeline::{Pipeline, Registry, RunContext};
 use hitcast_preprocess::Fold;
 
 use super::folds::{Cache, FoldContext, FoldEnd, fit_fold};
 use super::history::{Header, History};
 use super::trial::{FoldScore, Found, Trial, TrialState, best, described, mean};
-use super::{Method, Plan, Search};
+use super::{Method, Plan, Search, SearchTask};
 use crate::error::{Result, TuneError};
-use crate::space::{Assignment, SearchSpace};
+use crate::space::Assignment;
 
 /// How often a trial is drawn again that was there before, until the space counts as exhausted.
 const DRAWS: u64 = 200;
@@ -31,49 +31,46 @@ impl Search {
     /// score, [`TuneError::Stopped`] if a stop came before the first; [`TuneError::History`].
     pub fn run(
         &self,
-        (sample, rows): (&Sample<'_>, &[usize]),
-        (pipeline, space): (&Pipeline, &SearchSpace),
+        task: SearchTask<'_>,
         registry: &Registry,
         context: &RunContext<'_>,
         history: Option<&Path>,
     ) -> Result<Found> {
         self.check()?;
-        space.check(pipeline, registry)?;
-        let experiment = sample.experiment();
+        task.space.check(task.pipeline, registry)?;
+        let experiment = task.sample.experiment();
         let plan = Plan {
             search: self,
-            space,
-            pipeline,
+            task,
             metric: self.metric.unwrap_or_else(|| experiment.selection()),
         };
-        let seed = experiment.seed.child("search").child(&pipeline.model.name);
+        // Folds, and what fits draw, are the same for every model.
+        let common = experiment.seed.child("search");
         let (history, known) = match history {
             Some(path) => {
-                let header = Header::new(&plan, sample, rows, seed)?;
-                let (history, known) = History::open(path, &header)?;
+                let (history, known) = History::open(path, &Header::new(&plan, common)?)?;
                 (Some(history), known)
             }
             None => (None, Vec::new()),
         };
-        let folds = sample.folds(rows, self.folds, seed.child("folds"))?;
-        let spent = known.iter().map(|trial| trial.seconds).sum();
+        let folds = task.sample.folds(task.rows, self.folds, common.child("folds"))?;
+        let spent = known.iter().map(|trial| trial.elapsed_seconds);
         let runner = Runner {
             plan: &plan,
             fold_context: FoldContext {
-                sample,
+                sample: task.sample,
                 registry,
                 metric: plan.metric,
                 device: context.device.unwrap_or(experiment.device),
                 stop: context.stop,
-                seed,
+                seed: common,
             },
-            cache: Cache::new(pipeline, self.folds),
+            cache: Cache::new(task.pipeline, self.folds),
             folds: &folds,
             context,
-            stop: context.stop,
-            seed,
+            seed: common.child(&task.pipeline.model.name),
             began: Instant::now(),
-            spent,
+            spent: spent.fold(0.0, f64::max),
             board: Mutex::new(Board {
                 done: known.into_iter().map(|trial| (trial.number, trial)).collect(),
                 history,
@@ -114,10 +111,10 @@ struct Runner<'a> {
     cache: Cache<'a>,
     folds: &'a [Fold],
     context: &'a RunContext<'a>,
-    stop: &'a StopSignal,
+    /// Of the choices of this model's trials.
     seed: Seed,
     began: Instant,
-    /// Seconds of trials that were there already.
+    /// Seconds of former sittings.
     spent: f64,
     board: Mutex<Board>,
     changed: Condvar,
@@ -125,15 +122,23 @@ struct Runner<'a> {
 
 impl Runner<'_> {
     fn run(&self, threads: usize) -> Result<()> {
-        let (trials, folds) = (self.plan.search.trials, self.folds.len());
-        if self.plan.search.pruner.is_some() {
+        let Search {
+            trials,
+            parallel_trials,
+            pruner,
+            ..
+        } = *self.plan.search;
+        let folds = self.folds.len();
+        // No more threads than can be at work, so that each has its share of the cores.
+        if pruner.is_some() {
             // Whether a fold is worth it is known when the one before has ended.
-            parallel::map(trials, threads.min(trials), |place| {
+            let threads = threads.min(trials).min(parallel_trials);
+            parallel::map(trials, threads, |place| {
                 (0..folds).for_each(|fold| self.step(place + 1, fold));
             });
         } else {
-            let jobs = trials * folds;
-            parallel::map(jobs, threads.min(jobs), |job| {
+            let (jobs, at_once) = (trials * folds, parallel_trials.saturating_mul(folds));
+            parallel::map(jobs, threads.min(jobs).min(at_once), |job| {
                 self.step(job / folds + 1, job % folds);
             });
         }
@@ -171,7 +176,7 @@ impl Runner<'_> {
                 let is_hopeless =
                     |curve: &[f64]| pruner.is_some_and(|pruner| pruner.ends_fit(curve, fold, &known));
                 let fold_context = FoldContext {
-                    seed: self.seed.nth(fold as u64),
+                    seed: self.fold_context.seed.nth(fold as u64),
                     ..self.fold_context
                 };
                 fit_fold(
@@ -196,7 +201,7 @@ impl Runner<'_> {
             if let Some(trial) = board.under_way.get(&number) {
                 return Some(Arc::clone(&trial.pipeline));
             }
-            if board.is_closed || self.stop.is_requested() || self.is_late() {
+            if board.is_closed || self.context.stop.is_requested() || self.is_late() {
                 board.is_closed = true;
                 self.changed.notify_all();
                 return None;
@@ -214,7 +219,7 @@ impl Runner<'_> {
         }
         match self.choose(number, &board) {
             Ok(Some(values)) => {
-                let pipeline = self.plan.space.apply(self.plan.pipeline, &values);
+                let pipeline = self.plan.task.space.apply(self.plan.task.pipeline, &values);
                 let pipeline = Arc::new(pipeline.map_err(|error| error.to_string()));
                 board.chosen.insert(number, values.clone());
                 board.under_way.insert(
@@ -237,8 +242,13 @@ impl Runner<'_> {
         }
     }
 
+    /// Seconds of the search, those of former sittings included.
+    fn elapsed(&self) -> f64 {
+        self.began.elapsed().as_secs_f64() + self.spent
+    }
+
     fn is_late(&self) -> bool {
-        let spent = self.began.elapsed().as_secs_f64() + self.spent;
+        let spent = self.elapsed();
         self.plan
             .search
             .time_limit_seconds
@@ -260,9 +270,9 @@ impl Runner<'_> {
             let mut random = seed.nth(draw).stream("values");
             let values = match &self.plan.search.method {
                 Method::Tpe(tpe) if draw < DRAWS / 2 => {
-                    tpe.suggest(self.plan.space, &known, self.plan.direction(), &mut random)?
+                    tpe.suggest(self.plan.task.space, &known, self.plan.direction(), &mut random)?
                 }
-                _ => self.plan.space.sample(&mut random)?,
+                _ => self.plan.task.space.sample(&mut random)?,
             };
             if !before.contains(&key(&values)) {
                 return Ok(Some(values));
@@ -294,11 +304,12 @@ impl Runner<'_> {
             return;
         };
         trial.folds.insert(fold, end);
-        if let Some(ended) = trial.ended(number, self.folds.len(), |scores| {
+        if let Some(mut ended) = trial.ended(number, self.folds.len(), |scores| {
             let pruner = self.plan.search.pruner;
             pruner.is_some_and(|pruner| pruner.ends_trial(scores, self.plan.direction(), known))
         }) {
             board.under_way.remove(&number);
+            ended.elapsed_seconds = self.elapsed();
             let written = board
                 .history
                 .as_mut()
@@ -319,11 +330,9 @@ impl Runner<'_> {
                 _ => format!("ended early with {}", described(&ended.values)),
             };
             board.done.insert(number, ended);
-            let direction = self.plan.direction();
-            let scores = board.done.values().filter_map(|trial| trial.score);
-            let best = scores.reduce(|best, new| if direction.is_better(new, best) { new } else { best });
+            let best = best(board.done.values(), self.plan.direction()).map(|(_, score)| score);
             self.context.progress.report(&Event::TrialEnded {
-                model: &self.plan.pipeline.model.name,
+                model: &self.plan.task.pipeline.model.name,
                 trial: number,
                 trials: self.plan.search.trials,
                 outcome: &outcome,
@@ -336,7 +345,7 @@ impl Runner<'_> {
     fn found(self) -> Result<Found> {
         let board = self.board.into_inner().unwrap_or_else(PoisonError::into_inner);
         let trials: Vec<Trial> = board.done.into_values().collect();
-        let model = &self.plan.pipeline.model.name;
+        let model = &self.plan.task.pipeline.model.name;
         let Some((best, score)) = best(&trials, self.plan.direction()) else {
             let failed = trials.iter().find_map(|trial| match &trial.state {
                 TrialState::Failed { cause } => Some((trial.number, cause.clone())),
@@ -357,7 +366,11 @@ impl Runner<'_> {
             metric: self.plan.metric,
             best: best.number,
             score,
-            pipeline: self.plan.space.apply(self.plan.pipeline, &best.values)?,
+            pipeline: self
+                .plan
+                .task
+                .space
+                .apply(self.plan.task.pipeline, &best.values)?,
             trials,
         })
     }
@@ -402,6 +415,7 @@ impl UnderWay {
             values: self.values.clone(),
             score: mean(&scores).filter(|_| state == TrialState::Completed),
             seconds: folds.iter().map(|fold| fold.seconds).sum(),
+            elapsed_seconds: 0.0,
             folds,
             state,
         })

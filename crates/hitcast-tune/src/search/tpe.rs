@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::trial::Trial;
 use crate::error::{Result, TuneError};
+use crate::space::distribution::nth;
 use crate::space::{Assignment, Distribution, SearchSpace};
 
 /// Settings of the tree of Parzen estimators.
@@ -124,7 +125,7 @@ impl Density {
         if let (Distribution::Choice { .. }, Some(n)) = (distribution, distribution.n_values()) {
             let mut shares = vec![1.0 / n as f64; n];
             for place in &places {
-                shares[((place * n as f64) as usize).min(n - 1)] += 1.0;
+                shares[nth(*place, n)] += 1.0;
             }
             let total = places.len() as f64 + 1.0;
             shares.iter_mut().for_each(|share| *share /= total);
@@ -181,15 +182,6 @@ impl Density {
             }
         }
     }
-}
-
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss
-)]
-fn nth(place: f64, n: usize) -> usize {
-    ((place * n as f64) as usize).min(n.saturating_sub(1))
 }
 
 /// The cumulative logistic distribution.

@@ -25,6 +25,8 @@ pub struct Trial {
     pub folds: Vec<FoldScore>,
     /// Seconds of its fits and predictions, summed over the folds.
     pub seconds: f64,
+    /// Seconds of the whole search when it ended.
+    pub elapsed_seconds: f64,
 }
 
 /// How a trial ended.
@@ -85,9 +87,15 @@ pub(super) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| hitcast_core::stats::sum(values.iter().copied()) / values.len() as f64)
 }
 
-/// The best of the trials that have a score, the first of equals.
-pub(super) fn best(trials: &[Trial], direction: Direction) -> Option<(&Trial, f64)> {
-    let scored = trials.iter().filter_map(|trial| Some((trial, trial.score?)));
+/// The best of the trials that are complete, the first of equals.
+pub(super) fn best<'t>(
+    trials: impl IntoIterator<Item = &'t Trial>,
+    direction: Direction,
+) -> Option<(&'t Trial, f64)> {
+    let complete = trials
+        .into_iter()
+        .filter(|trial| trial.state == TrialState::Completed);
+    let scored = complete.filter_map(|trial| Some((trial, trial.score?)));
     scored.reduce(|best, new| {
         if direction.is_better(new.1, best.1) {
             new

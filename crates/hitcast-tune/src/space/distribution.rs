@@ -78,10 +78,18 @@ impl Distribution {
                 Err(format!("its bounds are {low} and {high}, but must be finite"))
             }
             Self::Uniform { low, high } | Self::LogUniform { low, high } if low > high => empty(low, high),
+            Self::Uniform { low, high } if !(high - low).is_finite() => {
+                Err(format!("its range from {low} to {high} is too wide"))
+            }
             Self::LogUniform { low, .. } if *low <= 0.0 => Err(format!(
                 "its lower bound is {low}, but a logarithm needs one above 0"
             )),
             Self::Integer { low, high, .. } if low > high => empty(low, high),
+            Self::Integer { low, high, .. }
+                if high.checked_sub(*low).is_none_or(|width| width == i64::MAX) =>
+            {
+                Err(format!("its range from {low} to {high} is too wide"))
+            }
             Self::Integer { step, .. } if *step < 1 => {
                 Err(format!("its step is {step}, but must be at least 1"))
             }
@@ -129,7 +137,7 @@ impl Distribution {
         clippy::cast_possible_wrap
     )]
     pub(crate) fn at(&self, place: f64) -> Value {
-        let nth = |n: usize| ((place * n as f64) as usize).min(n.saturating_sub(1));
+        let nth = |n: usize| nth(place, n);
         match self {
             Self::Uniform { low, high } => (low + place * (high - low)).clamp(*low, *high).into(),
             Self::LogUniform { low, high } => {
@@ -158,9 +166,9 @@ impl Distribution {
         match self {
             Self::Uniform { low, high } => Some(between(value.as_f64()?, *low, *high)),
             Self::LogUniform { low, high } => Some(between(value.as_f64()?.ln(), low.ln(), high.ln())),
-            Self::Integer { low, step, .. } => {
-                Some(middle(usize::try_from((value.as_i64()? - low) / step).ok()?))
-            }
+            Self::Integer { low, step, .. } => Some(middle(
+                usize::try_from(value.as_i64()?.checked_sub(*low)? / step).ok()?,
+            )),
             Self::Choice { values, unset } => {
                 let nth = values.iter().position(|one| one == value);
                 nth.or_else(|| (*unset && value.is_null()).then_some(values.len()))
@@ -168,4 +176,14 @@ impl Distribution {
             }
         }
     }
+}
+
+/// Which of `n` equal shares of [0, 1] a place lies in.
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss
+)]
+pub(crate) fn nth(place: f64, n: usize) -> usize {
+    ((place * n as f64) as usize).min(n.saturating_sub(1))
 }

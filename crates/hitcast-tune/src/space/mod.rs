@@ -13,7 +13,7 @@
 
 mod apply;
 mod builtin;
-mod distribution;
+pub(crate) mod distribution;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -155,6 +155,18 @@ impl SearchSpace {
                 .map_err(|message| TuneError::space(name, message))?;
         }
         for (name, parameter) in &self.parameters {
+            for (other, wanted) in &parameter.when {
+                let possible = &self.parameters[other].distribution;
+                let impossible = wanted.iter().find(|value| possible.place(value).is_none());
+                let message = match impossible {
+                    Some(value) => format!("depends on {other:?} being {value}, which it never is"),
+                    None if wanted.is_empty() => {
+                        format!("depends on {other:?}, but names none of its values")
+                    }
+                    None => continue,
+                };
+                return Err(TuneError::space(name, message));
+            }
             for value in parameter.distribution.extremes() {
                 let mut values = Assignment::new();
                 self.settle(name, value, &mut values);

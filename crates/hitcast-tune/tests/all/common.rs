@@ -71,7 +71,8 @@ impl Default for Bowl {
 
 struct BowlKind;
 
-struct BowlModel(f64, usize);
+/// Its bias, and the rows that it must not be judged on.
+struct BowlModel(f64, usize, Vec<f64>);
 
 impl ModelKind for BowlKind {
     fn name(&self) -> &'static str {
@@ -103,8 +104,16 @@ impl Estimator for Bowl {
         if self.a > self.limit {
             return Err(CoreError::State(format!("a is {}, above its limit", self.a)));
         }
-        assert_eq!(self.needs_validation, self.uses_validation());
-        assert!(validation.is_some());
+        let validation = validation.map(Dataset::target).unwrap_or_default();
+        if train.target().iter().any(|row| validation.contains(row)) {
+            return Err(CoreError::State(
+                "a row to learn from is a row to stop by".to_owned(),
+            ));
+        }
+        let mut seen = train.target().to_vec();
+        if self.needs_validation {
+            seen.extend(validation);
+        }
         let mut history = Vec::new();
         let mut stopped = StopReason::Completed;
         for epoch in 1..=self.epochs {
@@ -129,7 +138,7 @@ impl Estimator for Bowl {
             history.push(record);
         }
         Ok(Fit {
-            model: Box::new(BowlModel(self.bias(), train.n_features())),
+            model: Box::new(BowlModel(self.bias(), train.n_features(), seen)),
             history,
             best_epoch: None,
             stopped,
@@ -156,6 +165,10 @@ impl Model for BowlModel {
     }
 
     fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Predictions, CoreError> {
+        let is_seen = |x: f32| self.2.iter().any(|seen| (seen - f64::from(x)).abs() < 0.01);
+        if features.column(0).iter().any(|x| is_seen(*x)) {
+            return Err(CoreError::State("a row that was seen".to_owned()));
+        }
         let values = features.rows().into_iter().map(|row| f64::from(row[0]) + self.0);
         Ok(Predictions::Regression(values.collect()))
     }

@@ -111,7 +111,7 @@ fn together_they_are_better_than_the_best_alone() {
             .into_iter()
             .reduce(f64::min)
             .unwrap();
-        assert!(of("together") < 1.02 * alone, "{} {alone}", of("together"));
+        assert!(of("together") < alone, "{} {alone}", of("together"));
     }
 }
 
@@ -204,4 +204,137 @@ fn rows_of_a_group_stay_together_inside_of_an_ensemble() {
         all.sort_unstable();
         assert!(all.chunks_exact(2).all(|pair| pair[0] == pair[1]));
     }
+}
+
+#[test]
+fn a_member_that_fails_is_left_out() {
+    let stop = StopSignal::new();
+    let kinds = registry();
+    let mut all = numbers();
+    // More neighbours than there are rows.
+    all[1].settings = serde_json::json!({ "n_neighbors": 5000 });
+    for (combine, keep) in ways() {
+        let settings = EnsembleSettings {
+            combine,
+            keep,
+            folds: 3,
+            ..EnsembleSettings::new(all.clone())
+        };
+        let spec = settings.into_spec("together");
+        let plain = experiment("y", "models = [{ name = \"ridge\", kind = \"ridge\" }]");
+        let sample = plain.sample(table(120, 6), None).unwrap();
+        let rows: Vec<usize> = (0..120).collect();
+        let prepared = plain.pipeline(spec.clone()).prepare(&sample, &rows).unwrap();
+        let estimator = EnsembleKind::new(kinds.clone())
+            .estimator(&spec.settings)
+            .unwrap();
+        let context = FitContext::quiet("together", Seed::new(1), &stop);
+        let fit = estimator.fit(prepared.train(), None, &context).unwrap();
+        let text = format!("{:?}", fit.model.state().unwrap().settings);
+        assert!(
+            !text.contains("neighbors") && text.contains("random_forest"),
+            "{text}"
+        );
+        // A stop in the middle is no ensemble of what was there.
+        let stopped = StopSignal::new();
+        stopped.request();
+        let context = FitContext::quiet("together", Seed::new(1), &stopped);
+        let error = estimator.fit(prepared.train(), None, &context).err().unwrap();
+        assert!(matches!(error, CoreError::NotBegun(_)), "{error}");
+    }
+    let only = EnsembleSettings::new([all[1].clone()]).into_spec("together");
+    let plain = experiment("y", "models = [{ name = \"ridge\", kind = \"ridge\" }]");
+    let sample = plain.sample(table(120, 6), None).unwrap();
+    let rows: Vec<usize> = (0..120).collect();
+    let prepared = plain.pipeline(only.clone()).prepare(&sample, &rows).unwrap();
+    let estimator = EnsembleKind::new(kinds).estimator(&only.settings).unwrap();
+    let error = estimator.fit(
+        prepared.train(),
+        None,
+        &FitContext::quiet("together", Seed::new(1), &stop),
+    );
+    assert!(error.err().unwrap().to_string().contains("none of its members"));
+}
+
+#[test]
+fn every_way_is_an_experiment_on_disk() {
+    for (combine, keep) in ways() {
+        let settings = EnsembleSettings {
+            combine,
+            keep,
+            ..EnsembleSettings::new(numbers())
+        };
+        let experiment = experiment_of("y", settings);
+        let text = experiment.to_toml().unwrap();
+        assert_eq!(Experiment::from_toml(&text).unwrap(), experiment);
+    }
+}
+
+#[test]
+fn a_saved_ensemble_that_was_changed_is_refused() {
+    let stop = StopSignal::new();
+    let kind = EnsembleKind::new(registry());
+    let spec = EnsembleSettings::new(numbers()).into_spec("together");
+    let plain = experiment("y", "models = [{ name = \"ridge\", kind = \"ridge\" }]");
+    let sample = plain.sample(table(120, 6), None).unwrap();
+    let rows: Vec<usize> = (0..120).collect();
+    let prepared = plain.pipeline(spec.clone()).prepare(&sample, &rows).unwrap();
+    let estimator = kind.estimator(&spec.settings).unwrap();
+    let context = FitContext::quiet("together", Seed::new(1), &stop);
+    let state = estimator
+        .fit(prepared.train(), None, &context)
+        .unwrap()
+        .model
+        .state()
+        .unwrap();
+    assert!(kind.load(&state, DeviceChoice::Cpu).is_ok());
+    let change = |change: &dyn Fn(&mut ModelState)| {
+        let mut changed = state.clone();
+        change(&mut changed);
+        let loaded = kind.load(&changed, DeviceChoice::Cpu);
+        // What is only noticed when it predicts is an error there.
+        let refused =
+            loaded.and_then(|model| Ok(model.predict(prepared.train().features().matrix().view())?));
+        refused.err().map_or_else(String::new, |error| error.to_string())
+    };
+    let huge = serde_json::json!({ "classification": { "n_classes": usize::MAX } });
+    for (what, error) in [
+        (
+            "weights",
+            change(&|state| state.settings["members"][0]["weight"] = (-1.0).into()),
+        ),
+        (
+            "features",
+            change(&|state| state.settings["n_features"] = 7.into()),
+        ),
+        ("task", change(&|state| state.settings["task"] = huge.clone())),
+        (
+            "fit",
+            change(&|state| state.settings["members"][0]["models"] = serde_json::json!([])),
+        ),
+        (
+            "kind",
+            change(&|state| state.settings["members"][0]["kind"] = "rige".into()),
+        ),
+        (
+            "tensors",
+            change(&|state| {
+                state.tensors.insert(
+                    "9/0/x".to_owned(),
+                    hitcast_core::TensorData::f64_vector(vec![1.0]),
+                );
+            }),
+        ),
+    ] {
+        assert!(!error.is_empty(), "{what}");
+    }
+}
+
+#[test]
+fn a_sampler_stands_with_the_members() {
+    let kinds = registry().with(EnsembleKind::new(registry()));
+    let mut spec = EnsembleSettings::new(members(&[("logistic", "logistic")])).into_spec("together");
+    spec.sampler = serde_json::from_str("{\"kind\":\"smote\"}").unwrap();
+    let error = spec.estimator(&kinds).err().unwrap().to_string();
+    assert!(error.contains("sampler: belongs to the members"), "{error}");
 }

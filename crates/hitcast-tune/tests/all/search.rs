@@ -6,9 +6,9 @@ use std::sync::Mutex;
 
 use hitcast_core::{Event, Progress, Seed, StopSignal};
 use hitcast_data::Column;
-use hitcast_pipeline::{Experiment, RunContext};
+use hitcast_pipeline::{Experiment, Pipeline, RunContext, Sample};
 use hitcast_tune::{
-    Distribution, Found, Method, Pruner, Search, SearchSpace, Tpe, Trial, TrialState, TuneError,
+    Distribution, Found, Method, Pruner, Search, SearchSpace, SearchTask, Tpe, Trial, TrialState, TuneError,
 };
 
 use super::common::{context, experiment, line, registry, table};
@@ -33,6 +33,20 @@ fn space() -> SearchSpace {
         )
 }
 
+fn task<'a>(
+    sample: &'a Sample<'a>,
+    rows: &'a [usize],
+    pipeline: &'a Pipeline,
+    space: &'a SearchSpace,
+) -> SearchTask<'a> {
+    SearchTask {
+        sample,
+        rows,
+        pipeline,
+        space,
+    }
+}
+
 /// Searches all rows of a line.
 fn run(
     experiment: &Experiment,
@@ -45,8 +59,7 @@ fn run(
     let rows: Vec<usize> = (0..sample.n_rows()).collect();
     let pipeline = experiment.pipeline(experiment.models[0].clone());
     search.run(
-        (&sample, &rows),
-        (&pipeline, space),
+        task(&sample, &rows, &pipeline, space),
         &registry(),
         context,
         history,
@@ -57,7 +70,7 @@ fn run(
 fn timeless(trials: &[Trial]) -> Vec<Trial> {
     let mut trials = trials.to_vec();
     for trial in &mut trials {
-        trial.seconds = 0.0;
+        (trial.seconds, trial.elapsed_seconds) = (0.0, 0.0);
         trial.folds.iter_mut().for_each(|fold| fold.seconds = 0.0);
     }
     trials
@@ -365,7 +378,7 @@ fn settings_of_a_search_are_checked_first() {
             .to_string()
     };
     let base = Search::default;
-    assert!(check(Search { trials: 0, ..base() }).contains("trials is 0, but must be at least 1"));
+    assert!(check(Search { trials: 0, ..base() }).contains("trials is 0, but must be from 1 to 100,000"));
     assert!(check(Search { folds: 1, ..base() }).contains("from 2 to 10"));
     assert!(check(Search { folds: 11, ..base() }).contains("from 2 to 10"));
     assert!(
@@ -406,8 +419,7 @@ fn settings_of_a_search_are_checked_first() {
     let rows: Vec<usize> = (0..5).collect();
     let error = search
         .run(
-            (&sample, &rows),
-            (&pipeline, &space()),
+            task(&sample, &rows, &pipeline, &space()),
             &registry(),
             &context(&stop, 1),
             None,
@@ -438,8 +450,7 @@ fn only_the_rows_named_are_looked_at_and_preprocessing_is_learned_in_each_fold()
         let sample = experiment.sample(table, None).unwrap();
         let pipeline = experiment.pipeline(experiment.models[0].clone());
         let found = search.run(
-            (&sample, &rows),
-            (&pipeline, &space),
+            task(&sample, &rows, &pipeline, &space),
             &registry(),
             &context(&stop, 2),
             None,
@@ -470,7 +481,7 @@ fn only_the_rows_named_are_looked_at_and_preprocessing_is_learned_in_each_fold()
     let sample = experiment.sample(table.clone(), None).unwrap();
     let mut pipeline = experiment.pipeline(experiment.models[0].clone());
     pipeline.model.settings = serde_json::json!({ "alpha": before[0].values["settings.alpha"] });
-    let seed = experiment.seed.child("search").child("ridge");
+    let seed = experiment.seed.child("search");
     let folds = sample.folds(&rows, 3, seed.child("folds")).unwrap();
     for (fold, scored) in folds.iter().zip(&before[0].folds) {
         let prepared = pipeline.prepare(&sample, &fold.train).unwrap();
@@ -486,18 +497,83 @@ fn only_the_rows_named_are_looked_at_and_preprocessing_is_learned_in_each_fold()
 
 #[test]
 fn a_model_that_stops_by_validation_rows_is_judged_on_others() {
-    // The model asserts that it is given validation rows; their number shows in what is left to learn from.
+    // It fails where a row that it was given to learn from or to stop by is one that it is judged on, or one of the others.
     let stop = StopSignal::new();
     for needs in ["true", "false"] {
         let experiment = bowl(&format!("epochs = 2, needs_validation = {needs}"));
         let found = run(&experiment, &searches()[0], &space(), &context(&stop, 2), None).unwrap();
-        assert!(
-            found
-                .trials
-                .iter()
-                .all(|trial| trial.state == TrialState::Completed)
-        );
+        for trial in &found.trials {
+            assert_eq!(trial.state, TrialState::Completed);
+        }
     }
+}
+
+#[test]
+fn every_model_is_searched_on_the_same_folds() {
+    let stop = StopSignal::new();
+    let scores = |name: &str| {
+        let mut experiment = experiment("y", "models = [{ name = \"a\", kind = \"ridge\" }]");
+        name.clone_into(&mut experiment.models[0].name);
+        let sample = experiment.sample(table(90, 1), None).unwrap();
+        let rows: Vec<usize> = (0..90).collect();
+        let pipeline = experiment.pipeline(experiment.models[0].clone());
+        let (search, space) = (searches()[0].clone(), SearchSpace::new());
+        let found = search.run(
+            task(&sample, &rows, &pipeline, &space),
+            &registry(),
+            &context(&stop, 1),
+            None,
+        );
+        timeless(&found.unwrap().trials)
+    };
+    assert_eq!(scores("a"), scores("b"));
+}
+
+#[test]
+fn the_history_of_other_rows_is_refused_whatever_differs() {
+    let stop = StopSignal::new();
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("search.jsonl");
+    let plain = experiment("y", "models = [{ name = \"ridge\", kind = \"ridge\" }]");
+    let run = |experiment: &Experiment, table: hitcast_data::Table| {
+        let sample = experiment.sample(table, None).unwrap();
+        let rows: Vec<usize> = (0..60).collect();
+        let pipeline = experiment.pipeline(experiment.models[0].clone());
+        let space = SearchSpace::builtin("ridge").unwrap();
+        let search = &searches()[0];
+        search.run(
+            task(&sample, &rows, &pipeline, &space),
+            &registry(),
+            &context(&stop, 1),
+            Some(&path),
+        )
+    };
+    run(&plain, table(60, 1)).unwrap();
+    run(&plain, table(60, 1)).unwrap();
+    let mut z = table(60, 1).numbers("z").unwrap().to_vec();
+    z[7] += 1.0;
+    let other_feature = table(60, 1).set_column("z", Column::Number(z)).unwrap();
+    let mut fewer = plain.clone();
+    fewer.data.features.pop();
+    for error in [
+        run(&plain, other_feature),
+        run(&fewer, table(60, 1)),
+        run(&plain.clone().with_grouped_split().unwrap(), table(60, 1)),
+    ] {
+        let message = error.unwrap_err().to_string();
+        assert!(message.contains("another search"), "{message}");
+    }
+    // A character that was cut off with the last line is no harm.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.extend("{\"number\":99,\"cause\":\"ü".as_bytes());
+    bytes.pop();
+    fs::write(&path, &bytes).unwrap();
+    run(&plain, table(60, 1)).unwrap();
+    // One process at a time.
+    let held = fs::File::open(&path).unwrap();
+    held.lock().unwrap();
+    let message = run(&plain, table(60, 1)).unwrap_err().to_string();
+    assert!(message.contains("another process"), "{message}");
 }
 
 #[test]
@@ -516,7 +592,7 @@ fn nested_folds_measure_what_a_search_is_worth() {
     let nested = |threads| {
         let context = context(&stop, threads);
         search
-            .nested(4, (&sample, &rows), (&pipeline, &space), &registry(), &context)
+            .nested(4, task(&sample, &rows, &pipeline, &space), &registry(), &context)
             .unwrap()
     };
     let found = nested(2);
@@ -533,8 +609,7 @@ fn nested_folds_measure_what_a_search_is_worth() {
     assert!(found.to_string().contains("4 outer folds"));
     let error = search.nested(
         1,
-        (&sample, &rows),
-        (&pipeline, &space),
+        task(&sample, &rows, &pipeline, &space),
         &registry(),
         &context(&stop, 1),
     );
