@@ -1,6 +1,6 @@
 """Times samplers, forests and boosting of imbalanced-learn and scikit-learn on the songs of a CSV file; prints one JSON list.
 
-    python tools.py --tools smote,forest,classes,boosting,search --threads 2 --turn SEED PATH
+    python tools.py --tools smote,forest,classes,boosting,svm,search --threads 2 --turn SEED PATH
 
 The peer of compare_tools.rs, on the same rows.
 """
@@ -102,6 +102,13 @@ def main():
                 model = kind(early_stopping=False, random_state=seed, **settings)
                 clock(f"{name}: fit", lambda: model.fit(rows, actual))
                 clock(f"{name}: predict", lambda: (model.predict_proba if error is wrong else model.predict)(new), error)
+        if tool == "svm":
+            from sklearn.svm import SVR
+
+            mean, deviation = x_train.mean(0), x_train.std(0)
+            model = clock("support vector regression: fit", lambda: SVR().fit((x_train - mean) / deviation, y_train))
+            scaled_test = (x_test - mean) / deviation
+            clock("support vector regression: predict", lambda: model.predict(scaled_test), rmse)
         if tool == "search":
             from sklearn.model_selection import RandomizedSearchCV
 

@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
-use hitcast::classical::{ExtraTrees, ForestSettings, HistGradientBoosting, RandomForest};
+use hitcast::classical::{ExtraTrees, ForestSettings, HistGradientBoosting, RandomForest, Svr};
 use hitcast::metrics::RegressionMetric;
 use hitcast::pipeline::{Experiment, RunContext};
 use hitcast::preprocess::{Sampler, Smote, StandardScaler};
@@ -23,7 +23,9 @@ use hitcast_benches::AUDIO_FEATURES;
 use hitcast_benches::measure::{Machine, exit, lower_quartile};
 use hitcast_benches::peers::{self, Result};
 use hitcast_benches::wide;
-use hitcast_core::{Dataset, FeatureColumn, Features, Model, Predictions, Seed, StopSignal};
+use hitcast_core::{
+    Dataset, Estimator, FeatureColumn, Features, FitContext, Model, Predictions, Seed, StopSignal,
+};
 use hitcast_data::{Column, CsvReader, Table};
 use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
@@ -35,7 +37,7 @@ struct Arguments {
     /// The file, with the columns of `spotify_songs.csv`
     path: PathBuf,
     /// What to time
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Tool::Smote, Tool::Forest, Tool::Classes, Tool::Boosting, Tool::Search, Tool::Shapley])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Tool::Smote, Tool::Forest, Tool::Classes, Tool::Boosting, Tool::Svm, Tool::Search, Tool::Shapley])]
     tools: Vec<Tool>,
     /// Print one JSON object on standard output, and nothing else there
     #[arg(long)]
@@ -64,6 +66,8 @@ enum Tool {
     Classes,
     /// Histogram boosting: 500 iterations for popularity, 100 for three classes, and 100 on 100,000 rows of 50 columns
     Boosting,
+    /// Support vector regression of popularity by standardised features, with the usual settings
+    Svm,
     /// Random search of a forest for popularity: five draws on three folds, one fit a thread
     Search,
     /// Shapley values of 1,000 rows, from 100 trees of depth 8
@@ -178,6 +182,7 @@ fn turn(arguments: &Arguments, seed: u64) -> Result<()> {
             Tool::Forest => forests(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Classes => forests_of_classes(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Boosting => boosting(&songs, seed, arguments.threads, &mut timed)?,
+            Tool::Svm => svm(&songs, arguments.threads, &mut timed)?,
             Tool::Search => search(&songs, seed, arguments.threads, &mut timed)?,
             Tool::Shapley => shapley(&songs, seed, arguments.threads, &mut timed)?,
         }
@@ -204,10 +209,7 @@ fn smote(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) -> R
         ..Smote::default()
     });
     let raw = songs.train.features();
-    let scaler = StandardScaler::default().fit(raw.matrix().mapv(f64::from).view())?;
-    let scaled = scaler.transform(raw.matrix().mapv(f64::from).view())?;
-    #[allow(clippy::cast_possible_truncation)]
-    let scaled = Features::new(scaled.mapv(|value| value as f32), raw.columns().to_vec())?;
+    let [scaled, _] = standardised(songs)?;
     for (what, features) in [("SMOTE", raw), ("SMOTE of standardised rows", &scaled)] {
         let resampled = clock(timed, what, || Ok(sampler.resample(features, &classes, 3, seed)?))?;
         let counts: Vec<usize> = (0..3)
@@ -218,6 +220,35 @@ fn smote(songs: &Songs, seed: Seed, threads: usize, timed: &mut Vec<Timed>) -> R
         }
     }
     Ok(())
+}
+
+/// The features of training and test rows, of mean 0 and variance 1 over the training rows.
+fn standardised(songs: &Songs) -> Result<[Features; 2]> {
+    let raw = songs.train.features();
+    let scaler = StandardScaler::default().fit(raw.matrix().mapv(f64::from).view())?;
+    let scaled = |features: &Features| -> Result<Features> {
+        let matrix = scaler.transform(features.matrix().mapv(f64::from).view())?;
+        #[allow(clippy::cast_possible_truncation)]
+        let matrix = matrix.mapv(|value| value as f32);
+        Ok(Features::new(matrix, features.columns().to_vec())?)
+    };
+    Ok([scaled(raw)?, scaled(songs.test.features())?])
+}
+
+fn svm(songs: &Songs, threads: usize, timed: &mut Vec<Timed>) -> Result<()> {
+    let [train, test] = standardised(songs)?;
+    let train = Dataset::new(train, songs.train.target().to_vec())?;
+    let test = Dataset::new(test, songs.test.target().to_vec())?;
+    let settings = Svr {
+        threads,
+        ..Svr::default()
+    };
+    let stop = StopSignal::new();
+    let context = FitContext::quiet("svr", Seed::new(0), &stop);
+    let fit = clock(timed, "support vector regression: fit", || {
+        Ok(settings.fit(&train, None, &context)?)
+    })?;
+    judged(timed, "support vector regression", &*fit.model, &test)
 }
 
 fn settings(n_estimators: usize, threads: usize) -> ForestSettings {
