@@ -203,12 +203,15 @@ pub(crate) fn agree(booster: Booster, model: &TreeModel, rows: &[f32], library: 
         let detail = format!("it predicts {got} numbers for {rows} rows of {width}");
         return Err(BoosterError::model(booster, detail));
     }
+    let may_be_absent =
+        matches!(model.ensemble().task(), Task::Classification { n_classes } if n_classes > 2);
+    let is_absent = |score: f64| may_be_absent && score <= NEVER;
     // XGBoost adds up in 32 bits.
-    let known = ours.iter().filter(|value| **value > NEVER);
+    let known = ours.iter().filter(|score| !is_absent(**score));
     let scale = known.fold(1e-30_f64, |scale, value| scale.max(value.abs()));
     let tolerance = 1e-4 * scale;
     let agree = |ours: f64, library: f64| {
-        (ours - library).abs() <= tolerance || (library == f64::NEG_INFINITY && ours <= NEVER)
+        (ours - library).abs() <= tolerance || (library == f64::NEG_INFINITY && is_absent(ours))
     };
     match ours
         .iter()
@@ -227,6 +230,30 @@ pub(crate) fn agree(booster: Booster, model: &TreeModel, rows: &[f32], library: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A model of one tree without a split.
+    fn constant(task: Task, base: Vec<f64>, value: f64) -> TreeModel {
+        let mut collected = Collected::new(Booster::XGBoost, 1).unwrap();
+        let width = base.len();
+        let leaf = [TreeNode::Leaf { leaf: 0 }];
+        let mut values = vec![0.0; width];
+        values[0] = value;
+        collected.push(Tree::new(&leaf, &[1.0], &values, width).unwrap());
+        collected.model(TreeKind::XGBoost, task, base).unwrap()
+    }
+
+    #[test]
+    fn scores_agree_up_to_rounding_and_only_a_class_may_be_absent() {
+        let low = constant(Task::Regression, vec![-1e6], 1.0);
+        let agreed = |model: &TreeModel, library: &[f64]| agree(Booster::XGBoost, model, &[0.5], library);
+        agreed(&low, &[-999_998.9]).unwrap();
+        assert!(agreed(&low, &[-999_000.0]).is_err());
+        assert!(agreed(&low, &[f64::NEG_INFINITY]).is_err());
+        let absent = constant(Task::Classification { n_classes: 3 }, vec![0.0, NEVER, 0.5], 1.0);
+        agreed(&absent, &[1.0, f64::NEG_INFINITY, 0.5]).unwrap();
+        // The absent class does not loosen what the others are held to.
+        assert!(agreed(&absent, &[1.01, f64::NEG_INFINITY, 0.5]).is_err());
+    }
 
     #[test]
     fn every_number_goes_the_way_that_the_library_sends_it() {

@@ -313,6 +313,18 @@ fn rows_with_little_in_them_are_learned_or_refused_in_words() {
 }
 
 #[test]
+fn targets_far_below_zero_are_learned() {
+    for booster in here() {
+        let train = curve(300, 0, 9);
+        let far: Vec<f64> = train.target().iter().map(|y| -1e6 + 1e4 * y).collect();
+        let train = dataset(train.features().matrix().to_owned().into_owned(), &far, 0);
+        let fit = fit(&*estimator(booster, json!({"rounds": 30})), &train, None).unwrap();
+        let wrong = error(&predicted(&fit, &train), &train);
+        assert!(wrong < 8e3, "{booster}: {wrong}");
+    }
+}
+
+#[test]
 fn rows_of_another_task_or_width_are_refused() {
     let (numbers, classes) = (curve(50, 0, 1), curve(50, 2, 1));
     for booster in here() {
