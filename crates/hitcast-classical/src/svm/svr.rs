@@ -183,9 +183,11 @@ impl SvrModel {
             n_vectors,
             n_features,
         } = from_settings(Self::KIND, state)?;
+        // First, for of vectors without features any number takes no bytes.
+        let coefficients = finite(state, "coefficients", n_vectors)?;
         Ok(Self {
             vectors: vectors::load(state, function, n_vectors, n_features)?,
-            coefficients: finite(state, "coefficients", n_vectors)?,
+            coefficients,
             intercept: finite(state, "intercept", 1)?.into_iter().sum(),
         })
     }
