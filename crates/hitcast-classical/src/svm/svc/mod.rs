@@ -24,7 +24,8 @@ use crate::saved::{Outcome, Size, reported};
 /// What is predicted are probabilities, as of every classifier here. Each pair of classes has a logistic curve (Platt 1999) over
 /// the scores of rows in five folds, drawn from the fit's seed, by machines that did not learn from them; those of all pairs are
 /// coupled (Wu, Lin and Weng 2004). This is what scikit-learn's `SVC(probability=True)` does but that here folds hold
-/// the same share of each class, and sample weights count for the curves too. The most probable class is not always the one that
+/// the same share of each class, rows of a [group](Dataset::groups) are in the same fold, and sample weights count for the curves
+/// too. The most probable class is not always the one that
 /// scikit-learn's `predict` names, which counts for how many pairs the score speaks: near a boundary they may differ.
 ///
 /// The time of a fit grows with the square of the number of rows or faster; if it will take long, the fit tells how long before
