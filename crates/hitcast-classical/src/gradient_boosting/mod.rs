@@ -164,7 +164,9 @@ impl GradientBoosting {
                 epoch: stage + 1,
                 learning_rate: self.learning_rate,
                 train_loss: scores.mean_loss(&loss, train.weights()),
-                validation_loss: seen.as_ref().map(|seen| seen.mean_loss(&loss, None)),
+                validation_loss: seen
+                    .as_ref()
+                    .map(|seen| seen.mean_loss(&loss, validation.and_then(Dataset::weights))),
                 train: std::collections::BTreeMap::new(),
                 validation: std::collections::BTreeMap::new(),
                 elapsed_seconds: began.elapsed().as_secs_f64(),
