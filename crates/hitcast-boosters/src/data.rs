@@ -25,21 +25,17 @@ impl<'a> Rows<'a> {
         if let Some(class) = only_class(data) {
             return Err(ClassicalError::OneClass { class }.into());
         }
-        let weights = data.weights().map(|weights| single("the weight", weights));
-        Ok(Self {
-            weights: weights.transpose()?,
-            ..Self::of_validation(data, data.n_features())?
-        })
+        Self::of(data, data.n_features())
     }
 
-    /// Rows of `d` features that are looked at, each counted once.
-    pub(crate) fn of_validation(data: &'a Dataset, d: usize) -> Result<Self> {
+    /// Rows that are checked to have `d` features.
+    pub(crate) fn of(data: &'a Dataset, d: usize) -> Result<Self> {
         let matrix = data.features().matrix();
         check_features(d, matrix.view())?;
         Ok(Self {
             matrix,
             target: single("the target", data.target())?,
-            weights: None,
+            weights: data.weights().map(weights).transpose()?,
         })
     }
 
@@ -78,6 +74,18 @@ fn single(what: &'static str, values: &[f64]) -> Result<Vec<f32>> {
     values.iter().enumerate().map(narrow).collect()
 }
 
+/// Weights, none of which becomes nothing by being rounded to 32 bits.
+fn weights(values: &[f64]) -> Result<Vec<f32>> {
+    let single = single("the weight", values)?;
+    match (0..values.len()).find(|row| values[*row] > 0.0 && single[*row] == 0.0) {
+        Some(row) => Err(BoosterError::TooSmall {
+            row,
+            value: values[row],
+        }),
+        None => Ok(single),
+    }
+}
+
 /// The class that all rows of weight are of.
 fn only_class(data: &Dataset) -> Option<usize> {
     let classes = data.classes()?;
@@ -94,5 +102,26 @@ pub(crate) fn outputs(task: Task) -> usize {
     match task {
         Task::Classification { n_classes } if n_classes > 2 => n_classes,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hitcast_core::{FeatureColumn, Features};
+    use ndarray::Array2;
+
+    use super::*;
+
+    #[test]
+    fn a_weight_that_32_bits_make_nothing_of_is_refused() {
+        let features = Features::new(Array2::zeros((3, 1)), vec![FeatureColumn::plain("x")]).unwrap();
+        let data = Dataset::new(features, vec![1.0; 3]).unwrap();
+        let rows = |weights: [f64; 3]| {
+            let data = data.clone().with_weights(weights.to_vec()).unwrap();
+            Rows::of_training(&data).map(|rows| rows.weights)
+        };
+        assert_eq!(rows([0.0, 1.0, 0.5]).unwrap(), Some(vec![0.0, 1.0, 0.5]));
+        let message = rows([0.0, 1e-60, 1.0]).unwrap_err().to_string();
+        assert!(message.starts_with("the weight of row 1 is 1e-60"), "{message}");
     }
 }

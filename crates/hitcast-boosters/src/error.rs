@@ -115,6 +115,14 @@ pub enum BoosterError {
         /// The value.
         value: f64,
     },
+    /// A weight above 0 of which 32 bits make 0, so that the row would not count.
+    #[error("the weight of row {row} is {value:e}, which is 0 in 32 bits: scale the weights")]
+    TooSmall {
+        /// Row, counted from 0.
+        row: usize,
+        /// The weight.
+        value: f64,
+    },
     /// More rows or features than the library can number.
     #[error("{rows} rows of {features} features are more than {booster} can number")]
     TooMany {

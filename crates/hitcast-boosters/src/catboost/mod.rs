@@ -4,9 +4,9 @@
 mod model;
 mod program;
 
+use hitcast_classical::checks::{expect, not_negative, positive, share};
 use hitcast_classical::saved::{Outcome, Size, reported};
 use hitcast_classical::{TreeKind, TreeModel};
-use hitcast_core::parallel::threads_for;
 use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ use crate::data::{Rows, outputs};
 use crate::error::Result;
 use crate::find::Booster as Which;
 use crate::rounds::{Losses, Rounds};
-use crate::settings::{MOST, at_least_zero, count, early_stopping, must, positive, seed_of, share};
+use crate::settings::{MOST, MOST_THREADS, count, early_stopping, seed_of, threads};
 use crate::trees::{COMPARED, agree};
 
 /// Boosting by CatBoost, for numbers (squared error) and classes (log loss). Its trees ask the same at every node of a level.
@@ -58,7 +58,7 @@ pub struct CatBoost {
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<usize>,
-    /// Number of threads, 0 for all cores. The result does not depend on it. Default 0.
+    /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Default 0.
     pub threads: usize,
 }
 
@@ -112,13 +112,13 @@ impl CatBoost {
         }
         count("depth", self.depth, 1..=16, "from 1 to 16")?;
         if let Some(penalty) = self.l2_leaf_reg {
-            at_least_zero("l2_leaf_reg", penalty)?;
+            not_negative("l2_leaf_reg", penalty)?;
         }
-        at_least_zero("random_strength", self.random_strength)?;
+        not_negative("random_strength", self.random_strength)?;
         if let Some(temperature) = self.bagging_temperature {
-            at_least_zero("bagging_temperature", temperature)?;
+            not_negative("bagging_temperature", temperature)?;
             let drawn = matches!(self.bootstrap_type, None | Some(BootstrapType::Bayesian));
-            must(
+            expect(
                 drawn,
                 "bagging_temperature",
                 temperature,
@@ -131,7 +131,7 @@ impl CatBoost {
                 self.bootstrap_type,
                 Some(BootstrapType::Bayesian | BootstrapType::No)
             );
-            must(
+            expect(
                 drawn,
                 "subsample",
                 subsample,
@@ -140,6 +140,12 @@ impl CatBoost {
         }
         share("rsm", self.rsm)?;
         count("border_count", self.border_count, 1..=65_535, "from 1 to 65535")?;
+        count(
+            "threads",
+            self.threads,
+            0..=MOST_THREADS,
+            "at most 1024; 0 for all cores",
+        )?;
         early_stopping(self.early_stopping_rounds, validation)
     }
 
@@ -154,7 +160,7 @@ impl CatBoost {
         let mut set = |name: &str, value: Value| params.insert(name.to_owned(), value);
         set("loss_function", json!(loss));
         set("random_seed", json!(seed_of(context.seed, Self::KIND)));
-        set("thread_count", json!(threads_for(self.threads, usize::MAX)));
+        set("thread_count", json!(threads(self.threads)));
         set("logging_level", json!("Silent"));
         set("allow_writing_files", json!(false));
         set("allow_const_label", json!(true));
@@ -201,9 +207,7 @@ impl CatBoost {
     ) -> Result<Outcome<TreeModel>> {
         self.check(validation)?;
         let rows = Rows::of_training(train)?;
-        let seen = validation
-            .map(|seen| Rows::of_validation(seen, rows.d()))
-            .transpose()?;
+        let seen = validation.map(|seen| Rows::of(seen, rows.d())).transpose()?;
         let settings = json!({
             "params": self.params(train.task(), context),
             "features": rows.d(),

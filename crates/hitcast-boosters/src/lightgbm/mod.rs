@@ -2,9 +2,9 @@
 
 mod model;
 
+use hitcast_classical::checks::{expect, not_negative, positive, share};
 use hitcast_classical::saved::{Outcome, Size, reported};
 use hitcast_classical::{TreeKind, TreeModel};
-use hitcast_core::parallel::threads_for;
 use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, Task};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::error::{BoosterError, Result};
 use crate::find::Booster as Which;
 use crate::native::lightgbm::{Api, Binned, Booster, Cells, Turn};
 use crate::rounds::{Losses, Rounds};
-use crate::settings::{MOST, at_least_zero, count, early_stopping, must, positive, seed_of, share};
+use crate::settings::{MOST, MOST_THREADS, count, early_stopping, seed_of, threads};
 use crate::trees::{COMPARED, agree};
 
 /// Boosting by LightGBM's library, for numbers (squared error) and classes (log loss).
@@ -56,7 +56,7 @@ pub struct LightGBM {
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<usize>,
-    /// Number of threads, 0 for all cores. The result does not depend on it. Fits at the same time with other numbers wait for each
+    /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Fits at the same time with other numbers wait for each
     /// other. Default 0.
     pub threads: usize,
 }
@@ -97,26 +97,32 @@ impl LightGBM {
         )?;
         positive("learning_rate", self.learning_rate)?;
         count("num_leaves", self.num_leaves, 2..=131_072, "from 2 to 131072")?;
-        must(
+        expect(
             self.max_depth >= -1,
             "max_depth",
             self.max_depth.into(),
             "at least -1",
         )?;
         count("min_child_samples", self.min_child_samples, 0..=MOST, "below 2³¹")?;
-        at_least_zero("min_child_weight", self.min_child_weight)?;
-        at_least_zero("min_split_gain", self.min_split_gain)?;
+        not_negative("min_child_weight", self.min_child_weight)?;
+        not_negative("min_split_gain", self.min_split_gain)?;
         share("subsample", self.subsample)?;
         count("subsample_freq", self.subsample_freq, 0..=MOST, "below 2³¹")?;
         share("colsample_bytree", self.colsample_bytree)?;
-        at_least_zero("reg_alpha", self.reg_alpha)?;
-        at_least_zero("reg_lambda", self.reg_lambda)?;
+        not_negative("reg_alpha", self.reg_alpha)?;
+        not_negative("reg_lambda", self.reg_lambda)?;
         count("max_bin", self.max_bin, 2..=MOST, "at least 2 and below 2³¹")?;
         count(
             "subsample_for_bin",
             self.subsample_for_bin,
             1..=MOST,
             "at least 1 and below 2³¹",
+        )?;
+        count(
+            "threads",
+            self.threads,
+            0..=MOST_THREADS,
+            "at most 1024; 0 for all cores",
         )?;
         early_stopping(self.early_stopping_rounds, validation)
     }
@@ -170,9 +176,7 @@ impl LightGBM {
     ) -> Result<Outcome<TreeModel>> {
         self.check(validation)?;
         let rows = Rows::of_training(train)?;
-        let seen = validation
-            .map(|seen| Rows::of_validation(seen, rows.d()))
-            .transpose()?;
+        let seen = validation.map(|seen| Rows::of(seen, rows.d())).transpose()?;
         let api = Api::get()?;
         api.be_quiet()?;
         if self.subsample < 1.0 && self.subsample_freq == 0 {
@@ -181,7 +185,7 @@ impl LightGBM {
             ));
         }
         let words = self.words(train.task(), context);
-        let turn = Turn::with_threads(threads_for(self.threads, usize::MAX));
+        let turn = Turn::with_threads(threads(self.threads));
         let loaded = |rows: &Rows<'_>, like: Option<&_>| {
             let cells = Cells::new(rows.cells(), rows.n(), rows.d())?;
             let mut binned = Binned::new(api, &turn, cells, &words, like)?;

@@ -2,9 +2,9 @@
 
 mod model;
 
+use hitcast_classical::checks::{expect, not_negative, positive, share};
 use hitcast_classical::saved::{Outcome, Size, reported};
 use hitcast_classical::{TreeKind, TreeModel};
-use hitcast_core::parallel::threads_for;
 use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Task};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::error::{BoosterError, Result};
 use crate::find::Booster as Which;
 use crate::native::xgboost::{Api, Booster, Matrix};
 use crate::rounds::{Losses, Rounds};
-use crate::settings::{MOST, at_least_zero, count, early_stopping, must, positive, seed_of, share};
+use crate::settings::{MOST, MOST_THREADS, count, early_stopping, seed_of, threads};
 use crate::trees::{COMPARED, agree};
 
 /// Boosting by XGBoost's library, for numbers (squared error) and classes (log loss).
@@ -59,7 +59,7 @@ pub struct XGBoost {
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<usize>,
-    /// Number of threads, 0 for all cores. The result does not depend on it. Default 0.
+    /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Default 0.
     pub threads: usize,
 }
 
@@ -137,22 +137,28 @@ impl XGBoost {
         if self.tree_method == TreeMethod::Exact {
             #[allow(clippy::cast_precision_loss)]
             let leaves = self.max_leaves as f64;
-            must(
+            expect(
                 self.max_leaves == 0,
                 "max_leaves",
                 leaves,
                 "0 where tree_method is exact",
             )?;
         }
-        at_least_zero("min_child_weight", self.min_child_weight)?;
-        at_least_zero("gamma", self.gamma)?;
-        at_least_zero("max_delta_step", self.max_delta_step)?;
+        not_negative("min_child_weight", self.min_child_weight)?;
+        not_negative("gamma", self.gamma)?;
+        not_negative("max_delta_step", self.max_delta_step)?;
         share("subsample", self.subsample)?;
         share("colsample_bytree", self.colsample_bytree)?;
         share("colsample_bylevel", self.colsample_bylevel)?;
         share("colsample_bynode", self.colsample_bynode)?;
-        at_least_zero("reg_alpha", self.reg_alpha)?;
-        at_least_zero("reg_lambda", self.reg_lambda)?;
+        not_negative("reg_alpha", self.reg_alpha)?;
+        not_negative("reg_lambda", self.reg_lambda)?;
+        count(
+            "threads",
+            self.threads,
+            0..=MOST_THREADS,
+            "at most 1024; 0 for all cores",
+        )?;
         early_stopping(self.early_stopping_rounds, validation)
     }
 
@@ -214,10 +220,8 @@ impl XGBoost {
     ) -> Result<Outcome<TreeModel>> {
         self.check(validation)?;
         let rows = Rows::of_training(train)?;
-        let seen = validation
-            .map(|seen| Rows::of_validation(seen, rows.d()))
-            .transpose()?;
-        let threads = threads_for(self.threads, usize::MAX);
+        let seen = validation.map(|seen| Rows::of(seen, rows.d())).transpose()?;
+        let threads = threads(self.threads);
         let api = Api::get()?;
         api.be_quiet()?;
         let loaded = |rows: &Rows<'_>| {

@@ -178,6 +178,32 @@ fn a_weight_of_two_counts_as_two_rows_and_one_of_zero_as_none() {
 }
 
 #[test]
+fn validation_rows_count_by_their_weights() {
+    let (train, test) = (curve(200, 0, 6), curve(90, 0, 7));
+    let weights: Vec<f64> = (0..90).map(|row| f64::from(row % 3)).collect();
+    let weighted = test.clone().with_weights(weights.clone()).unwrap();
+    for booster in here() {
+        let fit = fit(
+            &*estimator(booster, json!({"rounds": 5})),
+            &train,
+            Some(&weighted),
+        )
+        .unwrap();
+        let predictions = predicted(&fit, &test);
+        let squares = predictions.iter().zip(test.target()).zip(&weights);
+        let sum: f64 = squares.map(|((p, y), weight)| weight * (p - y).powi(2)).sum();
+        let told = fit.history[4].validation_loss.unwrap();
+        close(
+            &[told],
+            &[sum / weights.iter().sum::<f64>()],
+            1e-5,
+            booster.name(),
+        );
+        assert!((told - mean_loss(&predictions, &test)).abs() > 1e-3, "{booster}");
+    }
+}
+
+#[test]
 fn early_stopping_keeps_the_rounds_up_to_the_best() {
     let (train, test) = (curve(150, 0, 6), curve(150, 0, 7));
     for booster in here() {

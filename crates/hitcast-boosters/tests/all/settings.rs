@@ -86,6 +86,10 @@ fn an_impossible_setting_is_named_with_its_value_and_what_it_may_be() {
     ] {
         refused(Booster::CatBoost, json!({name: value}));
     }
+    for booster in Booster::ALL {
+        refused(booster, json!({"threads": 1025}));
+        refused(booster, json!({"threads": 1_u64 << 40}));
+    }
 }
 
 #[test]
