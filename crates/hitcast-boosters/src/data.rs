@@ -54,6 +54,14 @@ impl<'a> Rows<'a> {
         self.matrix.as_slice().unwrap_or_default()
     }
 
+    /// Whether every feature is the same in all rows, so that no question divides them.
+    pub(crate) fn are_alike(&self) -> bool {
+        let same = |a: f32, b: f32| a == b || (a.is_nan() && b.is_nan());
+        let mut rows = self.cells().chunks_exact(self.d().max(1));
+        let Some(first) = rows.next() else { return true };
+        rows.all(|row| row.iter().zip(first).all(|(a, b)| same(*a, *b)))
+    }
+
     /// The features of the first rows, up to `rows`.
     pub(crate) fn first(&self, rows: usize) -> &[f32] {
         let cells = self.cells();
@@ -111,6 +119,19 @@ mod tests {
     use ndarray::Array2;
 
     use super::*;
+
+    #[test]
+    fn rows_are_alike_if_no_feature_differs() {
+        let alike = |cells: [f32; 4]| {
+            let columns = vec![FeatureColumn::plain("a"), FeatureColumn::plain("b")];
+            let matrix = Array2::from_shape_vec((2, 2), cells.to_vec()).unwrap();
+            let features = Features::with_missing(matrix, columns).unwrap();
+            let data = Dataset::new(features, vec![1.0, 2.0]).unwrap();
+            Rows::of_training(&data).unwrap().are_alike()
+        };
+        assert!(alike([1.0, f32::NAN, 1.0, f32::NAN]) && alike([0.0, 2.0, -0.0, 2.0]));
+        assert!(!alike([1.0, f32::NAN, 1.0, 2.0]) && !alike([1.0, 2.0, 1.5, 2.0]));
+    }
 
     #[test]
     fn a_weight_that_32_bits_make_nothing_of_is_refused() {

@@ -1,8 +1,10 @@
 //! Which of the three are on this machine: what the environment names, else what was set up in the cache folder.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use hitcast_core::cache::cache_folder;
 
@@ -196,13 +198,25 @@ fn parts(version: &str) -> Vec<u64> {
     version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
 }
 
-/// The version of the package `catboost` that a Python has, without importing it, which takes seconds.
+/// The version of the package `catboost` that a Python has, asked for once in a process.
 fn package_version(python: &Path) -> std::result::Result<String, String> {
+    static KNOWN: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(version) = known().get(python) {
+        return Ok(version.clone());
+    }
+    let version = asked_version(python)?;
+    known().insert(python.to_owned(), version.clone());
+    Ok(version)
+}
+
+/// Asks a Python without importing the package, which takes seconds.
+fn asked_version(python: &Path) -> std::result::Result<String, String> {
+    // What lies in the current folder is no package of that Python.
+    const QUESTION: &str = "import sys; sys.path = [entry for entry in sys.path if entry]; import importlib.metadata; \
+                            print(importlib.metadata.version('catboost'))";
     let asked = Command::new(python)
-        .args([
-            "-c",
-            "import importlib.metadata as m; print(m.version('catboost'))",
-        ])
+        .args(["-c", QUESTION])
         .stdin(Stdio::null())
         .output();
     let shown = python.display();

@@ -6,8 +6,9 @@ mod program;
 
 use hitcast_classical::checks::{expect, not_negative, positive, share};
 use hitcast_classical::saved::{Outcome, Size, reported};
-use hitcast_classical::{TreeKind, TreeModel};
-use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Task};
+use hitcast_classical::{Tree, TreeKind, TreeModel, TreeNode};
+use hitcast_core::stats::{sum, weighted_mean};
+use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -19,9 +20,12 @@ use crate::error::Result;
 use crate::find::Booster as Which;
 use crate::rounds::{Losses, Rounds};
 use crate::settings::{MOST, MOST_THREADS, count, early_stopping, seed_of, threads};
-use crate::trees::{COMPARED, agree};
+use crate::trees::{COMPARED, Collected, NEVER, agree};
 
 /// Boosting by CatBoost, for numbers (squared error) and classes (log loss). Its trees ask the same at every node of a level.
+///
+/// Where no feature differs between the training rows, which CatBoost itself refuses, the model predicts their mean, or the shares
+/// of their classes.
 ///
 /// Names and defaults are those of its `CatBoostRegressor` and `CatBoostClassifier` 1.2, and so are the trees. Features are numbers;
 /// categories come encoded.
@@ -214,6 +218,12 @@ impl CatBoost {
             "classes": train.task() != Task::Regression,
             "compared": COMPARED,
         });
+        if rows.are_alike() {
+            context.progress.report(&Event::Note(
+                "CatBoost has nothing to ask: no feature differs between the rows, and the same is predicted for all",
+            ));
+            return Ok(Outcome::completed(constant(train)?));
+        }
         let mut program = Program::start(&settings, &rows, seen.as_ref(), context.stop)?;
         let rounds = Rounds {
             context,
@@ -238,6 +248,39 @@ impl CatBoost {
         agree(Which::CatBoost, &model, rows.first(COMPARED), &library)?;
         Ok(learned.outcome(model))
     }
+}
+
+/// What the other libraries make of rows that are alike, where CatBoost refuses them: the mean, or the shares of the classes.
+fn constant(train: &Dataset) -> Result<TreeModel> {
+    let mean = |values: Vec<f64>| weighted_mean(values.into_iter(), train.weights());
+    let share = |class: usize| {
+        let classes = train.classes().unwrap_or_default();
+        mean(
+            classes
+                .iter()
+                .map(|own| f64::from(u8::from(*own == class)))
+                .collect(),
+        )
+    };
+    let base = match train.task() {
+        Task::Classification { n_classes: 2 } => vec![share(1).ln() - share(0).ln()],
+        Task::Classification { n_classes } => {
+            (0..n_classes).map(|class| share(class).ln().max(NEVER)).collect()
+        }
+        _ => vec![mean(train.target().to_vec())],
+    };
+    let mut collected = Collected::new(Which::CatBoost, train.n_features())?;
+    let cover = train
+        .weights()
+        .map_or(train.n_rows() as f64, |weights| sum(weights.iter().copied()));
+    let nothing = vec![0.0; base.len()];
+    collected.push(Tree::new(
+        &[TreeNode::Leaf { leaf: 0 }],
+        &[cover],
+        &nothing,
+        nothing.len(),
+    )?);
+    collected.model(TreeKind::CatBoost, train.task(), base)
 }
 
 /// Of numbers CatBoost tells the root of the mean squared error.

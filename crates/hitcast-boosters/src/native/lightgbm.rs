@@ -76,7 +76,8 @@ impl Api {
         let path = Which::LightGBM.place()?.path;
         let opened = Opened::open(Which::LightGBM, &path)?;
         // SAFETY: the types of the fields are those of `LightGBM/c_api.h` from version 4.3 to 4.7; handles are `void*`. The library
-        // tells no version, but an older one lacks `LGBM_GetMaxThreads` and is refused for that.
+        // tells no version: an older one lacks `LGBM_GetMaxThreads` and is refused for that; of a newer one it is assumed that it
+        // keeps the types of its functions.
         let api = unsafe {
             opened.function::<unsafe extern "C" fn(*mut c_int) -> c_int>("LGBM_GetMaxThreads")?;
             Self {
