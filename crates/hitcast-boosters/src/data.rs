@@ -1,8 +1,8 @@
 //! Rows as the libraries take them: 32-bit numbers, row by row.
 
 use hitcast_classical::ClassicalError;
+use hitcast_core::Dataset;
 use hitcast_core::estimator::check_features;
-use hitcast_core::{Dataset, Task};
 use ndarray::{CowArray, Ix2};
 
 use crate::error::{BoosterError, Result};
@@ -103,14 +103,6 @@ fn only_class(data: &Dataset) -> Option<usize> {
         .map(|row| classes[row]);
     let first = seen.next()?;
     seen.all(|class| class == first).then_some(first)
-}
-
-/// Numbers that are predicted for a row before the link: 1, or with three classes and more one each.
-pub(crate) fn outputs(task: Task) -> usize {
-    match task {
-        Task::Classification { n_classes } if n_classes > 2 => n_classes,
-        _ => 1,
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod program;
 
 use hitcast_classical::checks::{expect, not_negative, positive, share};
 use hitcast_classical::saved::{Outcome, Size, reported};
-use hitcast_classical::{Tree, TreeKind, TreeModel, TreeNode};
+use hitcast_classical::{Link, Tree, TreeKind, TreeModel, TreeNode};
 use hitcast_core::stats::{sum, weighted_mean};
 use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, Task};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 pub use model::read_json;
 
 use self::program::Program;
-use crate::data::{Rows, outputs};
+use crate::data::Rows;
 use crate::error::Result;
 use crate::find::Booster as Which;
 use crate::rounds::{Losses, Rounds};
@@ -302,7 +302,7 @@ impl Estimator for CatBoost {
             validation.expect_task(train.task())?;
         }
         let (rows, d) = (train.n_rows(), train.n_features());
-        let outputs = outputs(train.task());
+        let outputs = Link::n_scores(train.task());
         let leaves = 1_usize
             .checked_shl(u32::try_from(self.depth).unwrap_or(u32::MAX))
             .unwrap_or(usize::MAX);

@@ -4,13 +4,13 @@ mod model;
 
 use hitcast_classical::checks::{expect, not_negative, positive, share};
 use hitcast_classical::saved::{Outcome, Size, reported};
-use hitcast_classical::{TreeKind, TreeModel};
+use hitcast_classical::{Link, TreeKind, TreeModel};
 use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, Task};
 use serde::{Deserialize, Serialize};
 
 pub use model::read_text;
 
-use crate::data::{Rows, outputs};
+use crate::data::Rows;
 use crate::error::{BoosterError, Result};
 use crate::find::Booster as Which;
 use crate::native::lightgbm::{Api, Binned, Booster, Cells, Turn};
@@ -237,7 +237,7 @@ impl Estimator for LightGBM {
             validation.expect_task(train.task())?;
         }
         let (rows, d) = (train.n_rows(), train.n_features());
-        let outputs = outputs(train.task());
+        let outputs = Link::n_scores(train.task());
         let leaves = self
             .num_leaves
             .min(rows)

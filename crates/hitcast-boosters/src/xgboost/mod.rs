@@ -4,13 +4,13 @@ mod model;
 
 use hitcast_classical::checks::{expect, not_negative, positive, share};
 use hitcast_classical::saved::{Outcome, Size, reported};
-use hitcast_classical::{TreeKind, TreeModel};
+use hitcast_classical::{Link, TreeKind, TreeModel};
 use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Task};
 use serde::{Deserialize, Serialize};
 
 pub use model::read_json;
 
-use crate::data::{Rows, outputs};
+use crate::data::Rows;
 use crate::error::{BoosterError, Result};
 use crate::find::Booster as Which;
 use crate::native::xgboost::{Api, Booster, Matrix};
@@ -285,7 +285,7 @@ impl Estimator for XGBoost {
             validation.expect_task(train.task())?;
         }
         let (rows, d) = (train.n_rows(), train.n_features());
-        let outputs = outputs(train.task());
+        let outputs = Link::n_scores(train.task());
         let depth = u32::try_from(self.max_depth).ok().filter(|depth| *depth > 0);
         let leaves = depth
             .and_then(|depth| 1_usize.checked_shl(depth))

@@ -353,10 +353,6 @@ impl Ground<'_> {
                 *importance += gain;
             }
         }
-        let all = sum(importances.iter().copied());
-        if all > 0.0 {
-            importances.iter_mut().for_each(|importance| *importance /= all);
-        }
         let ensemble = TreeEnsemble::new(
             train.n_features(),
             train.task(),
@@ -366,7 +362,7 @@ impl Ground<'_> {
             boosted.trees,
         )?;
         Ok(Outcome {
-            model: TreeModel::new(TreeKind::HistGradientBoosting, ensemble, importances)?,
+            model: TreeModel::of_gains(TreeKind::HistGradientBoosting, ensemble, importances)?,
             history: boosted.history,
             best_epoch: Some(iterations),
             stopped: boosted.stopped,

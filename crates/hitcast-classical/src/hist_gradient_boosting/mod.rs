@@ -23,6 +23,7 @@ use self::fit::Boosting;
 use self::grow::Ends;
 use self::split::Limits;
 use crate::checks::{at_least, expect, not_negative, numbered, positive, share};
+use crate::ensemble::Link;
 use crate::error::ClassicalError;
 use crate::max_features::MaxFeatures;
 use crate::saved::{Outcome, Size, reported};
@@ -215,10 +216,7 @@ impl HistGradientBoosting {
     /// What growing will take: rows in bins, histograms of the nodes that wait, and trees.
     fn size(&self, train: &Dataset, validation: Option<&Dataset>) -> Size {
         let rows = train.n_rows();
-        let outputs = match train.task() {
-            Task::Classification { n_classes } if n_classes > 2 => n_classes,
-            _ => 1,
-        };
+        let outputs = Link::n_scores(train.task());
         let by_depth = |depth| {
             1_usize
                 .checked_shl(u32::try_from(depth).unwrap_or(u32::MAX))

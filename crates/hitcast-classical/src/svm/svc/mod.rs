@@ -11,7 +11,7 @@ pub use self::model::SvcModel;
 
 use self::pairs::{FOLDS, Job, Machine, Rows, pairs, pairs_of};
 use super::kernel::{Gamma, SvmKernel};
-use super::{Common, duration, told};
+use super::{Common, common, duration, told};
 use crate::error::ClassicalError;
 use crate::prior::classes_of;
 use crate::saved::{Outcome, Size, reported};
@@ -136,25 +136,21 @@ impl Svc {
     }
 
     fn common(&self) -> Common {
-        Common {
-            kernel: self.kernel,
-            gamma: self.gamma,
-            degree: self.degree,
-            coef0: self.coef0,
-            c: self.c,
-            tol: self.tol,
-            shrinking: self.shrinking,
-            cache_size: self.cache_size,
-            max_iter: self.max_iter,
-            threads: self.threads,
-        }
+        common!(self)
     }
 
     fn size(&self, train: &Dataset) -> Size {
         let k = train.task().width();
         let jobs = (FOLDS + 1).saturating_mul(pairs_of(k));
         let at_a_time = threads_for(self.threads, jobs);
-        self.common().size(train, k.saturating_sub(1), at_a_time)
+        let others = k.saturating_sub(1);
+        let size = self.common().size(train, others, at_a_time);
+        // Each row is in a pair with each other class: there it has a number, a coefficient, and once a score.
+        let kept = train.n_rows().saturating_mul(40).saturating_mul(others);
+        Size {
+            bytes: size.bytes.saturating_add(kept),
+            ..size
+        }
     }
 }
 

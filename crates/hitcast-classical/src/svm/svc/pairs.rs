@@ -57,7 +57,7 @@ pub(super) struct Job {
 /// What a job came to.
 pub(super) struct Fitted {
     job: Job,
-    /// The rows that were learned from.
+    /// The rows that were learned from; of a fold none are kept, nor coefficients.
     rows: Vec<usize>,
     pub(super) solution: Solution,
     /// Of the rows of the fold: the score, whether it is of the second class, and its weight.
@@ -168,9 +168,9 @@ impl Machine<'_> {
     }
 
     pub(super) fn fit(&self, job: Job, rules: Rules, stop: &StopSignal) -> Fitted {
-        let rows = self.rows.learned_from(job);
+        let mut rows = self.rows.learned_from(job);
         let problem = self.problem(&rows, job.pair.1);
-        let solution = problem.solve(rules, stop);
+        let mut solution = problem.solve(rules, stop);
         let held = self.rows.held_out(job);
         let mut scores = vec![solution.intercept; held.len()];
         let (vectors, weights) = problem.support(&solution);
@@ -179,6 +179,9 @@ impl Machine<'_> {
         });
         let known = |row: &usize| (self.rows.place[*row] == job.pair.1, self.rows.weights[*row]);
         let scored = scores.into_iter().zip(held.iter().map(known));
+        if job.fold.is_some() {
+            (rows, solution.coefficients) = (Vec::new(), Vec::new());
+        }
         Fitted {
             job,
             rows,
