@@ -28,20 +28,28 @@ use crate::trees::{COMPARED, Collected, NEVER, agree};
 /// of their classes.
 ///
 /// Names and defaults are those of its `CatBoostRegressor` and `CatBoostClassifier` 1.2, and so are the trees. Features are numbers;
-/// categories come encoded.
+/// categories come encoded. Its aliases `n_estimators`, `num_boost_round`, `num_trees`, `eta`, `max_depth`, `reg_lambda`,
+/// `colsample_bylevel`, `max_bin`, `thread_count` and `n_jobs` are read too.
+///
+/// Left out are its own categories and texts, other losses, trees that are not symmetric (`grow_policy`), `boosting_type`,
+/// `leaf_estimation_…`, constraints, class weights (give weights), other ways to detect overfitting (`od_type`), and GPUs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CatBoost {
     /// Number of rounds at most, at least 1. Default 1,000.
+    #[serde(alias = "n_estimators", alias = "num_boost_round", alias = "num_trees")]
     pub iterations: usize,
     /// What share of its correction each tree makes, above 0. Default none: CatBoost chooses by rows and rounds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "eta")]
     pub learning_rate: Option<f64>,
     /// Splits between the root and a leaf, from 1 to 16. Default 6.
+    #[serde(alias = "max_depth")]
     pub depth: usize,
     /// Squared penalty on leaves, at least 0. Default none: CatBoost's own, 3. If it is given, CatBoost chooses no learning rate,
     /// but takes 0.03.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "reg_lambda")]
     pub l2_leaf_reg: Option<f64>,
     /// How much chance there is in the choice of splits, at least 0. Default 1.
     pub random_strength: f64,
@@ -56,13 +64,16 @@ pub struct CatBoost {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subsample: Option<f64>,
     /// Share of the features that each level draws, above 0 and up to 1. Default 1.
+    #[serde(alias = "colsample_bylevel")]
     pub rsm: f64,
     /// Borders between the bins of a feature, from 1 to 65,535. Default 254.
+    #[serde(alias = "max_bin")]
     pub border_count: usize,
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<usize>,
     /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Default 0.
+    #[serde(alias = "n_jobs", alias = "thread_count")]
     pub threads: usize,
 }
 

@@ -21,43 +21,63 @@ use crate::trees::{COMPARED, agree};
 /// Boosting by LightGBM's library, for numbers (squared error) and classes (log loss).
 ///
 /// Names and defaults are those of its `LGBMRegressor` and `LGBMClassifier` 4.7, and so are the trees, with `deterministic` and
-/// `force_row_wise` on.
+/// `force_row_wise` on. The names of its own parameters are read too: `num_iterations`, `shrinkage_rate`, `min_data_in_leaf`,
+/// `min_sum_hessian_in_leaf`, `min_gain_to_split`, `bagging_fraction`, `bagging_freq`, `feature_fraction`, `lambda_l1`, `lambda_l2`,
+/// `bin_construct_sample_cnt`, `early_stopping_round` and `num_threads`, and of their aliases `eta`, `num_boost_round`, `max_leaves` and
+/// `n_jobs`.
+///
+/// Left out are its other ways of boosting (`dart`, `rf`, `goss`), objectives and metrics, features drawn for each node, random and
+/// linear trees, smoothing, constraints, categories, `class_weight` (give weights), and GPUs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LightGBM {
     /// Number of rounds at most, at least 1; with three classes or more each has a tree for every class. Default 100.
+    #[serde(alias = "num_iterations", alias = "num_boost_round")]
     pub n_estimators: usize,
     /// What share of its correction each tree makes, above 0. Default 0.1.
+    #[serde(alias = "eta", alias = "shrinkage_rate")]
     pub learning_rate: f64,
     /// Leaves of a tree at most, from 2 to 131,072. Default 31.
+    #[serde(alias = "max_leaves")]
     pub num_leaves: usize,
     /// Splits between the root and a leaf at most, −1 or 0 for no limit. Default −1.
     pub max_depth: i32,
     /// Rows that a leaf must have. Default 20.
+    #[serde(alias = "min_data_in_leaf")]
     pub min_child_samples: usize,
     /// Sum of the hessians (of numbers: of the weights) that a leaf must have, at least 0. Default 0.001.
+    #[serde(alias = "min_sum_hessian_in_leaf")]
     pub min_child_weight: f64,
     /// How much a split must lower the loss, at least 0. Default 0.
+    #[serde(alias = "min_gain_to_split")]
     pub min_split_gain: f64,
     /// Share of the rows that are drawn, above 0 and up to 1; only where `subsample_freq` is above 0. Default 1.
+    #[serde(alias = "bagging_fraction")]
     pub subsample: f64,
     /// Rounds after which rows are drawn anew; 0: none are drawn. Default 0.
+    #[serde(alias = "bagging_freq")]
     pub subsample_freq: usize,
     /// Share of the features that each tree draws, above 0 and up to 1. Default 1.
+    #[serde(alias = "feature_fraction")]
     pub colsample_bytree: f64,
     /// Absolute penalty on leaves, at least 0. Default 0.
+    #[serde(alias = "lambda_l1")]
     pub reg_alpha: f64,
     /// Squared penalty on leaves, at least 0. Default 0.
+    #[serde(alias = "lambda_l2")]
     pub reg_lambda: f64,
     /// Bins of a feature, at least 2. Default 255.
     pub max_bin: usize,
     /// Rows from which the bins are made, at least 1. Default 200,000.
+    #[serde(alias = "bin_construct_sample_cnt")]
     pub subsample_for_bin: usize,
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "early_stopping_round")]
     pub early_stopping_rounds: Option<usize>,
     /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Fits at the same time with other numbers wait for each
     /// other. Default 0.
+    #[serde(alias = "n_jobs", alias = "num_threads")]
     pub threads: usize,
 }
 

@@ -20,13 +20,19 @@ use crate::trees::{COMPARED, agree};
 
 /// Boosting by XGBoost's library, for numbers (squared error) and classes (log loss).
 ///
-/// Names and defaults are those of its `XGBRegressor` and `XGBClassifier` 3.2, and so are the trees.
+/// Names and defaults are those of its `XGBRegressor` and `XGBClassifier` 3.2, and so are the trees. The names of its own parameters
+/// are read too: `eta`, `alpha`, `lambda`, `min_split_loss`, `num_boost_round`, `nthread` and `n_jobs`.
+///
+/// Left out are its other boosters (`gblinear`, `dart`), objectives and metrics, forests (`num_parallel_tree`), constraints, categories,
+/// `scale_pos_weight` (give weights), `base_score`, `sampling_method`, and GPUs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct XGBoost {
     /// Number of rounds at most, at least 1; with three classes or more each has a tree for every class. Default 100.
+    #[serde(alias = "num_boost_round")]
     pub n_estimators: usize,
     /// What share of its correction each tree makes, above 0. Default 0.3.
+    #[serde(alias = "eta")]
     pub learning_rate: f64,
     /// Splits between the root and a leaf at most, 0 for no limit. Default 6.
     pub max_depth: usize,
@@ -41,6 +47,7 @@ pub struct XGBoost {
     /// Sum of the hessians (of numbers: of the weights) that a leaf must have, at least 0. Default 1.
     pub min_child_weight: f64,
     /// How much a split must lower the loss, at least 0. Default 0.
+    #[serde(alias = "min_split_loss")]
     pub gamma: f64,
     /// How far a leaf may correct at most, 0 for no limit. Default 0.
     pub max_delta_step: f64,
@@ -53,13 +60,16 @@ pub struct XGBoost {
     /// Share of those that each split draws, above 0 and up to 1. Default 1.
     pub colsample_bynode: f64,
     /// Absolute penalty on leaves, at least 0. Default 0.
+    #[serde(alias = "alpha")]
     pub reg_alpha: f64,
     /// Squared penalty on leaves, at least 0. Default 1.
+    #[serde(alias = "lambda")]
     pub reg_lambda: f64,
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<usize>,
     /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Default 0.
+    #[serde(alias = "n_jobs", alias = "nthread")]
     pub threads: usize,
 }
 
