@@ -66,6 +66,9 @@ impl Rounds<'_> {
                 break;
             }
             let Some(losses) = next(round)? else {
+                if self.context.stop.is_requested() {
+                    stopped = StopReason::Requested;
+                }
                 break;
             };
             finite_losses(losses.train, losses.validation)?;

@@ -205,7 +205,7 @@ impl LightGBM {
             ));
         }
         let words = self.words(train.task(), context);
-        let turn = Turn::with_threads(threads(self.threads));
+        let turn = Turn::with_threads(threads(self.threads), context.stop)?;
         let loaded = |rows: &Rows<'_>, like: Option<&_>| {
             let cells = Cells::new(rows.cells(), rows.n(), rows.d())?;
             let mut binned = Binned::new(api, &turn, cells, &words, like)?;
@@ -227,9 +227,27 @@ impl LightGBM {
             learning_rate: self.learning_rate,
             patience: self.early_stopping_rounds,
         };
+        let draws = self.colsample_bytree < 1.0 || (self.subsample < 1.0 && self.subsample_freq > 0);
+        let mut tries = 0..self.n_estimators;
         let learned = rounds.run(|round| {
-            // The first round's trees are kept even if they split nothing.
-            if !booster.update()? && round > 0 {
+            // The first round's trees are kept even if they split nothing. After that such a round leaves nothing, and the next only
+            // does if it draws something else.
+            let mut split = false;
+            while !split && tries.next().is_some() {
+                split = booster.update()? || round == 0;
+                if !draws || context.stop.is_requested() {
+                    break;
+                }
+            }
+            if !split && context.stop.is_requested() {
+                return Ok(None);
+            }
+            if !split {
+                let note = format!(
+                    "LightGBM found nothing more to split after {round} of {} rounds",
+                    self.n_estimators
+                );
+                context.progress.report(&Event::Note(&note));
                 return Ok(None);
             }
             match booster.evaluate()? {

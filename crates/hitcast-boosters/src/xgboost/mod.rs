@@ -68,7 +68,7 @@ pub struct XGBoost {
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<usize>,
-    /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Default 0.
+    /// Number of threads, up to 1,024, 0 for all cores. The result hardly depends on it (see [the crate](crate#results)). Default 0.
     #[serde(alias = "n_jobs", alias = "nthread")]
     pub threads: usize,
 }

@@ -282,6 +282,42 @@ fn a_stop_ends_the_fit_after_the_round_with_what_was_learned() {
 }
 
 #[test]
+fn lightgbm_goes_on_after_a_round_without_a_split_if_it_draws_and_else_says_so() {
+    if !here().contains(&Booster::LightGBM) {
+        return;
+    }
+    // The second feature tells too little to be asked for.
+    let mut stream = Seed::new(1).stream("rows");
+    let x = Array2::from_shape_fn((200, 2), |_| stream.normal() as f32);
+    let y: Vec<f64> = x.rows().into_iter().map(|row| 10.0 * f64::from(row[0])).collect();
+    let train = dataset(x, &y, 0);
+    let fitted = |settings: serde_json::Value| {
+        let stop = StopSignal::new();
+        let progress = StopAfter(usize::MAX, &stop, Mutex::default());
+        let context = FitContext {
+            progress: &progress,
+            ..FitContext::quiet("test", Seed::new(1), &stop)
+        };
+        let fit = estimator(Booster::LightGBM, settings)
+            .fit(&train, None, &context)
+            .unwrap();
+        (fit.history.len(), progress.2.into_inner().unwrap())
+    };
+    let part = json!({"rounds": 40, "learning_rate": 0.1, "min_split_gain": 2000.0, "colsample_bytree": 0.5});
+    let (rounds, notes) = fitted(part);
+    assert!((8..35).contains(&rounds), "{rounds}");
+    assert!(notes[0].contains("nothing more to split after"), "{notes:?}");
+    let (rounds, notes) = fitted(json!({"rounds": 40, "min_split_gain": 1e9}));
+    assert_eq!(
+        (rounds, &notes[..]),
+        (
+            1,
+            &["LightGBM found nothing more to split after 1 of 40 rounds".to_owned()][..]
+        )
+    );
+}
+
+#[test]
 fn rows_with_little_in_them_are_learned_or_refused_in_words() {
     for booster in here() {
         let small = estimator(booster, json!({"rounds": 3}));

@@ -181,7 +181,8 @@ impl SvrModel {
         })
     }
 
-    /// How much each support vector counts: from −C to C, never 0.
+    /// How much each support vector counts: from −C to C, times the weight of its row where rows have weights (their mean is 1);
+    /// never 0.
     pub fn coefficients(&self) -> &[f64] {
         &self.coefficients
     }

@@ -28,8 +28,8 @@ use crate::saved::{Outcome, Size, reported};
 /// too. The most probable class is not always the one that
 /// scikit-learn's `predict` names, which counts for how many pairs the score speaks: near a boundary they may differ.
 ///
-/// The time of a fit grows with the square of the number of rows or faster; if it will take long, the fit tells how long before
-/// it begins.
+/// The time of a fit grows with the square of the number of rows or faster, and the folds behind the probabilities take some three
+/// times as long as the machines themselves; if a fit will take long, it tells how long before it begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Svc {
@@ -115,14 +115,8 @@ impl Svc {
             matrix: matrix.view(),
             c: self.c,
         };
-        let whole = jobs.iter().filter(|job| job.fold.is_none());
-        let alone: f64 = whole
-            .map(|job| duration::seconds(&machine.problem(&rows.learned_from(*job), job.pair.1), rules))
-            .sum();
-        // Each fold has four fifths of the rows, and the time grows with their square.
         #[allow(clippy::cast_precision_loss)]
-        let all = alone * (1.0 + FOLDS as f64 * 0.64) / threads as f64;
-        duration::warned(context, all);
+        duration::warned(context, machine.seconds(&jobs, rules) / threads as f64);
         let fitted = map(jobs.len(), threads, |place| {
             machine.fit(jobs[place], rules, context.stop)
         });

@@ -10,6 +10,7 @@ use ndarray::{ArrayView2, Axis};
 use super::SvcModel;
 use crate::error::ClassicalError;
 use crate::penalized::weights_of_mean_one;
+use crate::svm::duration;
 use crate::svm::kernel::KernelFunction;
 use crate::svm::platt::Sigmoid;
 use crate::svm::points::Points;
@@ -94,7 +95,17 @@ impl Rows {
         first.chain(second).copied()
     }
 
-    pub(super) fn learned_from(&self, job: Job) -> Vec<usize> {
+    /// About how many rows are learned from.
+    fn count(&self, job: Job) -> usize {
+        let (first, second) = job.pair;
+        let all = self.of_class[first].len() + self.of_class[second].len();
+        match job.fold {
+            Some(_) => all - all / FOLDS,
+            None => all,
+        }
+    }
+
+    fn learned_from(&self, job: Job) -> Vec<usize> {
         self.of_pair(job.pair)
             .filter(|row| Some(self.fold[*row]) != job.fold)
             .collect()
@@ -149,7 +160,7 @@ pub(super) struct Machine<'a> {
 
 impl Machine<'_> {
     /// The problem of these rows of two classes, of which the second is to be scored above 0.
-    pub(super) fn problem(&self, rows: &[usize], second: usize) -> Problem {
+    fn problem(&self, rows: &[usize], second: usize) -> Problem {
         let is_second = |row: &usize| self.rows.place[*row] == second;
         let bound = |row: &usize, wanted: bool| match is_second(row) == wanted {
             true => self.c * self.rows.weights[*row],
@@ -164,6 +175,26 @@ impl Machine<'_> {
             lower: rows.iter().map(|row| -bound(row, false)).collect(),
             upper: rows.iter().map(|row| bound(row, true)).collect(),
             epsilon: 0.0,
+        }
+    }
+
+    /// Seconds that the jobs will take one after the other: as long, for the squares of their rows, as a few of them.
+    pub(super) fn seconds(&self, jobs: &[Job], rules: Rules) -> f64 {
+        const MEASURED: usize = 6;
+        #[allow(clippy::cast_precision_loss)]
+        let squared = |job: &Job| (self.rows.count(*job) as f64).powi(2);
+        let whole: Vec<&Job> = jobs.iter().filter(|job| job.fold.is_none()).collect();
+        let (mut seconds, mut measured) = (0.0, 0.0);
+        for job in whole.iter().step_by(whole.len().div_ceil(MEASURED).max(1)) {
+            let problem = self.problem(&self.rows.learned_from(**job), job.pair.1);
+            seconds += duration::seconds(&problem, rules);
+            measured += squared(job);
+        }
+        let all: f64 = jobs.iter().map(squared).sum();
+        if measured > 0.0 {
+            seconds * all / measured
+        } else {
+            0.0
         }
     }
 
