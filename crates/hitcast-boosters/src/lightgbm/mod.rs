@@ -75,8 +75,8 @@ pub struct LightGBM {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[serde(alias = "early_stopping_round")]
     pub early_stopping_rounds: Option<usize>,
-    /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Fits at the same time with other numbers wait for each
-    /// other. Default 0.
+    /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Fits at the same time with other numbers
+    /// wait for each other. Default 0.
     #[serde(alias = "n_jobs", alias = "num_threads")]
     pub threads: usize,
 }
@@ -230,8 +230,8 @@ impl LightGBM {
         let draws = self.colsample_bytree < 1.0 || (self.subsample < 1.0 && self.subsample_freq > 0);
         let mut tries = 0..self.n_estimators;
         let learned = rounds.run(|round| {
-            // The first round's trees are kept even if they split nothing. After that such a round leaves nothing, and the next only
-            // does if it draws something else.
+            // The first round's trees are kept even if they split nothing. After that such a round leaves none, and the next one
+            // will do the same unless it draws other rows or features.
             let mut split = false;
             while !split && tries.next().is_some() {
                 split = booster.update()? || round == 0;
@@ -239,10 +239,10 @@ impl LightGBM {
                     break;
                 }
             }
-            if !split && context.stop.is_requested() {
-                return Ok(None);
-            }
             if !split {
+                if context.stop.is_requested() {
+                    return Ok(None);
+                }
                 let note = format!(
                     "LightGBM found nothing more to split after {round} of {} rounds",
                     self.n_estimators
