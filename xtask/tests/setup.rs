@@ -574,9 +574,19 @@ fn booster_wheels(folder: &Path, catboost: &str) {
     let version = format!("__version__ = '{catboost}'\n");
     let module = vec![entry("catboost/__init__.py", version.as_bytes())];
     wheel(folder, "catboost", "1.2.10", "py3-none-any", module);
-    for name in ["numpy", "scipy", "pandas", "python_dateutil", "six"] {
-        let module = vec![entry(&format!("{name}.py"), b"")];
-        wheel(folder, name, "1.0", "py3-none-any", module);
+    let imported = [
+        ("numpy", "2.4.6"),
+        ("scipy", "1.17.1"),
+        ("pandas", "3.1.1"),
+        ("python_dateutil", "4.0.0"),
+        ("six", "1.17.0"),
+    ];
+    for (name, version) in imported {
+        // The first for a Python that is too old for the second.
+        for version in ["1.0", version] {
+            let module = vec![entry(&format!("{name}.py"), b"")];
+            wheel(folder, name, version, "py3-none-any", module);
+        }
     }
 }
 
@@ -595,7 +605,7 @@ fn the_boosters_come_to_the_cache_whole_and_once() {
     // What is not what it should be gets no name, and what came before it is kept.
     let message = fails(&mut boosters());
     assert!(
-        message.contains("catboost 0.1 came where 1.2.10 was asked for"),
+        message.contains("catboost 0.1 is there where 1.2.10 was asked for"),
         "{message}"
     );
     let folder = sandbox.path("cache/boosters");

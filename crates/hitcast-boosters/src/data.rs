@@ -1,8 +1,8 @@
 //! Rows as the libraries take them: 32-bit numbers, row by row.
 
 use hitcast_classical::ClassicalError;
+use hitcast_core::Dataset;
 use hitcast_core::estimator::check_features;
-use hitcast_core::{Dataset, Task};
 use ndarray::{CowArray, Ix2};
 
 use crate::error::{BoosterError, Result};
@@ -25,21 +25,17 @@ impl<'a> Rows<'a> {
         if let Some(class) = only_class(data) {
             return Err(ClassicalError::OneClass { class }.into());
         }
-        let weights = data.weights().map(|weights| single("the weight", weights));
-        Ok(Self {
-            weights: weights.transpose()?,
-            ..Self::of_validation(data, data.n_features())?
-        })
+        Self::of(data, data.n_features())
     }
 
-    /// Rows of `d` features that are looked at, each counted once.
-    pub(crate) fn of_validation(data: &'a Dataset, d: usize) -> Result<Self> {
+    /// Rows that are checked to have `d` features.
+    pub(crate) fn of(data: &'a Dataset, d: usize) -> Result<Self> {
         let matrix = data.features().matrix();
         check_features(d, matrix.view())?;
         Ok(Self {
             matrix,
             target: single("the target", data.target())?,
-            weights: None,
+            weights: data.weights().map(weights).transpose()?,
         })
     }
 
@@ -56,6 +52,14 @@ impl<'a> Rows<'a> {
     /// The features, `n × d` row by row, as every matrix of [`Features`](hitcast_core::Features) lies.
     pub(crate) fn cells(&self) -> &[f32] {
         self.matrix.as_slice().unwrap_or_default()
+    }
+
+    /// Whether every feature is the same in all rows, so that no question divides them.
+    pub(crate) fn are_alike(&self) -> bool {
+        let same = |a: f32, b: f32| a == b || (a.is_nan() && b.is_nan());
+        let mut rows = self.cells().chunks_exact(self.d().max(1));
+        let Some(first) = rows.next() else { return true };
+        rows.all(|row| row.iter().zip(first).all(|(a, b)| same(*a, *b)))
     }
 
     /// The features of the first rows, up to `rows`.
@@ -78,6 +82,18 @@ fn single(what: &'static str, values: &[f64]) -> Result<Vec<f32>> {
     values.iter().enumerate().map(narrow).collect()
 }
 
+/// Weights, none of which becomes nothing by being rounded to 32 bits.
+fn weights(values: &[f64]) -> Result<Vec<f32>> {
+    let single = single("the weight", values)?;
+    match (0..values.len()).find(|row| values[*row] > 0.0 && single[*row] == 0.0) {
+        Some(row) => Err(BoosterError::TooSmall {
+            row,
+            value: values[row],
+        }),
+        None => Ok(single),
+    }
+}
+
 /// The class that all rows of weight are of.
 fn only_class(data: &Dataset) -> Option<usize> {
     let classes = data.classes()?;
@@ -89,10 +105,36 @@ fn only_class(data: &Dataset) -> Option<usize> {
     seen.all(|class| class == first).then_some(first)
 }
 
-/// Numbers that are predicted for a row before the link: 1, or with three classes and more one each.
-pub(crate) fn outputs(task: Task) -> usize {
-    match task {
-        Task::Classification { n_classes } if n_classes > 2 => n_classes,
-        _ => 1,
+#[cfg(test)]
+mod tests {
+    use hitcast_core::{FeatureColumn, Features};
+    use ndarray::Array2;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_alike_if_no_feature_differs() {
+        let alike = |cells: [f32; 4]| {
+            let columns = vec![FeatureColumn::plain("a"), FeatureColumn::plain("b")];
+            let matrix = Array2::from_shape_vec((2, 2), cells.to_vec()).unwrap();
+            let features = Features::with_missing(matrix, columns).unwrap();
+            let data = Dataset::new(features, vec![1.0, 2.0]).unwrap();
+            Rows::of_training(&data).unwrap().are_alike()
+        };
+        assert!(alike([1.0, f32::NAN, 1.0, f32::NAN]) && alike([0.0, 2.0, -0.0, 2.0]));
+        assert!(!alike([1.0, f32::NAN, 1.0, 2.0]) && !alike([1.0, 2.0, 1.5, 2.0]));
+    }
+
+    #[test]
+    fn a_weight_that_32_bits_make_nothing_of_is_refused() {
+        let features = Features::new(Array2::zeros((3, 1)), vec![FeatureColumn::plain("x")]).unwrap();
+        let data = Dataset::new(features, vec![1.0; 3]).unwrap();
+        let rows = |weights: [f64; 3]| {
+            let data = data.clone().with_weights(weights.to_vec()).unwrap();
+            Rows::of_training(&data).map(|rows| rows.weights)
+        };
+        assert_eq!(rows([0.0, 1.0, 0.5]).unwrap(), Some(vec![0.0, 1.0, 0.5]));
+        let message = rows([0.0, 1e-60, 1.0]).unwrap_err().to_string();
+        assert!(message.starts_with("the weight of row 1 is 1e-60"), "{message}");
     }
 }

@@ -71,13 +71,15 @@ pub enum BoosterError {
         /// Why it failed.
         source: std::io::Error,
     },
-    /// A stop was requested and the library did not come to the end of a round in time.
+    /// A stop was requested and the library did not come to the end of a round, or of the fit, in time.
     #[error(
-        "{booster} was ended, because a stop was requested and its round did not end within {seconds} seconds"
+        "{booster} was ended, because a stop was requested and {doing} did not end within {seconds} seconds"
     )]
     Stopped {
         /// Which one.
         booster: Booster,
+        /// What it was doing, as in "its round".
+        doing: &'static str,
         /// How long it was waited for.
         seconds: u64,
     },
@@ -113,6 +115,14 @@ pub enum BoosterError {
         /// Row, counted from 0.
         row: usize,
         /// The value.
+        value: f64,
+    },
+    /// A weight above 0 of which 32 bits make 0, so that the row would not count.
+    #[error("the weight of row {row} is {value:e}, which is 0 in 32 bits: scale the weights")]
+    TooSmall {
+        /// Row, counted from 0.
+        row: usize,
+        /// The weight.
         value: f64,
     },
     /// More rows or features than the library can number.

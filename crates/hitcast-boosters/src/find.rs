@@ -1,8 +1,10 @@
 //! Which of the three are on this machine: what the environment names, else what was set up in the cache folder.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use hitcast_core::cache::cache_folder;
 
@@ -95,7 +97,8 @@ impl Booster {
     ///
     /// # Errors
     /// [`BoosterError::Absent`], which says how to get it; [`BoosterError::Named`] if the environment names something else;
-    /// [`BoosterError::Open`] if the library is broken or too old.
+    /// [`BoosterError::Open`] if the library is broken, or of a version that cannot be used; [`BoosterError::Python`] if the environment
+    /// of Python in the cache folder is broken.
     pub fn find(self) -> Result<Found> {
         let found = self.place()?;
         match self {
@@ -120,7 +123,7 @@ impl Booster {
             return self.named(path);
         }
         if let Some(found) = cache.and_then(|cache| self.cached(cache)) {
-            return Ok(found);
+            return self.checked(found);
         }
         let mut looked = format!("{} is not set", self.variable());
         if let Some(cache) = cache {
@@ -142,6 +145,23 @@ impl Booster {
             booster: self,
             looked,
         })
+    }
+
+    /// What was found in the cache folder, if it is still of use: an environment of Python is not after an upgrade of that Python.
+    fn checked(self, found: Found) -> Result<Found> {
+        if self != Self::CatBoost {
+            return Ok(found);
+        }
+        match package_version(&found.path) {
+            Ok(version) => Ok(Found {
+                version: Some(version),
+                ..found
+            }),
+            Err(detail) => Err(BoosterError::Python {
+                python: found.path,
+                detail: format!("{detail}; run `cargo xtask setup --boosters` again, which makes it anew"),
+            }),
+        }
     }
 
     fn named(self, path: PathBuf) -> Result<Found> {
@@ -196,13 +216,25 @@ fn parts(version: &str) -> Vec<u64> {
     version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
 }
 
-/// The version of the package `catboost` that a Python has, without importing it, which takes seconds.
+/// The version of the package `catboost` that a Python has, asked for once in a process.
 fn package_version(python: &Path) -> std::result::Result<String, String> {
+    static KNOWN: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(version) = known().get(python) {
+        return Ok(version.clone());
+    }
+    let version = asked_version(python)?;
+    known().insert(python.to_owned(), version.clone());
+    Ok(version)
+}
+
+/// Asks a Python without importing the package, which takes seconds.
+fn asked_version(python: &Path) -> std::result::Result<String, String> {
+    // What lies in the current folder is no package of that Python.
+    const QUESTION: &str = "import sys; sys.path = [entry for entry in sys.path if entry]; import importlib.metadata; \
+                            print(importlib.metadata.version('catboost'))";
     let asked = Command::new(python)
-        .args([
-            "-c",
-            "import importlib.metadata as m; print(m.version('catboost'))",
-        ])
+        .args(["-c", QUESTION])
         .stdin(Stdio::null())
         .output();
     let shown = python.display();
@@ -241,6 +273,31 @@ mod tests {
             assert_eq!(found.version.as_deref(), Some("3.10.0"));
             assert!(found.path.ends_with(booster.file()), "{found:?}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_python_in_the_cache_is_asked_whether_it_still_has_the_package() {
+        use std::os::unix::fs::PermissionsExt;
+        let cache = tempfile::tempdir().unwrap();
+        let python = cache
+            .path()
+            .join("catboost-1.2.10")
+            .join(Booster::CatBoost.file());
+        file(&python);
+        std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let found = || Booster::CatBoost.place_in(None, Some(cache.path()));
+        std::fs::write(&python, "#!/bin/sh\nexit 1\n").unwrap();
+        let message = found().unwrap_err().to_string();
+        assert!(
+            message.contains("has no package catboost; run `cargo xtask setup --boosters` again"),
+            "{message}"
+        );
+        std::fs::write(&python, "#!/bin/sh\necho 1.2.11\n").unwrap();
+        assert_eq!(found().unwrap().version.as_deref(), Some("1.2.11"));
+        // It is asked once.
+        std::fs::write(&python, "#!/bin/sh\nexit 1\n").unwrap();
+        assert!(found().is_ok());
     }
 
     #[test]

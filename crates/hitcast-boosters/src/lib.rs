@@ -33,8 +33,9 @@
 //! - [`find`]: which of the three are there
 //!
 //! # Results
-//! A fit is the same for the same data, settings, seed and library version. It does not depend on the number of threads, which
-//! the tests hold for each of the three.
+//! A fit is the same for the same data, settings, seed, library version and number of threads. The tests hold for each of the three
+//! that it does not depend on that number either, on rows of some numbers. XGBoost does not promise it: it sums up in parts, one a
+//! thread, so that where two splits are as good up to rounding, another number may choose the other.
 
 #![deny(unsafe_code)]
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use hitcast_classical::ClassicalError;
+use hitcast_classical::checks::finite_losses;
 use hitcast_classical::saved::Outcome;
 use hitcast_core::{EpochRecord, Event, FitContext, StopReason};
 
@@ -54,7 +54,7 @@ impl Rounds<'_> {
     /// of the first, or one of the reasons to stop comes.
     ///
     /// # Errors
-    /// Those of `next`, and [`ClassicalError::NotFinite`] for a loss that is no number.
+    /// Those of `next`, and [`ClassicalError::NotFinite`](hitcast_classical::ClassicalError::NotFinite) for a loss that is no number.
     pub(crate) fn run(&self, mut next: impl FnMut(usize) -> Result<Option<Losses>>) -> Result<Learned> {
         let began = Instant::now();
         let mut history = Vec::new();
@@ -66,16 +66,12 @@ impl Rounds<'_> {
                 break;
             }
             let Some(losses) = next(round)? else {
+                if self.context.stop.is_requested() {
+                    stopped = StopReason::Requested;
+                }
                 break;
             };
-            for (what, value) in [
-                ("the training loss", Some(losses.train)),
-                ("the validation loss", losses.validation),
-            ] {
-                if let Some(value) = value.filter(|value| !value.is_finite()) {
-                    return Err(ClassicalError::NotFinite { what, value }.into());
-                }
-            }
+            finite_losses(losses.train, losses.validation)?;
             let record = EpochRecord {
                 epoch: round + 1,
                 learning_rate: self.learning_rate,

@@ -1,22 +1,10 @@
 //! Checks that the settings of the three share.
 
-use hitcast_classical::ClassicalError;
+use hitcast_classical::checks::expect;
+use hitcast_core::parallel::threads_for;
 use hitcast_core::{Dataset, Seed};
 
 use crate::error::{BoosterError, Result};
-
-/// Refuses a number that is not as it must be.
-pub(crate) fn must(fulfilled: bool, setting: &'static str, value: f64, allowed: &'static str) -> Result<()> {
-    if fulfilled {
-        return Ok(());
-    }
-    Err(ClassicalError::Setting {
-        setting,
-        value,
-        allowed,
-    }
-    .into())
-}
 
 /// Refuses a count outside a range.
 #[allow(clippy::cast_precision_loss)]
@@ -26,32 +14,7 @@ pub(crate) fn count(
     range: std::ops::RangeInclusive<usize>,
     allowed: &'static str,
 ) -> Result<()> {
-    must(range.contains(&value), setting, value as f64, allowed)
-}
-
-/// Refuses what is no finite number above 0.
-pub(crate) fn positive(setting: &'static str, value: f64) -> Result<()> {
-    must(
-        value.is_finite() && value > 0.0,
-        setting,
-        value,
-        "finite and above 0",
-    )
-}
-
-/// Refuses what is no finite number of at least 0.
-pub(crate) fn at_least_zero(setting: &'static str, value: f64) -> Result<()> {
-    must(
-        value.is_finite() && value >= 0.0,
-        setting,
-        value,
-        "finite and at least 0",
-    )
-}
-
-/// Refuses what is no share.
-pub(crate) fn share(setting: &'static str, value: f64) -> Result<()> {
-    must(value > 0.0 && value <= 1.0, setting, value, "above 0 and up to 1")
+    Ok(expect(range.contains(&value), setting, value as f64, allowed)?)
 }
 
 /// Refuses early stopping without rows, or after no round.
@@ -71,22 +34,20 @@ pub(crate) fn seed_of(seed: Seed, kind: &str) -> u64 {
     seed.child(kind).value() >> 33
 }
 
+/// Threads at most: each costs the libraries memory, and no machine gains by more.
+pub(crate) const MOST_THREADS: usize = 1024;
+
+/// The threads for a fit: those asked for, or all cores; a share of them where fits run beside each other.
+pub(crate) fn threads(asked: usize) -> usize {
+    threads_for(asked, MOST_THREADS)
+}
+
 /// Rounds and leaves at most, so that they fit into the libraries' 32 bits.
 pub(crate) const MOST: usize = i32::MAX as usize;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_no_number_is_refused_everywhere() {
-        for check in [positive, at_least_zero, share] {
-            let message = check("x", f64::NAN).unwrap_err().to_string();
-            assert!(message.starts_with("x is NaN, but must be"), "{message}");
-        }
-        assert!(positive("x", 0.0).is_err() && at_least_zero("x", 0.0).is_ok() && share("x", 1.0).is_ok());
-        assert!(share("x", 1.1).is_err() && positive("x", f64::INFINITY).is_err());
-    }
 
     #[test]
     fn a_seed_has_31_bits() {

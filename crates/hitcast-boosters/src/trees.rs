@@ -2,10 +2,8 @@
 
 use hitcast_classical::{Combination, Link, Tree, TreeEnsemble, TreeKind, TreeModel, TreeNode};
 use hitcast_core::Task;
-use hitcast_core::stats::sum;
 use ndarray::ArrayView2;
 
-use crate::data::outputs;
 use crate::error::{BoosterError, Result};
 use crate::find::Booster;
 
@@ -29,7 +27,7 @@ pub(crate) enum Read {
 pub(crate) struct Collected {
     booster: Booster,
     trees: Vec<Tree>,
-    importances: Vec<f64>,
+    gains: Vec<f64>,
 }
 
 impl Collected {
@@ -45,7 +43,7 @@ impl Collected {
         Ok(Self {
             booster,
             trees: Vec::new(),
-            importances: vec![0.0; d],
+            gains: vec![0.0; d],
         })
     }
 
@@ -54,8 +52,8 @@ impl Collected {
     /// # Errors
     /// [`BoosterError::Model`] if there is no such feature.
     pub(crate) fn gain(&mut self, feature: usize, gain: f64) -> Result<()> {
-        let d = self.importances.len();
-        let Some(sum) = self.importances.get_mut(feature) else {
+        let d = self.gains.len();
+        let Some(sum) = self.gains.get_mut(feature) else {
             let detail = format!("a split asks for feature {feature}, of {d}");
             return Err(BoosterError::model(self.booster, detail));
         };
@@ -128,19 +126,10 @@ impl Collected {
     ///
     /// # Errors
     /// [`BoosterError::Classical`] if they do not fit together.
-    pub(crate) fn model(mut self, kind: TreeKind, task: Task, base: Vec<f64>) -> Result<TreeModel> {
-        let link = match task {
-            Task::Classification { n_classes: 2 } => Link::Logistic,
-            Task::Classification { .. } => Link::Softmax,
-            _ => Link::Identity,
-        };
-        let all = sum(self.importances.iter().copied());
-        if all > 0.0 {
-            self.importances.iter_mut().for_each(|value| *value /= all);
-        }
-        let d = self.importances.len();
-        let ensemble = TreeEnsemble::new(d, task, link, Combination::Sum, base, self.trees)?;
-        Ok(TreeModel::new(kind, ensemble, self.importances)?)
+    pub(crate) fn model(self, kind: TreeKind, task: Task, base: Vec<f64>) -> Result<TreeModel> {
+        let d = self.gains.len();
+        let ensemble = TreeEnsemble::new(d, task, Link::of_scores(task), Combination::Sum, base, self.trees)?;
+        Ok(TreeModel::of_gains(kind, ensemble, self.gains)?)
     }
 }
 
@@ -199,16 +188,19 @@ pub(crate) fn agree(booster: Booster, model: &TreeModel, rows: &[f32], library: 
     let rows = ArrayView2::from_shape(shape, rows).map_err(short)?;
     let ours = model.ensemble().combined(rows)?;
     if ours.len() != library.len() {
-        let (got, rows, width) = (library.len(), shape.0, outputs(model.ensemble().task()));
+        let (got, rows, width) = (library.len(), shape.0, Link::n_scores(model.ensemble().task()));
         let detail = format!("it predicts {got} numbers for {rows} rows of {width}");
         return Err(BoosterError::model(booster, detail));
     }
+    let may_be_absent =
+        matches!(model.ensemble().task(), Task::Classification { n_classes } if n_classes > 2);
+    let is_absent = |score: f64| may_be_absent && score <= NEVER;
     // XGBoost adds up in 32 bits.
-    let known = ours.iter().filter(|value| **value > NEVER);
+    let known = ours.iter().filter(|score| !is_absent(**score));
     let scale = known.fold(1e-30_f64, |scale, value| scale.max(value.abs()));
     let tolerance = 1e-4 * scale;
     let agree = |ours: f64, library: f64| {
-        (ours - library).abs() <= tolerance || (library == f64::NEG_INFINITY && ours <= NEVER)
+        (ours - library).abs() <= tolerance || (library == f64::NEG_INFINITY && is_absent(ours))
     };
     match ours
         .iter()
@@ -227,6 +219,30 @@ pub(crate) fn agree(booster: Booster, model: &TreeModel, rows: &[f32], library: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A model of one tree without a split.
+    fn constant(task: Task, base: Vec<f64>, value: f64) -> TreeModel {
+        let mut collected = Collected::new(Booster::XGBoost, 1).unwrap();
+        let width = base.len();
+        let leaf = [TreeNode::Leaf { leaf: 0 }];
+        let mut values = vec![0.0; width];
+        values[0] = value;
+        collected.push(Tree::new(&leaf, &[1.0], &values, width).unwrap());
+        collected.model(TreeKind::XGBoost, task, base).unwrap()
+    }
+
+    #[test]
+    fn scores_agree_up_to_rounding_and_only_a_class_may_be_absent() {
+        let low = constant(Task::Regression, vec![-1e6], 1.0);
+        let agreed = |model: &TreeModel, library: &[f64]| agree(Booster::XGBoost, model, &[0.5], library);
+        agreed(&low, &[-999_998.9]).unwrap();
+        assert!(agreed(&low, &[-999_000.0]).is_err());
+        assert!(agreed(&low, &[f64::NEG_INFINITY]).is_err());
+        let absent = constant(Task::Classification { n_classes: 3 }, vec![0.0, NEVER, 0.5], 1.0);
+        agreed(&absent, &[1.0, f64::NEG_INFINITY, 0.5]).unwrap();
+        // The absent class does not loosen what the others are held to.
+        assert!(agreed(&absent, &[1.01, f64::NEG_INFINITY, 0.5]).is_err());
+    }
 
     #[test]
     fn every_number_goes_the_way_that_the_library_sends_it() {

@@ -15,6 +15,7 @@ use crate::ensemble::{Combination, EnsembleFacts, Link, Tree, TreeEnsemble};
 use crate::error::ClassicalError;
 use crate::grow::{Columns, Grower, Limits, Sorted, Squares};
 use crate::saved::{Outcome, Size, finite, from_settings, reported, to_settings};
+use crate::tree_model::shares;
 
 /// How a row's error counts, from 0 for none to 1 for the largest.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -192,19 +193,13 @@ fn normalise(weights: &mut [f64]) {
 fn weighted_importances(trees: &[Vec<f64>], weights: &[f64], d: usize) -> Vec<f64> {
     let mut total = vec![0.0; d];
     for (tree, weight) in trees.iter().zip(weights) {
-        let all: f64 = tree.iter().sum();
-        if all > 0.0 {
-            total
-                .iter_mut()
-                .zip(tree)
-                .for_each(|(sum, own)| *sum += weight * own / all);
-        }
+        let own = shares(tree.clone());
+        total
+            .iter_mut()
+            .zip(own)
+            .for_each(|(sum, own)| *sum += weight * own);
     }
-    let all: f64 = total.iter().sum();
-    if all > 0.0 {
-        total.iter_mut().for_each(|value| *value /= all);
-    }
-    total
+    shares(total)
 }
 
 impl Estimator for AdaBoost {

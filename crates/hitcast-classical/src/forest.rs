@@ -1,7 +1,6 @@
 //! Random forests (Breiman 2001) and extremely randomised trees (Geurts, Ernst and Wehenkel 2006).
 
 use hitcast_core::parallel::{map_with, threads_for};
-use hitcast_core::stats::sum;
 use hitcast_core::{
     CoreError, Dataset, Estimator, FeatureBlock, Fit, FitContext, Result, Seed, StopReason, Task,
 };
@@ -16,7 +15,7 @@ use crate::grow::{
 };
 use crate::max_features::MaxFeatures;
 use crate::saved::{Outcome, Size, reported};
-use crate::tree_model::{TreeKind, TreeModel};
+use crate::tree_model::{TreeKind, TreeModel, shares};
 
 /// What makes a good split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,7 +249,7 @@ fn grow_forest<S: Splitter>(
     } else {
         StopReason::Completed
     };
-    let importances = importances(grown.iter().map(|grown| &grown.importances), train.n_features());
+    let gains = gains(grown.iter().map(|grown| &grown.importances), train.n_features());
     let trees = grown.into_iter().map(|grown| grown.tree).collect();
     let ensemble = TreeEnsemble::new(
         train.n_features(),
@@ -261,28 +260,19 @@ fn grow_forest<S: Splitter>(
         trees,
     )?;
     Ok(Outcome {
-        model: TreeModel::new(kind, ensemble, importances)?,
+        model: TreeModel::of_gains(kind, ensemble, gains)?,
         history: Vec::new(),
         best_epoch: None,
         stopped,
     })
 }
 
-/// The mean over the trees of each one's shares, to shares again.
-fn importances<'a>(trees: impl Iterator<Item = &'a Vec<f64>>, d: usize) -> Vec<f64> {
+/// What each feature gained: the sum of its shares in the trees.
+fn gains<'a>(trees: impl Iterator<Item = &'a Vec<f64>>, d: usize) -> Vec<f64> {
     let mut total = vec![0.0; d];
     for tree in trees {
-        let all = sum(tree.iter().copied());
-        if all > 0.0 {
-            total
-                .iter_mut()
-                .zip(tree)
-                .for_each(|(total, own)| *total += own / all);
-        }
-    }
-    let all = sum(total.iter().copied());
-    if all > 0.0 {
-        total.iter_mut().for_each(|value| *value /= all);
+        let own = shares(tree.clone());
+        total.iter_mut().zip(own).for_each(|(total, own)| *total += own);
     }
     total
 }

@@ -30,12 +30,13 @@
 //! - [`tree_model`]: the fitted model of forests and boosting
 //! - [`max_features`]: how many features a tree looks at
 //! - [`least_squares`]: the solver, for matrices of any rank
+//! - [`checks`]: what is refused of settings and losses, for crates with further models
 //! - [`saved`]: how a fit reports and what it returns, for crates with further models
 
 #![forbid(unsafe_code)]
 
 pub mod ada_boost;
-mod checks;
+pub mod checks;
 mod draws;
 pub mod ensemble;
 mod error;

@@ -49,11 +49,7 @@ impl Loss {
     }
 
     pub(crate) fn link(&self) -> Link {
-        match self.task {
-            Task::Classification { n_classes: 2 } => Link::Logistic,
-            Task::Classification { .. } => Link::Softmax,
-            _ => Link::Identity,
-        }
+        Link::of_scores(self.task)
     }
 
     /// From the scores of a row to what they predict, in place: a number, or the probability of each output's class.

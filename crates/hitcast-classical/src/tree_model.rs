@@ -1,5 +1,6 @@
 //! What every fit of trees returns: the trees, and how much each feature mattered to them.
 
+use hitcast_core::stats::sum;
 use hitcast_core::{Contributions, CoreError, Model, ModelState, Predictions, Result, TensorData};
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,14 @@ impl TreeModel {
         })
     }
 
+    /// As [`new`](Self::new), where importances are the shares of what each feature's splits gained, at least 0, length `d`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_gains(kind: TreeKind, ensemble: TreeEnsemble, gains: Vec<f64>) -> Result<Self, ClassicalError> {
+        Self::new(kind, ensemble, shares(gains))
+    }
+
     /// Where the trees come from.
     pub fn tree_kind(&self) -> TreeKind {
         self.kind
@@ -114,6 +123,15 @@ impl TreeModel {
         let importances = finite(state, "importances", ensemble.n_features())?;
         Self::new(kind, ensemble, importances).map_err(|error| CoreError::State(error.to_string()))
     }
+}
+
+/// What part of the sum each value is; 0 if all are.
+pub(crate) fn shares(mut values: Vec<f64>) -> Vec<f64> {
+    let all = sum(values.iter().copied());
+    if all > 0.0 {
+        values.iter_mut().for_each(|value| *value /= all);
+    }
+    values
 }
 
 impl Model for TreeModel {

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::{hint, mem, thread};
 
+use crate::parallel::sharing;
+
 /// How often a thread looks for work before it lets others have the core, and how often it does that before it sleeps: some ten
 /// microseconds, for which it would take as long to be woken.
 const LOOKS: usize = 200;
@@ -63,10 +65,14 @@ pub fn with_crew<J: Send, R: Send, T>(
 ) -> T {
     let board = &Board::new();
     let work = &work;
+    let take_share = sharing(threads);
     thread::scope(|scope| {
         let _dismissal = Dismissal(board);
         for _ in 1..threads {
-            scope.spawn(|| board.serve(work));
+            scope.spawn(move || {
+                take_share();
+                board.serve(work);
+            });
         }
         lead(&Crew {
             board,
@@ -210,6 +216,7 @@ fn look_for(so: impl Fn() -> bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parallel::available_threads;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::time::Duration;
 
@@ -231,6 +238,30 @@ mod tests {
                 },
             );
         }
+    }
+
+    #[test]
+    fn work_of_the_others_has_a_share_of_the_cores() {
+        let all = available_threads().get();
+        let lead = thread::current().id();
+        for threads in [1, 2, 3, 50] {
+            let work = |()| {
+                // Long enough for others to take the next.
+                thread::sleep(Duration::from_millis(1));
+                (thread::current().id(), available_threads().get())
+            };
+            let seen = with_crew(threads, work, |crew| crew.map(vec![(); 20]));
+            for (thread, cores) in seen {
+                // The lead goes on alone afterwards.
+                let expected = if thread == lead {
+                    all
+                } else {
+                    (all / threads).max(1)
+                };
+                assert_eq!(cores, expected, "{threads} threads");
+            }
+        }
+        assert_eq!(available_threads().get(), all);
     }
 
     #[test]

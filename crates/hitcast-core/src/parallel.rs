@@ -24,6 +24,12 @@ fn share_of(threads: usize) -> Option<NonZeroUsize> {
     Some(NonZeroUsize::new(share).unwrap_or(NonZeroUsize::MIN))
 }
 
+/// What each of so many threads calls first, so that work inside of its work takes no more than its share of this thread's cores.
+pub(crate) fn sharing(threads: usize) -> impl Fn() + Copy {
+    let share = share_of(threads);
+    move || SHARE.set(share)
+}
+
 /// Numbers to be read or written, each once, that are worth a thread: starting one costs some ten microseconds.
 const WORTH_A_THREAD: usize = 1 << 18;
 

@@ -4,40 +4,52 @@
 mod model;
 mod program;
 
+use hitcast_classical::checks::{expect, not_negative, positive, share};
 use hitcast_classical::saved::{Outcome, Size, reported};
-use hitcast_classical::{TreeKind, TreeModel};
-use hitcast_core::parallel::threads_for;
-use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Task};
+use hitcast_classical::{Link, Tree, TreeKind, TreeModel, TreeNode};
+use hitcast_core::stats::{sum, weighted_mean};
+use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use model::read_json;
 
 use self::program::Program;
-use crate::data::{Rows, outputs};
+use crate::data::Rows;
 use crate::error::Result;
 use crate::find::Booster as Which;
 use crate::rounds::{Losses, Rounds};
-use crate::settings::{MOST, at_least_zero, count, early_stopping, must, positive, seed_of, share};
-use crate::trees::{COMPARED, agree};
+use crate::settings::{MOST, MOST_THREADS, count, early_stopping, seed_of, threads};
+use crate::trees::{COMPARED, Collected, NEVER, agree};
 
 /// Boosting by CatBoost, for numbers (squared error) and classes (log loss). Its trees ask the same at every node of a level.
 ///
+/// Where no feature differs between the training rows, which CatBoost itself refuses, the model predicts their mean, or the shares
+/// of their classes.
+///
 /// Names and defaults are those of its `CatBoostRegressor` and `CatBoostClassifier` 1.2, and so are the trees. Features are numbers;
-/// categories come encoded.
+/// categories come encoded. Its aliases `n_estimators`, `num_boost_round`, `num_trees`, `eta`, `max_depth`, `reg_lambda`,
+/// `colsample_bylevel`, `max_bin`, `thread_count` and `n_jobs` are read too.
+///
+/// Left out are its own categories and texts, other losses, trees that are not symmetric (`grow_policy`), `boosting_type`,
+/// `leaf_estimation_…`, constraints, class weights (give weights), other ways to detect overfitting (`od_type`), and GPUs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CatBoost {
     /// Number of rounds at most, at least 1. Default 1,000.
+    #[serde(alias = "n_estimators", alias = "num_boost_round", alias = "num_trees")]
     pub iterations: usize,
     /// What share of its correction each tree makes, above 0. Default none: CatBoost chooses by rows and rounds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "eta")]
     pub learning_rate: Option<f64>,
     /// Splits between the root and a leaf, from 1 to 16. Default 6.
+    #[serde(alias = "max_depth")]
     pub depth: usize,
     /// Squared penalty on leaves, at least 0. Default none: CatBoost's own, 3. If it is given, CatBoost chooses no learning rate,
     /// but takes 0.03.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "reg_lambda")]
     pub l2_leaf_reg: Option<f64>,
     /// How much chance there is in the choice of splits, at least 0. Default 1.
     pub random_strength: f64,
@@ -52,13 +64,16 @@ pub struct CatBoost {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subsample: Option<f64>,
     /// Share of the features that each level draws, above 0 and up to 1. Default 1.
+    #[serde(alias = "colsample_bylevel")]
     pub rsm: f64,
     /// Borders between the bins of a feature, from 1 to 65,535. Default 254.
+    #[serde(alias = "max_bin")]
     pub border_count: usize,
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<usize>,
-    /// Number of threads, 0 for all cores. The result does not depend on it. Default 0.
+    /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Default 0.
+    #[serde(alias = "n_jobs", alias = "thread_count")]
     pub threads: usize,
 }
 
@@ -112,13 +127,13 @@ impl CatBoost {
         }
         count("depth", self.depth, 1..=16, "from 1 to 16")?;
         if let Some(penalty) = self.l2_leaf_reg {
-            at_least_zero("l2_leaf_reg", penalty)?;
+            not_negative("l2_leaf_reg", penalty)?;
         }
-        at_least_zero("random_strength", self.random_strength)?;
+        not_negative("random_strength", self.random_strength)?;
         if let Some(temperature) = self.bagging_temperature {
-            at_least_zero("bagging_temperature", temperature)?;
+            not_negative("bagging_temperature", temperature)?;
             let drawn = matches!(self.bootstrap_type, None | Some(BootstrapType::Bayesian));
-            must(
+            expect(
                 drawn,
                 "bagging_temperature",
                 temperature,
@@ -131,7 +146,7 @@ impl CatBoost {
                 self.bootstrap_type,
                 Some(BootstrapType::Bayesian | BootstrapType::No)
             );
-            must(
+            expect(
                 drawn,
                 "subsample",
                 subsample,
@@ -140,6 +155,12 @@ impl CatBoost {
         }
         share("rsm", self.rsm)?;
         count("border_count", self.border_count, 1..=65_535, "from 1 to 65535")?;
+        count(
+            "threads",
+            self.threads,
+            0..=MOST_THREADS,
+            "at most 1024; 0 for all cores",
+        )?;
         early_stopping(self.early_stopping_rounds, validation)
     }
 
@@ -154,7 +175,7 @@ impl CatBoost {
         let mut set = |name: &str, value: Value| params.insert(name.to_owned(), value);
         set("loss_function", json!(loss));
         set("random_seed", json!(seed_of(context.seed, Self::KIND)));
-        set("thread_count", json!(threads_for(self.threads, usize::MAX)));
+        set("thread_count", json!(threads(self.threads)));
         set("logging_level", json!("Silent"));
         set("allow_writing_files", json!(false));
         set("allow_const_label", json!(true));
@@ -201,15 +222,19 @@ impl CatBoost {
     ) -> Result<Outcome<TreeModel>> {
         self.check(validation)?;
         let rows = Rows::of_training(train)?;
-        let seen = validation
-            .map(|seen| Rows::of_validation(seen, rows.d()))
-            .transpose()?;
+        let seen = validation.map(|seen| Rows::of(seen, rows.d())).transpose()?;
         let settings = json!({
             "params": self.params(train.task(), context),
             "features": rows.d(),
             "classes": train.task() != Task::Regression,
             "compared": COMPARED,
         });
+        if rows.are_alike() {
+            context.progress.report(&Event::Note(
+                "CatBoost has nothing to ask: no feature differs between the rows, and the same is predicted for all",
+            ));
+            return Ok(Outcome::completed(constant(train)?));
+        }
         let mut program = Program::start(&settings, &rows, seen.as_ref(), context.stop)?;
         let rounds = Rounds {
             context,
@@ -236,6 +261,39 @@ impl CatBoost {
     }
 }
 
+/// What the other libraries make of rows that are alike, where CatBoost refuses them: the mean, or the shares of the classes.
+fn constant(train: &Dataset) -> Result<TreeModel> {
+    let mean = |values: Vec<f64>| weighted_mean(values.into_iter(), train.weights());
+    let share = |class: usize| {
+        let classes = train.classes().unwrap_or_default();
+        mean(
+            classes
+                .iter()
+                .map(|own| f64::from(u8::from(*own == class)))
+                .collect(),
+        )
+    };
+    let base = match train.task() {
+        Task::Classification { n_classes: 2 } => vec![share(1).ln() - share(0).ln()],
+        Task::Classification { n_classes } => {
+            (0..n_classes).map(|class| share(class).ln().max(NEVER)).collect()
+        }
+        _ => vec![mean(train.target().to_vec())],
+    };
+    let mut collected = Collected::new(Which::CatBoost, train.n_features())?;
+    let cover = train
+        .weights()
+        .map_or(train.n_rows() as f64, |weights| sum(weights.iter().copied()));
+    let nothing = vec![0.0; base.len()];
+    collected.push(Tree::new(
+        &[TreeNode::Leaf { leaf: 0 }],
+        &[cover],
+        &nothing,
+        nothing.len(),
+    )?);
+    collected.model(TreeKind::CatBoost, train.task(), base)
+}
+
 /// Of numbers CatBoost tells the root of the mean squared error.
 fn of_roots(told: Losses) -> Losses {
     Losses {
@@ -255,7 +313,7 @@ impl Estimator for CatBoost {
             validation.expect_task(train.task())?;
         }
         let (rows, d) = (train.n_rows(), train.n_features());
-        let outputs = outputs(train.task());
+        let outputs = Link::n_scores(train.task());
         let leaves = 1_usize
             .checked_shl(u32::try_from(self.depth).unwrap_or(u32::MAX))
             .unwrap_or(usize::MAX);

@@ -2,12 +2,18 @@
 
 The folder holds settings.json, and in little-endian numbers, row by row, train.features (32 bits), train.target (32 bits),
 train.weights (32 bits, if there are any), and the same of validation.* if there are rows to look at. After each round a line
-{"train": ..., "validation": ...} is written, or {"done": true} after the last one that there is, and answered by "go", or by
-"end K", where K rounds are to be kept. Then model.json and predictions (of the first rows, before the link, 64 bits) are written.
+{"train": "...", "validation": "..."} is written (numbers as text, for they may be nan), or {"done": true} after the last one that
+there is, and answered by "go", or by "end K", where K rounds are to be kept. Then model.json and predictions (of the first rows,
+before the link, 64 bits) are written.
 """
+import sys
+
+# Modules come from where Python has them, not from the folder that hitcast happens to run in.
+sys.path = [entry for entry in sys.path if entry]
+
 import json
 import os
-import sys
+import shutil
 
 # What the library prints must not come between the lines.
 answers = os.fdopen(os.dup(1), "w")
@@ -40,14 +46,18 @@ def pool(part):
 
 def tell(line):
     """Writes a line; the number of rounds to keep, if that was the last one."""
-    answers.write(json.dumps(line) + "\n")
-    answers.flush()
-    words = sys.stdin.readline().split()
+    try:
+        answers.write(json.dumps(line) + "\n")
+        answers.flush()
+        words = sys.stdin.readline().split()
+    except OSError:
+        words = []
     if words == ["go"]:
         return None
     if len(words) == 2 and words[0] == "end":
         return int(words[1])
-    # Nobody listens any more.
+    # Nobody listens any more, so that nobody else will remove it.
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(4)
 
 
@@ -56,7 +66,7 @@ class Rounds:
 
     def after_iteration(self, info):
         metric = settings["params"]["loss_function"]
-        last = {part: values[metric][-1] for part, values in info.metrics.items() if metric in values}
+        last = {part: str(values[metric][-1]) for part, values in info.metrics.items() if metric in values}
         self.keep = tell({"train": last["learn"], "validation": last.get("validation")})
         return self.keep is None
 

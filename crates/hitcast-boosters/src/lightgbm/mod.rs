@@ -2,62 +2,82 @@
 
 mod model;
 
+use hitcast_classical::checks::{expect, not_negative, positive, share};
 use hitcast_classical::saved::{Outcome, Size, reported};
-use hitcast_classical::{TreeKind, TreeModel};
-use hitcast_core::parallel::threads_for;
+use hitcast_classical::{Link, TreeKind, TreeModel};
 use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, Task};
 use serde::{Deserialize, Serialize};
 
 pub use model::read_text;
 
-use crate::data::{Rows, outputs};
+use crate::data::Rows;
 use crate::error::{BoosterError, Result};
 use crate::find::Booster as Which;
 use crate::native::lightgbm::{Api, Binned, Booster, Cells, Turn};
 use crate::rounds::{Losses, Rounds};
-use crate::settings::{MOST, at_least_zero, count, early_stopping, must, positive, seed_of, share};
+use crate::settings::{MOST, MOST_THREADS, count, early_stopping, seed_of, threads};
 use crate::trees::{COMPARED, agree};
 
 /// Boosting by LightGBM's library, for numbers (squared error) and classes (log loss).
 ///
 /// Names and defaults are those of its `LGBMRegressor` and `LGBMClassifier` 4.7, and so are the trees, with `deterministic` and
-/// `force_row_wise` on.
+/// `force_row_wise` on. The names of its own parameters are read too: `num_iterations`, `shrinkage_rate`, `min_data_in_leaf`,
+/// `min_sum_hessian_in_leaf`, `min_gain_to_split`, `bagging_fraction`, `bagging_freq`, `feature_fraction`, `lambda_l1`, `lambda_l2`,
+/// `bin_construct_sample_cnt`, `early_stopping_round` and `num_threads`, and of their aliases `eta`, `num_boost_round`, `max_leaves` and
+/// `n_jobs`.
+///
+/// Left out are its other ways of boosting (`dart`, `rf`, `goss`), objectives and metrics, features drawn for each node, random and
+/// linear trees, smoothing, constraints, categories, `class_weight` (give weights), and GPUs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LightGBM {
     /// Number of rounds at most, at least 1; with three classes or more each has a tree for every class. Default 100.
+    #[serde(alias = "num_iterations", alias = "num_boost_round")]
     pub n_estimators: usize,
     /// What share of its correction each tree makes, above 0. Default 0.1.
+    #[serde(alias = "eta", alias = "shrinkage_rate")]
     pub learning_rate: f64,
     /// Leaves of a tree at most, from 2 to 131,072. Default 31.
+    #[serde(alias = "max_leaves")]
     pub num_leaves: usize,
     /// Splits between the root and a leaf at most, −1 or 0 for no limit. Default −1.
     pub max_depth: i32,
     /// Rows that a leaf must have. Default 20.
+    #[serde(alias = "min_data_in_leaf")]
     pub min_child_samples: usize,
     /// Sum of the hessians (of numbers: of the weights) that a leaf must have, at least 0. Default 0.001.
+    #[serde(alias = "min_sum_hessian_in_leaf")]
     pub min_child_weight: f64,
     /// How much a split must lower the loss, at least 0. Default 0.
+    #[serde(alias = "min_gain_to_split")]
     pub min_split_gain: f64,
     /// Share of the rows that are drawn, above 0 and up to 1; only where `subsample_freq` is above 0. Default 1.
+    #[serde(alias = "bagging_fraction")]
     pub subsample: f64,
     /// Rounds after which rows are drawn anew; 0: none are drawn. Default 0.
+    #[serde(alias = "bagging_freq")]
     pub subsample_freq: usize,
     /// Share of the features that each tree draws, above 0 and up to 1. Default 1.
+    #[serde(alias = "feature_fraction")]
     pub colsample_bytree: f64,
     /// Absolute penalty on leaves, at least 0. Default 0.
+    #[serde(alias = "lambda_l1")]
     pub reg_alpha: f64,
     /// Squared penalty on leaves, at least 0. Default 0.
+    #[serde(alias = "lambda_l2")]
     pub reg_lambda: f64,
     /// Bins of a feature, at least 2. Default 255.
     pub max_bin: usize,
     /// Rows from which the bins are made, at least 1. Default 200,000.
+    #[serde(alias = "bin_construct_sample_cnt")]
     pub subsample_for_bin: usize,
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "early_stopping_round")]
     pub early_stopping_rounds: Option<usize>,
-    /// Number of threads, 0 for all cores. The result does not depend on it. Fits at the same time with other numbers wait for each
-    /// other. Default 0.
+    /// Number of threads, up to 1,024, 0 for all cores. The result does not depend on it. Fits at the same time with other numbers
+    /// wait for each other. Default 0.
+    #[serde(alias = "n_jobs", alias = "num_threads")]
     pub threads: usize,
 }
 
@@ -97,26 +117,32 @@ impl LightGBM {
         )?;
         positive("learning_rate", self.learning_rate)?;
         count("num_leaves", self.num_leaves, 2..=131_072, "from 2 to 131072")?;
-        must(
+        expect(
             self.max_depth >= -1,
             "max_depth",
             self.max_depth.into(),
             "at least -1",
         )?;
         count("min_child_samples", self.min_child_samples, 0..=MOST, "below 2³¹")?;
-        at_least_zero("min_child_weight", self.min_child_weight)?;
-        at_least_zero("min_split_gain", self.min_split_gain)?;
+        not_negative("min_child_weight", self.min_child_weight)?;
+        not_negative("min_split_gain", self.min_split_gain)?;
         share("subsample", self.subsample)?;
         count("subsample_freq", self.subsample_freq, 0..=MOST, "below 2³¹")?;
         share("colsample_bytree", self.colsample_bytree)?;
-        at_least_zero("reg_alpha", self.reg_alpha)?;
-        at_least_zero("reg_lambda", self.reg_lambda)?;
+        not_negative("reg_alpha", self.reg_alpha)?;
+        not_negative("reg_lambda", self.reg_lambda)?;
         count("max_bin", self.max_bin, 2..=MOST, "at least 2 and below 2³¹")?;
         count(
             "subsample_for_bin",
             self.subsample_for_bin,
             1..=MOST,
             "at least 1 and below 2³¹",
+        )?;
+        count(
+            "threads",
+            self.threads,
+            0..=MOST_THREADS,
+            "at most 1024; 0 for all cores",
         )?;
         early_stopping(self.early_stopping_rounds, validation)
     }
@@ -170,9 +196,7 @@ impl LightGBM {
     ) -> Result<Outcome<TreeModel>> {
         self.check(validation)?;
         let rows = Rows::of_training(train)?;
-        let seen = validation
-            .map(|seen| Rows::of_validation(seen, rows.d()))
-            .transpose()?;
+        let seen = validation.map(|seen| Rows::of(seen, rows.d())).transpose()?;
         let api = Api::get()?;
         api.be_quiet()?;
         if self.subsample < 1.0 && self.subsample_freq == 0 {
@@ -181,7 +205,7 @@ impl LightGBM {
             ));
         }
         let words = self.words(train.task(), context);
-        let turn = Turn::with_threads(threads_for(self.threads, usize::MAX));
+        let turn = Turn::with_threads(threads(self.threads), context.stop)?;
         let loaded = |rows: &Rows<'_>, like: Option<&_>| {
             let cells = Cells::new(rows.cells(), rows.n(), rows.d())?;
             let mut binned = Binned::new(api, &turn, cells, &words, like)?;
@@ -203,9 +227,27 @@ impl LightGBM {
             learning_rate: self.learning_rate,
             patience: self.early_stopping_rounds,
         };
+        let draws = self.colsample_bytree < 1.0 || (self.subsample < 1.0 && self.subsample_freq > 0);
+        let mut tries = 0..self.n_estimators;
         let learned = rounds.run(|round| {
-            // The first round's trees are kept even if they split nothing.
-            if !booster.update()? && round > 0 {
+            // The first round's trees are kept even if they split nothing. After that such a round leaves none, and the next one
+            // will do the same unless it draws other rows or features.
+            let mut split = false;
+            while !split && tries.next().is_some() {
+                split = booster.update()? || round == 0;
+                if !draws || context.stop.is_requested() {
+                    break;
+                }
+            }
+            if !split {
+                if context.stop.is_requested() {
+                    return Ok(None);
+                }
+                let note = format!(
+                    "LightGBM found nothing more to split after {round} of {} rounds",
+                    self.n_estimators
+                );
+                context.progress.report(&Event::Note(&note));
                 return Ok(None);
             }
             match booster.evaluate()? {
@@ -233,7 +275,7 @@ impl Estimator for LightGBM {
             validation.expect_task(train.task())?;
         }
         let (rows, d) = (train.n_rows(), train.n_features());
-        let outputs = outputs(train.task());
+        let outputs = Link::n_scores(train.task());
         let leaves = self
             .num_leaves
             .min(rows)

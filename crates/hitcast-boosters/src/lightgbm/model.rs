@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use hitcast_classical::{TreeKind, TreeModel};
+use hitcast_classical::{Link, TreeKind, TreeModel};
 use hitcast_core::Task;
 
-use crate::data::outputs;
 use crate::error::{BoosterError, Result};
 use crate::find::Booster;
 use crate::trees::{Collected, Read, up_to};
@@ -95,7 +94,7 @@ pub fn read_text(text: &str, rounds: Option<usize>) -> Result<TreeModel> {
     }
     let d = lines.number::<usize>("max_feature_idx")?.saturating_add(1);
     let task = task(lines.text("objective")?)?;
-    let width = outputs(task);
+    let width = Link::n_scores(task);
     let per_round = lines.number::<usize>("num_tree_per_iteration")?;
     if per_round != width {
         return broken(format!("it grows {per_round} trees a round for {width} outputs"));

@@ -1,8 +1,12 @@
 //! LightGBM's C interface (`LightGBM/c_api.h`), as far as it is needed.
 
+use std::collections::VecDeque;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use hitcast_core::StopSignal;
 
 use super::{Opened, c_text, copied};
 use crate::error::{BoosterError, Result};
@@ -76,7 +80,8 @@ impl Api {
         let path = Which::LightGBM.place()?.path;
         let opened = Opened::open(Which::LightGBM, &path)?;
         // SAFETY: the types of the fields are those of `LightGBM/c_api.h` from version 4.3 to 4.7; handles are `void*`. The library
-        // tells no version, but an older one lacks `LGBM_GetMaxThreads` and is refused for that.
+        // tells no version: an older one lacks `LGBM_GetMaxThreads` and is refused for that; of a newer one it is assumed that it
+        // keeps the types of its functions.
         let api = unsafe {
             opened.function::<unsafe extern "C" fn(*mut c_int) -> c_int>("LGBM_GetMaxThreads")?;
             Self {
@@ -122,26 +127,74 @@ impl Api {
 /// Leave to use the library with so many threads.
 ///
 /// The library keeps the number in one place for the whole process, sizes buffers by it, and starts threads by it later: another
-/// number in between would have threads write behind the buffers. So fits with the same number run at once, and one with another
-/// number waits until they are done.
+/// number in between would have threads write behind the buffers. So fits with the same number run at once, one with another number
+/// waits until they are done, and those that come after it wait for it.
 #[derive(Debug)]
 pub(crate) struct Turn {
     threads: usize,
 }
 
-/// The number of threads of the fits that run, and how many those are.
-static RUNNING: Mutex<(usize, usize)> = Mutex::new((0, 0));
-static ENDED: Condvar = Condvar::new();
+/// Who has a turn, and who waits for one.
+struct Turns {
+    /// The number of threads of the fits that run, and how many those are.
+    threads: usize,
+    running: usize,
+    /// The numbers of those that wait, the first next, and the number of the one that comes.
+    waiting: VecDeque<u64>,
+    next: u64,
+}
+
+static TURNS: Mutex<Turns> = Mutex::new(Turns {
+    threads: 0,
+    running: 0,
+    waiting: VecDeque::new(),
+    next: 0,
+});
+static CHANGED: Condvar = Condvar::new();
+
+/// Between two looks at the stop signal.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a fit goes on waiting after a stop was requested; other fits end their rounds in that time.
+const GRACE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 
 impl Turn {
-    /// Waits until no fit runs with another number of threads.
-    pub(crate) fn with_threads(threads: usize) -> Self {
-        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut running = ENDED
-            .wait_while(running, |(number, fits)| *fits > 0 && *number != threads)
-            .unwrap_or_else(PoisonError::into_inner);
-        *running = (threads, running.1 + 1);
-        Self { threads }
+    /// Waits until no fit runs with another number of threads, and none waits that came before.
+    ///
+    /// # Errors
+    /// [`BoosterError::Stopped`] if that takes long after a stop was requested.
+    pub(crate) fn with_threads(threads: usize, stop: &StopSignal) -> Result<Self> {
+        let mut turns = TURNS.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = turns.next;
+        turns.next += 1;
+        turns.waiting.push_back(own);
+        let mut requested: Option<Instant> = None;
+        loop {
+            let fits = turns.running == 0 || turns.threads == threads;
+            let is_next = turns.waiting.front() == Some(&own);
+            let in_vain =
+                stop.is_requested() && requested.get_or_insert_with(Instant::now).elapsed() >= GRACE;
+            if fits && is_next || in_vain {
+                turns.waiting.retain(|other| *other != own);
+                // The next may have been waiting for this one alone.
+                CHANGED.notify_all();
+            }
+            if fits && is_next {
+                turns.threads = threads;
+                turns.running += 1;
+                return Ok(Self { threads });
+            }
+            if in_vain {
+                return Err(BoosterError::Stopped {
+                    booster: Which::LightGBM,
+                    doing: "the wait for fits with another number of threads",
+                    seconds: GRACE.as_secs(),
+                });
+            }
+            turns = CHANGED
+                .wait_timeout(turns, LOOK)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
     }
 
     /// Settings with the number of threads, which every call that reads settings sets for the process.
@@ -152,8 +205,8 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).1 -= 1;
-        ENDED.notify_all();
+        TURNS.lock().unwrap_or_else(PoisonError::into_inner).running -= 1;
+        CHANGED.notify_all();
     }
 }
 
@@ -399,16 +452,16 @@ impl Drop for Booster<'_> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use super::*;
 
     #[test]
-    fn fits_with_another_number_of_threads_wait() {
+    fn fits_with_another_number_of_threads_wait_for_their_turn() {
+        let stop = StopSignal::new();
         let running = [const { AtomicUsize::new(0) }; 3];
         hitcast_core::parallel::map(60, 6, |fit| {
             let number = fit % 3;
-            let _turn = Turn::with_threads(1000 + number);
+            let _turn = Turn::with_threads(1000 + number, &stop).unwrap();
             running[number].fetch_add(1, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(1));
             for other in (0..3).filter(|other| *other != number) {
@@ -417,7 +470,37 @@ mod tests {
             running[number].fetch_sub(1, Ordering::SeqCst);
         });
         // Two of the same number at once do not wait for each other.
-        let _one = Turn::with_threads(7);
-        let _two = Turn::with_threads(7);
+        let one = Turn::with_threads(7, &stop).unwrap();
+        let two = Turn::with_threads(7, &stop).unwrap();
+        // One of another number does, and what comes after that waits for it.
+        let order = Mutex::new(Vec::new());
+        let come = |threads: usize| {
+            let _turn = Turn::with_threads(threads, &stop).unwrap();
+            order.lock().unwrap().push(threads);
+        };
+        let waiting = |count: usize| {
+            while TURNS.lock().unwrap().waiting.len() < count {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| come(8));
+            waiting(1);
+            scope.spawn(|| come(7));
+            waiting(2);
+            drop((one, two));
+        });
+        assert_eq!(*order.lock().unwrap(), [8, 7]);
+        // A stop ends the waiting, after which the others go on.
+        let one = Turn::with_threads(7, &stop).unwrap();
+        let stopped = StopSignal::new();
+        stopped.request();
+        let message = Turn::with_threads(8, &stopped).unwrap_err().to_string();
+        assert!(
+            message.contains("the wait for fits with another number of threads did not end within 1 sec"),
+            "{message}"
+        );
+        let _two = Turn::with_threads(7, &stop).unwrap();
+        drop(one);
     }
 }

@@ -70,6 +70,8 @@ impl Opened {
 fn with_advice(reason: String) -> String {
     if reason.contains("libgomp.so.1") {
         format!("{reason} (on Debian and Ubuntu: apt install libgomp1)")
+    } else if reason.contains("libomp.dylib") {
+        format!("{reason} (on macOS: brew install libomp)")
     } else {
         reason
     }
@@ -110,6 +112,14 @@ mod tests {
         std::fs::write(&path, "half a download").unwrap();
         let message = Opened::open(Booster::XGBoost, &path).err().unwrap().to_string();
         assert!(message.contains("libxgboost.so cannot be used"), "{message}");
+    }
+
+    #[test]
+    fn what_helps_where_openmp_is_missing_is_said() {
+        let advice = |missing: &str| with_advice(format!("{missing}: cannot open"));
+        assert!(advice("libgomp.so.1").ends_with("apt install libgomp1)"));
+        assert!(advice("@rpath/libomp.dylib").ends_with("brew install libomp)"));
+        assert_eq!(advice("libm.so"), "libm.so: cannot open");
     }
 
     #[cfg(target_os = "linux")]

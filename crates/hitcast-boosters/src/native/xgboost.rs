@@ -1,6 +1,7 @@
 //! XGBoost's C interface (`xgboost/c_api.h`), as far as it is needed.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::ops::RangeInclusive;
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -10,8 +11,8 @@ use crate::find::Booster as Which;
 
 type Handle = *mut c_void;
 
-/// The oldest whose models are known to be read rightly.
-const OLDEST: c_int = 2;
+/// The majors whose functions have the types that are written here, and whose models are known to be read rightly.
+const MAJORS: RangeInclusive<c_int> = 2..=3;
 
 /// The functions of the library.
 pub(crate) struct Api {
@@ -68,15 +69,15 @@ impl Api {
         let (mut major, mut minor, mut patch) = (0, 0, 0);
         // SAFETY: it writes one number to each of three places, which are ours.
         unsafe { version(&raw mut major, &raw mut minor, &raw mut patch) };
-        if major < OLDEST {
+        if let Some(detail) = refusal([major, minor, patch]) {
             return Err(BoosterError::Open {
                 booster: Which::XGBoost,
                 path,
-                detail: format!("it is version {major}.{minor}.{patch}, and must be at least {OLDEST}.0"),
+                detail,
             });
         }
-        // SAFETY: the types of the fields are those of `xgboost/c_api.h` from version 2.0 to 3.2, and older ones were refused;
-        // handles are `void*`, `bst_ulong` is 64 bits wide.
+        // SAFETY: the types of the fields are those of `xgboost/c_api.h` from version 2.0 to 3.2, and other majors were refused; it is
+        // assumed that a major keeps the types of its functions. Handles are `void*`, `bst_ulong` is 64 bits wide.
         let api = unsafe {
             Self {
                 version: (major, minor, patch),
@@ -124,6 +125,16 @@ impl Api {
                 .map_or(message.clone(), |(_, said)| said.to_owned()),
         })
     }
+}
+
+/// Why a version cannot be used, if it cannot.
+fn refusal([major, minor, patch]: [c_int; 3]) -> Option<String> {
+    (!MAJORS.contains(&major)).then(|| {
+        let (first, last) = (MAJORS.start(), MAJORS.end());
+        format!(
+            "it is version {major}.{minor}.{patch}, and must be one from {first}.0 up to the last {last}.x"
+        )
+    })
 }
 
 /// Rows in the library's memory.
@@ -319,5 +330,23 @@ impl Drop for Booster {
         // SAFETY: the handle is one that `create` made, and it is freed here alone, before the matrices, which the library shares
         // with it. A failure would leave memory behind, nothing else.
         unsafe { (self.api.free)(self.handle) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_whose_functions_are_not_known_are_refused() {
+        assert_eq!(refusal([2, 0, 0]), None);
+        assert_eq!(refusal([3, 9, 1]), None);
+        for version in [[1, 7, 6], [4, 0, 0]] {
+            let message = refusal(version).unwrap();
+            assert!(
+                message.contains("must be one from 2.0 up to the last 3.x"),
+                "{message}"
+            );
+        }
     }
 }

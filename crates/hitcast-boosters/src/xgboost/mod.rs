@@ -2,31 +2,37 @@
 
 mod model;
 
+use hitcast_classical::checks::{expect, not_negative, positive, share};
 use hitcast_classical::saved::{Outcome, Size, reported};
-use hitcast_classical::{TreeKind, TreeModel};
-use hitcast_core::parallel::threads_for;
+use hitcast_classical::{Link, TreeKind, TreeModel};
 use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Task};
 use serde::{Deserialize, Serialize};
 
 pub use model::read_json;
 
-use crate::data::{Rows, outputs};
+use crate::data::Rows;
 use crate::error::{BoosterError, Result};
 use crate::find::Booster as Which;
 use crate::native::xgboost::{Api, Booster, Matrix};
 use crate::rounds::{Losses, Rounds};
-use crate::settings::{MOST, at_least_zero, count, early_stopping, must, positive, seed_of, share};
+use crate::settings::{MOST, MOST_THREADS, count, early_stopping, seed_of, threads};
 use crate::trees::{COMPARED, agree};
 
 /// Boosting by XGBoost's library, for numbers (squared error) and classes (log loss).
 ///
-/// Names and defaults are those of its `XGBRegressor` and `XGBClassifier` 3.2, and so are the trees.
+/// Names and defaults are those of its `XGBRegressor` and `XGBClassifier` 3.2, and so are the trees. The names of its own parameters
+/// are read too: `eta`, `alpha`, `lambda`, `min_split_loss`, `num_boost_round`, `nthread` and `n_jobs`.
+///
+/// Left out are its other boosters (`gblinear`, `dart`), objectives and metrics, forests (`num_parallel_tree`), constraints, categories,
+/// `scale_pos_weight` (give weights), `base_score`, `sampling_method`, and GPUs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct XGBoost {
     /// Number of rounds at most, at least 1; with three classes or more each has a tree for every class. Default 100.
+    #[serde(alias = "num_boost_round")]
     pub n_estimators: usize,
     /// What share of its correction each tree makes, above 0. Default 0.3.
+    #[serde(alias = "eta")]
     pub learning_rate: f64,
     /// Splits between the root and a leaf at most, 0 for no limit. Default 6.
     pub max_depth: usize,
@@ -41,6 +47,7 @@ pub struct XGBoost {
     /// Sum of the hessians (of numbers: of the weights) that a leaf must have, at least 0. Default 1.
     pub min_child_weight: f64,
     /// How much a split must lower the loss, at least 0. Default 0.
+    #[serde(alias = "min_split_loss")]
     pub gamma: f64,
     /// How far a leaf may correct at most, 0 for no limit. Default 0.
     pub max_delta_step: f64,
@@ -53,13 +60,16 @@ pub struct XGBoost {
     /// Share of those that each split draws, above 0 and up to 1. Default 1.
     pub colsample_bynode: f64,
     /// Absolute penalty on leaves, at least 0. Default 0.
+    #[serde(alias = "alpha")]
     pub reg_alpha: f64,
     /// Squared penalty on leaves, at least 0. Default 1.
+    #[serde(alias = "lambda")]
     pub reg_lambda: f64,
     /// Rounds without a smaller validation loss after which it ends; those up to the best are then kept. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping_rounds: Option<usize>,
-    /// Number of threads, 0 for all cores. The result does not depend on it. Default 0.
+    /// Number of threads, up to 1,024, 0 for all cores. The result hardly depends on it (see [the crate](crate#results)). Default 0.
+    #[serde(alias = "n_jobs", alias = "nthread")]
     pub threads: usize,
 }
 
@@ -137,22 +147,28 @@ impl XGBoost {
         if self.tree_method == TreeMethod::Exact {
             #[allow(clippy::cast_precision_loss)]
             let leaves = self.max_leaves as f64;
-            must(
+            expect(
                 self.max_leaves == 0,
                 "max_leaves",
                 leaves,
                 "0 where tree_method is exact",
             )?;
         }
-        at_least_zero("min_child_weight", self.min_child_weight)?;
-        at_least_zero("gamma", self.gamma)?;
-        at_least_zero("max_delta_step", self.max_delta_step)?;
+        not_negative("min_child_weight", self.min_child_weight)?;
+        not_negative("gamma", self.gamma)?;
+        not_negative("max_delta_step", self.max_delta_step)?;
         share("subsample", self.subsample)?;
         share("colsample_bytree", self.colsample_bytree)?;
         share("colsample_bylevel", self.colsample_bylevel)?;
         share("colsample_bynode", self.colsample_bynode)?;
-        at_least_zero("reg_alpha", self.reg_alpha)?;
-        at_least_zero("reg_lambda", self.reg_lambda)?;
+        not_negative("reg_alpha", self.reg_alpha)?;
+        not_negative("reg_lambda", self.reg_lambda)?;
+        count(
+            "threads",
+            self.threads,
+            0..=MOST_THREADS,
+            "at most 1024; 0 for all cores",
+        )?;
         early_stopping(self.early_stopping_rounds, validation)
     }
 
@@ -214,10 +230,8 @@ impl XGBoost {
     ) -> Result<Outcome<TreeModel>> {
         self.check(validation)?;
         let rows = Rows::of_training(train)?;
-        let seen = validation
-            .map(|seen| Rows::of_validation(seen, rows.d()))
-            .transpose()?;
-        let threads = threads_for(self.threads, usize::MAX);
+        let seen = validation.map(|seen| Rows::of(seen, rows.d())).transpose()?;
+        let threads = threads(self.threads);
         let api = Api::get()?;
         api.be_quiet()?;
         let loaded = |rows: &Rows<'_>| {
@@ -281,7 +295,7 @@ impl Estimator for XGBoost {
             validation.expect_task(train.task())?;
         }
         let (rows, d) = (train.n_rows(), train.n_features());
-        let outputs = outputs(train.task());
+        let outputs = Link::n_scores(train.task());
         let depth = u32::try_from(self.max_depth).ok().filter(|depth| *depth > 0);
         let leaves = depth
             .and_then(|depth| 1_usize.checked_shl(depth))

@@ -1,6 +1,6 @@
 //! XGBoost's saved JSON.
 
-use hitcast_classical::{TreeKind, TreeModel};
+use hitcast_classical::{Link, TreeKind, TreeModel};
 use hitcast_core::Task;
 use serde::Deserialize;
 
@@ -104,7 +104,7 @@ pub fn read_json(json: &str, rounds: Option<usize>) -> Result<TreeModel> {
         },
         other => return broken(format!("its objective is {other:?}")),
     };
-    let width = crate::data::outputs(task);
+    let width = Link::n_scores(task);
     let base = base(&parameters.base_score, task, width)?;
     // In a forest a class has several trees one after the other.
     let in_turn = trees

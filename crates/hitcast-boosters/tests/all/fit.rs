@@ -178,6 +178,32 @@ fn a_weight_of_two_counts_as_two_rows_and_one_of_zero_as_none() {
 }
 
 #[test]
+fn validation_rows_count_by_their_weights() {
+    let (train, test) = (curve(200, 0, 6), curve(90, 0, 7));
+    let weights: Vec<f64> = (0..90).map(|row| f64::from(row % 3)).collect();
+    let weighted = test.clone().with_weights(weights.clone()).unwrap();
+    for booster in here() {
+        let fit = fit(
+            &*estimator(booster, json!({"rounds": 5})),
+            &train,
+            Some(&weighted),
+        )
+        .unwrap();
+        let predictions = predicted(&fit, &test);
+        let squares = predictions.iter().zip(test.target()).zip(&weights);
+        let sum: f64 = squares.map(|((p, y), weight)| weight * (p - y).powi(2)).sum();
+        let told = fit.history[4].validation_loss.unwrap();
+        close(
+            &[told],
+            &[sum / weights.iter().sum::<f64>()],
+            1e-5,
+            booster.name(),
+        );
+        assert!((told - mean_loss(&predictions, &test)).abs() > 1e-3, "{booster}");
+    }
+}
+
+#[test]
 fn early_stopping_keeps_the_rounds_up_to_the_best() {
     let (train, test) = (curve(150, 0, 6), curve(150, 0, 7));
     for booster in here() {
@@ -256,6 +282,42 @@ fn a_stop_ends_the_fit_after_the_round_with_what_was_learned() {
 }
 
 #[test]
+fn lightgbm_goes_on_after_a_round_without_a_split_if_it_draws_and_else_says_so() {
+    if !here().contains(&Booster::LightGBM) {
+        return;
+    }
+    // The second feature tells too little to be asked for.
+    let mut stream = Seed::new(1).stream("rows");
+    let x = Array2::from_shape_fn((200, 2), |_| stream.normal() as f32);
+    let y: Vec<f64> = x.rows().into_iter().map(|row| 10.0 * f64::from(row[0])).collect();
+    let train = dataset(x, &y, 0);
+    let fitted = |settings: serde_json::Value| {
+        let stop = StopSignal::new();
+        let progress = StopAfter(usize::MAX, &stop, Mutex::default());
+        let context = FitContext {
+            progress: &progress,
+            ..FitContext::quiet("test", Seed::new(1), &stop)
+        };
+        let fit = estimator(Booster::LightGBM, settings)
+            .fit(&train, None, &context)
+            .unwrap();
+        (fit.history.len(), progress.2.into_inner().unwrap())
+    };
+    let part = json!({"rounds": 40, "learning_rate": 0.1, "min_split_gain": 2000.0, "colsample_bytree": 0.5});
+    let (rounds, notes) = fitted(part);
+    assert!((8..35).contains(&rounds), "{rounds}");
+    assert!(notes[0].contains("nothing more to split after"), "{notes:?}");
+    let (rounds, notes) = fitted(json!({"rounds": 40, "min_split_gain": 1e9}));
+    assert_eq!(
+        (rounds, &notes[..]),
+        (
+            1,
+            &["LightGBM found nothing more to split after 1 of 40 rounds".to_owned()][..]
+        )
+    );
+}
+
+#[test]
 fn rows_with_little_in_them_are_learned_or_refused_in_words() {
     for booster in here() {
         let small = estimator(booster, json!({"rounds": 3}));
@@ -274,24 +336,32 @@ fn rows_with_little_in_them_are_learned_or_refused_in_words() {
             (Array2::zeros((40, 2)), &y[..]),
             (Array2::zeros((1, 1)), &y[3..4]),
         ] {
-            let rows = y.len();
-            match train(x.clone(), y, 0) {
-                Ok(fit) => {
-                    let mean = y.iter().sum::<f64>() / rows as f64;
-                    close(
-                        &predicted(&fit, &dataset(x, y, 0)),
-                        &vec![mean; rows],
-                        1e-5,
-                        booster.name(),
-                    );
-                }
-                // CatBoost learns nothing from what is constant.
-                Err(error) => {
-                    assert_eq!(booster, Booster::CatBoost, "{error}");
-                    assert!(error.to_string().contains("constant"), "{error}");
-                }
-            }
+            let fit = train(x.clone(), y, 0).unwrap();
+            let mean = y.iter().sum::<f64>() / y.len() as f64;
+            let expected = vec![mean; y.len()];
+            close(
+                &predicted(&fit, &dataset(x, y, 0)),
+                &expected,
+                1e-5,
+                booster.name(),
+            );
         }
+        // The shares of the classes by weight; a class without rows has none.
+        let weights = vec![3.0, 1.0, 0.5, 0.5];
+        let weighted = |y: &[f64], n_classes| {
+            let data = dataset(Array2::ones((4, 2)), y, n_classes);
+            let data = data.with_weights(weights.clone()).unwrap();
+            let slow = json!({"rounds": 300, "learning_rate": 0.5});
+            predicted(&fit(&*estimator(booster, slow), &data, None).unwrap(), &data)[..n_classes].to_vec()
+        };
+        close(
+            &weighted(&[0.0, 1.0, 1.0, 0.0], 2),
+            &[0.7, 0.3],
+            1e-2,
+            booster.name(),
+        );
+        let shares = weighted(&[0.0, 1.0, 1.0, 3.0], 4);
+        close(&shares, &[0.6, 0.3, 0.0, 0.1], 2e-2, booster.name());
         // A class without rows keeps its place.
         let y: Vec<f64> = (0..40).map(|row| f64::from(2 * (row % 2))).collect();
         let absent = train(x(), &y, 3).unwrap();
@@ -309,6 +379,18 @@ fn rows_with_little_in_them_are_learned_or_refused_in_words() {
             .unwrap_err()
             .to_string();
         assert!(message.contains("no features"), "{message}");
+    }
+}
+
+#[test]
+fn targets_far_below_zero_are_learned() {
+    for booster in here() {
+        let train = curve(300, 0, 9);
+        let far: Vec<f64> = train.target().iter().map(|y| -1e6 + 1e4 * y).collect();
+        let train = dataset(train.features().matrix().to_owned().into_owned(), &far, 0);
+        let fit = fit(&*estimator(booster, json!({"rounds": 30})), &train, None).unwrap();
+        let wrong = error(&predicted(&fit, &train), &train);
+        assert!(wrong < 8e3, "{booster}: {wrong}");
     }
 }
 

@@ -86,6 +86,10 @@ fn an_impossible_setting_is_named_with_its_value_and_what_it_may_be() {
     ] {
         refused(Booster::CatBoost, json!({name: value}));
     }
+    for booster in Booster::ALL {
+        refused(booster, json!({"threads": 1025}));
+        refused(booster, json!({"threads": 1_u64 << 40}));
+    }
 }
 
 #[test]
@@ -130,4 +134,50 @@ fn settings_are_written_and_read_and_unknown_ones_refused() {
     let text = serde_json::to_string(&chosen).unwrap();
     assert!(text.contains("\"MVS\""), "{text}");
     assert_eq!(serde_json::from_str::<CatBoost>(&text).unwrap(), chosen);
+}
+
+#[test]
+fn the_libraries_own_names_are_read_too() {
+    let read: XGBoost =
+        serde_json::from_value(json!({"eta": 0.5, "lambda": 2.0, "alpha": 3.0, "n_jobs": 4})).unwrap();
+    let written = XGBoost {
+        learning_rate: 0.5,
+        reg_lambda: 2.0,
+        reg_alpha: 3.0,
+        threads: 4,
+        ..XGBoost::default()
+    };
+    assert_eq!(read, written);
+    let read: LightGBM = serde_json::from_value(json!({
+        "num_iterations": 5, "min_data_in_leaf": 6, "bagging_fraction": 0.5, "bagging_freq": 1, "feature_fraction": 0.25,
+        "lambda_l1": 2.0, "lambda_l2": 3.0, "early_stopping_round": 7,
+    }))
+    .unwrap();
+    let written = LightGBM {
+        n_estimators: 5,
+        min_child_samples: 6,
+        subsample: 0.5,
+        subsample_freq: 1,
+        colsample_bytree: 0.25,
+        reg_alpha: 2.0,
+        reg_lambda: 3.0,
+        early_stopping_rounds: Some(7),
+        ..LightGBM::default()
+    };
+    assert_eq!(read, written);
+    let read: CatBoost = serde_json::from_value(json!({
+        "n_estimators": 5, "max_depth": 3, "reg_lambda": 2.0, "eta": 0.5, "colsample_bylevel": 0.25,
+    }))
+    .unwrap();
+    let written = CatBoost {
+        iterations: 5,
+        depth: 3,
+        l2_leaf_reg: Some(2.0),
+        learning_rate: Some(0.5),
+        rsm: 0.25,
+        ..CatBoost::default()
+    };
+    assert_eq!(read, written);
+    // One setting by two names.
+    assert!(serde_json::from_value::<XGBoost>(json!({"eta": 0.5, "learning_rate": 0.5})).is_err());
 }

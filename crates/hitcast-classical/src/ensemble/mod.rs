@@ -38,6 +38,25 @@ pub enum Link {
     Softmax,
 }
 
+impl Link {
+    /// How the scores that boosting sums up become predictions.
+    pub fn of_scores(task: Task) -> Self {
+        match task {
+            Task::Classification { n_classes: 2 } => Self::Logistic,
+            Task::Classification { .. } => Self::Softmax,
+            _ => Self::Identity,
+        }
+    }
+
+    /// Scores that boosting sums up for a row, before the link: 1, or with three classes and more one each.
+    pub fn n_scores(task: Task) -> usize {
+        match task {
+            Task::Classification { n_classes } if n_classes > 2 => n_classes,
+            _ => 1,
+        }
+    }
+}
+
 /// Trees that predict a number, or the probability of each class, for rows of `d` features.
 ///
 /// A tree's leaves have either one value for each of the `w` combined values, or a single one, which then belongs to the

@@ -4,16 +4,15 @@ mod scores;
 
 use std::time::Instant;
 
-use hitcast_core::stats::sum;
 use hitcast_core::{
     CoreError, Dataset, EpochRecord, Estimator, Event, Fit, FitContext, Result, Seed, StopReason, StopSignal,
-    Stream, Task,
+    Stream,
 };
 use serde::{Deserialize, Serialize};
 
 use self::scores::{Scores, correct};
 use crate::checks::{at_least, not_negative, numbered, positive, share};
-use crate::ensemble::{Combination, TreeEnsemble};
+use crate::ensemble::{Combination, Link, TreeEnsemble};
 use crate::error::ClassicalError;
 use crate::grow::{Columns, Grower, Limits, Sorted, Squares};
 use crate::loss::Loss;
@@ -164,7 +163,9 @@ impl GradientBoosting {
                 epoch: stage + 1,
                 learning_rate: self.learning_rate,
                 train_loss: scores.mean_loss(&loss, train.weights()),
-                validation_loss: seen.as_ref().map(|seen| seen.mean_loss(&loss, None)),
+                validation_loss: seen
+                    .as_ref()
+                    .map(|seen| seen.mean_loss(&loss, validation.and_then(Dataset::weights))),
                 train: std::collections::BTreeMap::new(),
                 validation: std::collections::BTreeMap::new(),
                 elapsed_seconds: began.elapsed().as_secs_f64(),
@@ -181,13 +182,9 @@ impl GradientBoosting {
         } else {
             StopReason::Completed
         };
-        let all = sum(importances.iter().copied());
-        if all > 0.0 {
-            importances.iter_mut().for_each(|value| *value /= all);
-        }
         let ensemble = TreeEnsemble::new(d, train.task(), loss.link(), Combination::Sum, loss.base, trees)?;
         Ok(Outcome {
-            model: TreeModel::new(TreeKind::GradientBoosting, ensemble, importances)?,
+            model: TreeModel::of_gains(TreeKind::GradientBoosting, ensemble, importances)?,
             history,
             best_epoch: None,
             stopped,
@@ -214,10 +211,7 @@ fn draw(share: f64, weights: &[f64], drawn: &mut [f64], random: &mut Stream) {
 impl Estimator for GradientBoosting {
     fn fit(&self, train: &Dataset, validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit> {
         let (rows, d) = (train.n_rows(), train.n_features());
-        let outputs = match train.task() {
-            Task::Classification { n_classes } if n_classes > 2 => n_classes,
-            _ => 1,
-        };
+        let outputs = Link::n_scores(train.task());
         let by_depth = 1_usize.checked_shl(u32::try_from(self.max_depth).unwrap_or(u32::MAX));
         let leaves = by_depth.unwrap_or(usize::MAX).min(rows);
         let leaves = leaves.saturating_mul(self.n_estimators).saturating_mul(outputs);

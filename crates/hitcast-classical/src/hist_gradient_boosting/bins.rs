@@ -40,7 +40,6 @@ pub(super) struct Bins {
 
 /// Some rows in bins; columns stand in the order of [`Bins`].
 pub(super) struct Binned<'a> {
-    pub(super) n: usize,
     pub(super) columns: Vec<Column<'a>>,
 }
 
@@ -198,10 +197,7 @@ impl Bins {
             }
             first += block.width();
         }
-        let binned = Binned {
-            n: features.n_rows(),
-            columns: binned,
-        };
+        let binned = Binned { columns: binned };
         (Self { columns }, binned)
     }
 
@@ -229,10 +225,7 @@ impl Bins {
                 _ => return None,
             }
         }
-        (columns.len() == self.columns.len()).then_some(Binned {
-            n: features.n_rows(),
-            columns,
-        })
+        (columns.len() == self.columns.len()).then_some(Binned { columns })
     }
 
     /// The feature that a cut asks for.

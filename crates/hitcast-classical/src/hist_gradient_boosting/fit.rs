@@ -9,14 +9,15 @@ use hitcast_core::stats::sum;
 use hitcast_core::{Dataset, EpochRecord, Event, FitContext, Seed, StopReason};
 
 use super::HistGradientBoosting;
-use super::bins::{Binned, Bins};
+use super::bins::Bins;
 use super::draws::{drawn, part, sampled};
-use super::grow::{Ends, Grower, Soil};
+use super::grow::{DIVIDED, Ends, Grower, Soil};
 use super::grown::Grown;
 use super::histogram::chunks;
-use super::scores::{PASS, Pass, Rows};
+use super::scores::{Pass, Rows, parts};
 use super::split::Limits;
-use super::work::{Bench, Done, Job};
+use super::work::{Bench, Done, Job, Watched};
+use crate::checks::finite_losses;
 use crate::ensemble::{Combination, Link, Tree, TreeEnsemble};
 use crate::error::ClassicalError;
 use crate::loss::Loss;
@@ -48,11 +49,9 @@ struct Ground<'a> {
     loss: &'a Loss,
 }
 
-/// Rows that are only looked at.
-struct Watched<'a> {
-    binned: Binned<'a>,
-    rows: Rows<'a>,
-    scores: Vec<f64>,
+/// How the rows that are only looked at fare.
+struct Course {
+    scores: Arc<Vec<f64>>,
     best_loss: f64,
     /// The iteration of the best loss, from 1.
     best: usize,
@@ -93,14 +92,12 @@ impl Boosting<'_> {
             settings.max_bins,
             threads,
         );
+        let seen_weights = self.validation.and_then(weights_of_mean_one);
         let watched = self.validation.map(|validation| {
             let binned = bins.put(validation.features(), threads);
             Ok(Watched {
                 binned: binned.ok_or(ClassicalError::Encoding)?,
-                rows: Rows::new(validation, &loss, None),
-                scores: loss.base.repeat(validation.n_rows()),
-                best_loss: f64::INFINITY,
-                best: 0,
+                rows: Rows::new(validation, &loss, seen_weights.as_deref()),
             })
         });
         let watched = watched.transpose()?;
@@ -109,6 +106,7 @@ impl Boosting<'_> {
             rows: training,
             bins: &bins,
             binned: &binned,
+            watched,
             chunks: &chunks,
             limits: self.limits,
         };
@@ -122,17 +120,9 @@ impl Boosting<'_> {
         };
         // Where the second derivative is 1, it need not be summed up.
         if loss.link() == Link::Identity && weights.is_none() {
-            with_crew(
-                threads,
-                |job| bench.work::<2>(job),
-                |crew| ground.boost(crew, watched),
-            )
+            with_crew(threads, |job| bench.work::<2>(job), |crew| ground.boost(crew))
         } else {
-            with_crew(
-                threads,
-                |job| bench.work::<3>(job),
-                |crew| ground.boost(crew, watched),
-            )
+            with_crew(threads, |job| bench.work::<3>(job), |crew| ground.boost(crew))
         }
     }
 }
@@ -141,7 +131,6 @@ impl Ground<'_> {
     fn boost<const W: usize>(
         &self,
         crew: &Crew<'_, Job<W>, Done<W>>,
-        mut watched: Option<Watched<'_>>,
     ) -> Result<Outcome<TreeModel>, ClassicalError> {
         let (settings, train) = (self.boosting.settings, self.boosting.train);
         let context = self.boosting.context;
@@ -159,6 +148,11 @@ impl Ground<'_> {
             history: Vec::new(),
             stopped: StopReason::Completed,
         };
+        let mut course = self.boosting.validation.map(|validation| Course {
+            scores: Arc::new(self.loss.base.repeat(validation.n_rows())),
+            best_loss: f64::INFINITY,
+            best: 0,
+        });
         let mut scores = Arc::new(self.loss.base.repeat(train.n_rows()));
         let mut pass = self.pass(crew, &scores);
         for iteration in 1..=settings.max_iter {
@@ -169,25 +163,26 @@ impl Ground<'_> {
             // No thread holds them between two rounds, so that nothing is copied.
             let mut own = Arc::unwrap_or_clone(scores);
             let seed = seeds.nth(iteration as u64);
-            self.iterate(&grower, pass, seed, &mut own, &mut watched, &mut boosted)?;
+            self.iterate(&grower, pass, seed, &mut own, course.as_mut(), &mut boosted)?;
             scores = Arc::new(own);
             pass = self.pass(crew, &scores);
-            if self.tell(iteration, pass.loss, &mut watched, &mut boosted) {
+            let seen = course.as_ref().map(|course| self.mean_loss(crew, &course.scores));
+            if self.tell(iteration, pass.loss, seen, course.as_mut(), &mut boosted)? {
                 boosted.stopped = StopReason::EarlyStopping;
                 break;
             }
         }
-        let watched = watched.filter(|_| settings.early_stopping);
-        let iterations = watched.map_or(boosted.history.len(), |watched| watched.best.max(1));
+        let course = course.filter(|_| settings.early_stopping);
+        let iterations = course.map_or(boosted.history.len(), |course| course.best.max(1));
         self.model(boosted, iterations)
     }
 
     /// Looks at the scores of all training rows.
     fn pass<const W: usize>(&self, crew: &Crew<'_, Job<W>, Done<W>>, scores: &Arc<Vec<f64>>) -> Pass {
         let n = self.boosting.train.n_rows();
-        let jobs = (0..n.div_ceil(PASS)).map(|block| Job::Pass {
+        let jobs = parts(n).map(|rows| Job::Pass {
             scores: scores.clone(),
-            rows: block * PASS..n.min((block + 1) * PASS),
+            rows,
         });
         let mut whole = Pass {
             slopes: vec![Vec::with_capacity(n); self.loss.width()],
@@ -206,6 +201,19 @@ impl Ground<'_> {
         whole
     }
 
+    /// The mean loss of the rows that are watched, from their scores.
+    fn mean_loss<const W: usize>(&self, crew: &Crew<'_, Job<W>, Done<W>>, scores: &Arc<Vec<f64>>) -> f64 {
+        let jobs = parts(scores.len() / self.loss.width()).map(|rows| Job::Loss {
+            scores: scores.clone(),
+            rows,
+        });
+        let losses = crew.map(jobs.collect()).into_iter().map(|done| match done {
+            Done::Lost(loss) => loss,
+            _ => 0.0,
+        });
+        sum(losses)
+    }
+
     /// Grows a tree for each output; all of them correct the same predictions.
     fn iterate<const W: usize>(
         &self,
@@ -213,12 +221,18 @@ impl Ground<'_> {
         pass: Pass,
         seed: Seed,
         scores: &mut [f64],
-        watched: &mut Option<Watched<'_>>,
+        mut course: Option<&mut Course>,
         boosted: &mut Boosted,
     ) -> Result<(), ClassicalError> {
         let settings = self.boosting.settings;
         let width = self.loss.width();
         let (rows, rest) = self.drawn(seed);
+        // Rows were counted before.
+        #[allow(clippy::cast_possible_truncation)]
+        let watched: Vec<u32> = match self.boosting.validation {
+            Some(validation) => (0..validation.n_rows() as u32).collect(),
+            None => Vec::new(),
+        };
         for (output, slopes) in pass.slopes.into_iter().enumerate() {
             let seed = seed.nth(output as u64);
             let kept = (settings.colsample_bytree < 1.0).then(|| {
@@ -237,16 +251,14 @@ impl Ground<'_> {
             for (leaf, value) in grown.leaves.iter().zip(&values) {
                 add(scores, &leaf.rows, width, output, *value);
             }
-            grown.send(self.bench.binned, rest.clone(), |leaf, rows| {
-                add(scores, rows, width, output, values[leaf]);
-            });
-            if let Some(Watched { binned, scores, .. }) = watched {
-                // Rows were counted when they were put into bins.
-                #[allow(clippy::cast_possible_truncation)]
-                let rows = (0..binned.n as u32).collect();
-                grown.send(binned, rows, |leaf, rows| {
-                    add(scores, rows, width, output, values[leaf]);
-                });
+            for (leaf, rows) in sent(grower.crew, &grown, false, &rest) {
+                add(scores, &rows, width, output, values[leaf]);
+            }
+            if let Some(course) = &mut course {
+                let scores = Arc::make_mut(&mut course.scores);
+                for (leaf, rows) in sent(grower.crew, &grown, true, &watched) {
+                    add(scores, &rows, width, output, values[leaf]);
+                }
             }
             boosted.trees.push(self.tree(&grown, &values)?);
             boosted.gains.push(grown.gains);
@@ -298,15 +310,14 @@ impl Ground<'_> {
         &self,
         iteration: usize,
         train_loss: f64,
-        watched: &mut Option<Watched<'_>>,
+        validation_loss: Option<f64>,
+        course: Option<&mut Course>,
         boosted: &mut Boosted,
-    ) -> bool {
+    ) -> Result<bool, ClassicalError> {
         let Boosting {
             settings, context, ..
         } = *self.boosting;
-        let validation_loss = watched
-            .as_ref()
-            .map(|watched| watched.rows.mean_loss(&watched.scores));
+        finite_losses(train_loss, validation_loss)?;
         let record = EpochRecord {
             epoch: iteration,
             learning_rate: settings.learning_rate,
@@ -322,13 +333,13 @@ impl Ground<'_> {
             epochs: settings.max_iter,
         });
         boosted.history.push(record);
-        let (Some(watched), Some(loss)) = (watched, validation_loss) else {
-            return false;
+        let (Some(course), Some(loss)) = (course, validation_loss) else {
+            return Ok(false);
         };
-        if loss < watched.best_loss - settings.tol {
-            (watched.best_loss, watched.best) = (loss, iteration);
+        if loss < course.best_loss - settings.tol {
+            (course.best_loss, course.best) = (loss, iteration);
         }
-        settings.early_stopping && iteration - watched.best >= settings.n_iter_no_change
+        Ok(settings.early_stopping && iteration - course.best >= settings.n_iter_no_change)
     }
 
     /// The model of the first iterations.
@@ -342,10 +353,6 @@ impl Ground<'_> {
                 *importance += gain;
             }
         }
-        let all = sum(importances.iter().copied());
-        if all > 0.0 {
-            importances.iter_mut().for_each(|importance| *importance /= all);
-        }
         let ensemble = TreeEnsemble::new(
             train.n_features(),
             train.task(),
@@ -355,12 +362,32 @@ impl Ground<'_> {
             boosted.trees,
         )?;
         Ok(Outcome {
-            model: TreeModel::new(TreeKind::HistGradientBoosting, ensemble, importances)?,
+            model: TreeModel::of_gains(TreeKind::HistGradientBoosting, ensemble, importances)?,
             history: boosted.history,
             best_epoch: Some(iterations),
             stopped: boosted.stopped,
         })
     }
+}
+
+/// The leaves that rows come to, sent by all threads: of the training rows, or of those that are watched.
+fn sent<const W: usize>(
+    crew: &Crew<'_, Job<W>, Done<W>>,
+    grown: &Grown,
+    watched: bool,
+    rows: &[u32],
+) -> Vec<(usize, Vec<u32>)> {
+    let jobs = rows.chunks(DIVIDED).map(|rows| Job::Send {
+        nodes: grown.nodes.clone(),
+        rows: rows.to_vec(),
+        watched,
+    });
+    let done = crew.map(jobs.collect()).into_iter();
+    let leaves = done.filter_map(|done| match done {
+        Done::Sent(leaves) => Some(leaves),
+        _ => None,
+    });
+    leaves.flatten().collect()
 }
 
 /// Adds a leaf's value to the scores of its rows.

@@ -14,7 +14,7 @@ use super::split::{Place, Sums};
 use super::work::{Done, Found, Histogram, Job, Sample, Wanted};
 
 /// Rows of a node that are divided together; with fewer, another thread costs more than it brings.
-const DIVIDED: usize = 1 << 15;
+pub(super) const DIVIDED: usize = 1 << 15;
 
 /// Where growing ends.
 #[derive(Debug, Clone, Copy)]
@@ -94,15 +94,17 @@ struct Candidate {
 struct Growth<const W: usize> {
     soil: Soil,
     open: BinaryHeap<Open<W>>,
-    grown: Grown,
+    nodes: Vec<Placed>,
+    leaves: Vec<Leaf>,
+    gains: Vec<f64>,
     /// Histograms of nodes that are done, whose memory serves again.
     spare: Vec<Vec<Histogram<W>>>,
 }
 
 impl<const W: usize> Growth<W> {
     fn leaf(&mut self, place: usize, rows: Arc<Vec<u32>>, sums: Sums) {
-        self.grown.nodes[place] = Placed::Leaf(self.grown.leaves.len());
-        self.grown.leaves.push(Leaf { rows, sums });
+        self.nodes[place] = Placed::Leaf(self.leaves.len());
+        self.leaves.push(Leaf { rows, sums });
     }
 }
 
@@ -127,11 +129,9 @@ impl<const W: usize> Grower<'_, W> {
         let mut growth = Growth {
             soil,
             open: BinaryHeap::new(),
-            grown: Grown {
-                nodes: vec![Placed::Leaf(0)],
-                leaves: Vec::new(),
-                gains: vec![0.0; self.n_features],
-            },
+            nodes: vec![Placed::Leaf(0)],
+            leaves: Vec::new(),
+            gains: vec![0.0; self.n_features],
             spare: Vec::new(),
         };
         if self.may_split(&root) {
@@ -142,7 +142,11 @@ impl<const W: usize> Grower<'_, W> {
         while let Some(node) = growth.open.pop() {
             self.split(&mut growth, node);
         }
-        growth.grown
+        Grown {
+            nodes: Arc::new(growth.nodes),
+            leaves: growth.leaves,
+            gains: growth.gains,
+        }
     }
 
     fn may_split(&self, node: &Candidate) -> bool {
@@ -166,10 +170,10 @@ impl<const W: usize> Grower<'_, W> {
         if !self.bins.missing(&cut) {
             cut.missing_left = split.left.rows > right_sums.rows;
         }
-        growth.grown.gains[self.bins.feature(&cut)] += split.gain;
-        let children = growth.grown.nodes.len();
-        growth.grown.nodes[place] = Placed::Split { cut, left: children };
-        growth.grown.nodes.extend([Placed::Leaf(0); 2]);
+        growth.gains[self.bins.feature(&cut)] += split.gain;
+        let children = growth.nodes.len();
+        growth.nodes[place] = Placed::Split { cut, left: children };
+        growth.nodes.extend([Placed::Leaf(0); 2]);
         let (left_rows, right_rows, slopes) = self.divide(growth, rows, cut, left_is_small);
         let side = |place, rows, sums| Candidate {
             place,
@@ -179,7 +183,7 @@ impl<const W: usize> Grower<'_, W> {
         };
         let left = side(children, left_rows, split.left);
         let right = side(children + 1, right_rows, right_sums);
-        let leaves = growth.grown.leaves.len() + growth.open.len() + 2;
+        let leaves = growth.leaves.len() + growth.open.len() + 2;
         let full = self.ends.max_leaf_nodes.is_some_and(|most| leaves >= most);
         let (small, large) = if left_is_small {
             (left, right)

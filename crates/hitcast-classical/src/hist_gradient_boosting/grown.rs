@@ -9,7 +9,7 @@ use crate::error::ClassicalError;
 
 /// A tree whose leaves say nothing yet.
 pub(super) struct Grown {
-    pub(super) nodes: Vec<Placed>,
+    pub(super) nodes: Arc<Vec<Placed>>,
     pub(super) leaves: Vec<Leaf>,
     /// How much each feature lowered the loss.
     pub(super) gains: Vec<f64>,
@@ -46,19 +46,21 @@ impl Grown {
         let nodes: Vec<TreeNode> = self.nodes.iter().map(node).collect();
         Tree::new(&nodes, covers, values, 1)
     }
+}
 
-    /// Sends rows that it was not grown from to their leaves.
-    pub(super) fn send(&self, binned: &Binned<'_>, rows: Vec<u32>, mut found: impl FnMut(usize, &[u32])) {
-        let mut open = vec![(0, rows)];
-        while let Some((place, rows)) = open.pop() {
-            match self.nodes[place] {
-                _ if rows.is_empty() => {}
-                Placed::Leaf(leaf) => found(leaf, &rows),
-                Placed::Split { cut, left } => {
-                    let (left_rows, right_rows) = binned.divide(&cut, &rows);
-                    open.extend([(left, left_rows), (left + 1, right_rows)]);
-                }
+/// The leaves that rows come to which their tree was not grown from, with those of each.
+pub(super) fn sent(nodes: &[Placed], binned: &Binned<'_>, rows: Vec<u32>) -> Vec<(usize, Vec<u32>)> {
+    let mut found = Vec::new();
+    let mut open = vec![(0, rows)];
+    while let Some((place, rows)) = open.pop() {
+        match nodes[place] {
+            _ if rows.is_empty() => {}
+            Placed::Leaf(leaf) => found.push((leaf, rows)),
+            Placed::Split { cut, left } => {
+                let (left_rows, right_rows) = binned.divide(&cut, &rows);
+                open.extend([(left, left_rows), (left + 1, right_rows)]);
             }
         }
     }
+    found
 }

@@ -18,10 +18,12 @@ use hitcast_core::{
 use serde::{Deserialize, Serialize};
 
 use self::bins::BINS;
+use self::draws::part;
 use self::fit::Boosting;
 use self::grow::Ends;
 use self::split::Limits;
 use crate::checks::{at_least, expect, not_negative, numbered, positive, share};
+use crate::ensemble::Link;
 use crate::error::ClassicalError;
 use crate::max_features::MaxFeatures;
 use crate::saved::{Outcome, Size, reported};
@@ -55,7 +57,7 @@ pub struct HistGradientBoosting {
     pub min_child_weight: f64,
     /// Penalty on the squares of the leaves' values, at least 0. Default 0.
     pub l2_regularization: f64,
-    /// Features looked at in each node, of those of the tree. Default all.
+    /// Features looked at in each node, of those of the tree (`colsample_bytree`). Default all.
     pub max_features: MaxFeatures,
     /// Share of the features that each tree may ask for, above 0 and up to 1. Default 1.
     pub colsample_bytree: f64,
@@ -63,12 +65,12 @@ pub struct HistGradientBoosting {
     pub subsample: f64,
     /// Ranges of a feature at most, from 2 to 255; missing values have one of their own. Default 255.
     pub max_bins: usize,
-    /// Whether to stop when the loss of the validation rows no longer falls, and to keep the trees up to where it was lowest.
-    /// There must be validation rows then. Default no.
+    /// Whether to stop when the loss of the validation rows no longer falls, and to keep the trees up to where it last fell by more
+    /// than `tol`. There must be validation rows then; their weights count. Default no.
     pub early_stopping: bool,
     /// Iterations without improvement after which it stops, at least 1. Default 10.
     pub n_iter_no_change: usize,
-    /// How much lower a loss must be to count as better, at least 0. Default 1e-7.
+    /// How much lower than the lowest so far the loss of the validation rows must be to count as better, at least 0. Default 1e-7.
     pub tol: f64,
     /// Number of threads, 0 for all cores. The result does not depend on it. Default 0.
     pub threads: usize,
@@ -161,7 +163,9 @@ impl HistGradientBoosting {
             }
         }
         let fit = || {
-            numbered(train.n_rows())?;
+            for data in [Some(train), validation].into_iter().flatten() {
+                numbered(data.n_rows())?;
+            }
             self.check(validation.is_some())?;
             let boosting = Boosting {
                 settings: self,
@@ -177,11 +181,18 @@ impl HistGradientBoosting {
     }
 
     fn ends(&self, n_features: usize) -> Result<Ends, ClassicalError> {
+        // A share is one of the features that the tree has drawn; a count must be one that the rows have.
+        let all = self.max_features.of(n_features)?;
+        let of_tree = part(self.colsample_bytree, n_features);
+        let max_features = match self.max_features {
+            MaxFeatures::Count(_) => all.min(of_tree),
+            share => share.of(of_tree)?,
+        };
         Ok(Ends {
             max_leaf_nodes: self.max_leaf_nodes,
             max_depth: self.max_depth,
             min_samples_leaf: self.min_samples_leaf,
-            max_features: self.max_features.of(n_features)?,
+            max_features,
         })
     }
 
@@ -203,12 +214,9 @@ impl HistGradientBoosting {
     }
 
     /// What growing will take: rows in bins, histograms of the nodes that wait, and trees.
-    fn size(&self, train: &Dataset) -> Size {
+    fn size(&self, train: &Dataset, validation: Option<&Dataset>) -> Size {
         let rows = train.n_rows();
-        let outputs = match train.task() {
-            Task::Classification { n_classes } if n_classes > 2 => n_classes,
-            _ => 1,
-        };
+        let outputs = Link::n_scores(train.task());
         let by_depth = |depth| {
             1_usize
                 .checked_shl(u32::try_from(depth).unwrap_or(u32::MAX))
@@ -218,10 +226,13 @@ impl HistGradientBoosting {
             .min(self.max_leaf_nodes.unwrap_or(usize::MAX))
             .min(self.max_depth.map_or(usize::MAX, by_depth))
             .max(1);
-        let (mut entries, mut bytes) = (0_usize, 8 * rows * (3 * outputs + 4));
+        // Scores, slopes and numbers of the rows, of those that are watched without slopes.
+        let watched = validation.map_or(0, Dataset::n_rows);
+        let mut bytes = 8 * rows * (3 * outputs + 4) + 8 * watched * (outputs + 2);
+        let mut entries = 0_usize;
         for block in train.features().blocks() {
             let (own, kept) = match block {
-                FeatureBlock::Dense(matrix) => (BINS * matrix.ncols(), rows * matrix.ncols()),
+                FeatureBlock::Dense(matrix) => (BINS * matrix.ncols(), (rows + watched) * matrix.ncols()),
                 _ => (block.width(), 0),
             };
             entries += own;
@@ -250,12 +261,36 @@ impl HistGradientBoosting {
 
 impl Estimator for HistGradientBoosting {
     fn fit(&self, train: &Dataset, validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit> {
-        reported(context, self.size(train), self.max_iter, || {
+        reported(context, self.size(train, validation), self.max_iter, || {
             self.boost(train, validation, context)
         })
     }
 
     fn uses_validation(&self) -> bool {
         self.early_stopping
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_of_a_node_are_a_part_of_those_of_its_tree() {
+        let of_node = |max_features, colsample_bytree| {
+            let settings = HistGradientBoosting {
+                max_features,
+                colsample_bytree,
+                ..HistGradientBoosting::default()
+            };
+            settings.ends(16).map(|ends| ends.max_features)
+        };
+        assert_eq!(of_node(MaxFeatures::Share(0.5), 0.5).unwrap(), 4);
+        assert_eq!(of_node(MaxFeatures::Share(0.5), 1.0).unwrap(), 8);
+        assert_eq!(of_node(MaxFeatures::Sqrt, 0.25).unwrap(), 2);
+        assert_eq!(of_node(MaxFeatures::All, 0.25).unwrap(), 4);
+        assert_eq!(of_node(MaxFeatures::Count(3), 0.25).unwrap(), 3);
+        assert_eq!(of_node(MaxFeatures::Count(9), 0.25).unwrap(), 4);
+        assert!(of_node(MaxFeatures::Count(17), 0.25).is_err());
     }
 }

@@ -10,7 +10,7 @@ use crate::error::ClassicalError;
 use crate::loss::Loss;
 
 /// Rows that are passed over together. It must not depend on the number of threads, as sums are rounded.
-pub(super) const PASS: usize = 1 << 13;
+const PASS: usize = 1 << 13;
 
 /// Rows whose loss is known.
 pub(super) struct Rows<'a> {
@@ -74,17 +74,10 @@ impl<'a> Rows<'a> {
     #[allow(clippy::cast_possible_truncation)]
     fn pass_into(&self, mut predicted: impl AsMut<[f64]>, scores: &[f64], rows: Range<usize>) -> Pass {
         let predicted = predicted.as_mut();
-        let width = predicted.len();
-        let mut slopes = vec![Vec::with_capacity(rows.len()); width];
+        let mut slopes = vec![Vec::with_capacity(rows.len()); predicted.len()];
         let per_unit = 1.0 / self.unit;
-        let mut loss = 0.0;
-        let own = &scores[rows.start * width..rows.end * width];
-        for (row, scores) in rows.zip(own.chunks_exact(width)) {
-            let target = self.target[row];
-            let weight = self.weights.map_or(1.0, |weights| weights[row]);
-            predicted.copy_from_slice(scores);
-            self.loss.predict(predicted);
-            for (output, (slopes, predicted)) in slopes.iter_mut().zip(&*predicted).enumerate() {
+        let loss = self.each(predicted, scores, rows, |target, weight, predicted| {
+            for (output, (slopes, predicted)) in slopes.iter_mut().zip(predicted).enumerate() {
                 let slope = (predicted - self.loss.wanted(target, output)) * per_unit;
                 let curvature = match self.loss.link() {
                     Link::Identity => 1.0,
@@ -92,20 +85,43 @@ impl<'a> Rows<'a> {
                 };
                 slopes.push([(weight * slope) as f32, (weight * curvature) as f32]);
             }
-            loss += weight * self.loss.of_row(target, scores, predicted);
-        }
-        Pass {
-            slopes,
-            loss: loss / self.total,
-        }
+        });
+        Pass { slopes, loss }
     }
 
-    /// The mean loss of all rows.
-    pub(super) fn mean_loss(&self, scores: &[f64]) -> f64 {
-        let n = self.target.len();
-        sum((0..n.div_ceil(PASS))
-            .map(|block| self.pass(scores, block * PASS..n.min((block + 1) * PASS)).loss))
+    /// The part of some rows in the mean loss; `scores` are those of all.
+    pub(super) fn loss(&self, scores: &[f64], rows: Range<usize>) -> f64 {
+        self.each(&mut vec![0.0; self.loss.width()], scores, rows, |_, _, _| {})
     }
+
+    /// Calls `see` with the target and the weight of some rows and what is predicted for them, for which there is room; their part
+    /// in the mean loss.
+    #[inline(always)]
+    fn each(
+        &self,
+        predicted: &mut [f64],
+        scores: &[f64],
+        rows: Range<usize>,
+        mut see: impl FnMut(f64, f64, &[f64]),
+    ) -> f64 {
+        let width = predicted.len();
+        let mut loss = 0.0;
+        let own = &scores[rows.start * width..rows.end * width];
+        for (row, scores) in rows.zip(own.chunks_exact(width)) {
+            let target = self.target[row];
+            let weight = self.weights.map_or(1.0, |weights| weights[row]);
+            predicted.copy_from_slice(scores);
+            self.loss.predict(predicted);
+            see(target, weight, predicted);
+            loss += weight * self.loss.of_row(target, scores, predicted);
+        }
+        loss / self.total
+    }
+}
+
+/// So many rows in the parts that are passed over together.
+pub(super) fn parts(n: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..n.div_ceil(PASS)).map(move |block| block * PASS..n.min((block + 1) * PASS))
 }
 
 /// The power of two below the largest distance of a number from the base; 1 for classes.

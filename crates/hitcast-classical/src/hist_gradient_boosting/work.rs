@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::bins::{Binned, Bins, Cut};
+use super::grown::{Placed, sent};
 use super::histogram::{Chunk, Slopes, subtract};
 use super::scores::{Pass, Rows};
 use super::split::{Entry, Limits, Place, Sums};
@@ -32,6 +33,17 @@ pub(super) enum Job<const W: usize> {
     Pass {
         scores: Arc<Vec<f64>>,
         rows: Range<usize>,
+    },
+    /// Looks at the loss of some of the rows that are watched.
+    Loss {
+        scores: Arc<Vec<f64>>,
+        rows: Range<usize>,
+    },
+    /// Sends rows that a tree was not grown from to its leaves: of the training rows, or of those that are watched.
+    Send {
+        nodes: Arc<Vec<Placed>>,
+        rows: Vec<u32>,
+        watched: bool,
     },
     /// Divides some of a node's rows, and picks up the slopes of one side.
     Divide {
@@ -67,6 +79,9 @@ pub(super) struct Found<const W: usize> {
 
 pub(super) enum Done<const W: usize> {
     Passed(Pass),
+    Lost(f64),
+    /// Leaves with their rows.
+    Sent(Vec<(usize, Vec<u32>)>),
     Divided {
         left: Vec<u32>,
         right: Vec<u32>,
@@ -84,8 +99,15 @@ pub(super) struct Bench<'a> {
     pub(super) rows: Rows<'a>,
     pub(super) bins: &'a Bins,
     pub(super) binned: &'a Binned<'a>,
+    pub(super) watched: Option<Watched<'a>>,
     pub(super) chunks: &'a [Chunk],
     pub(super) limits: Limits,
+}
+
+/// Rows that are only looked at.
+pub(super) struct Watched<'a> {
+    pub(super) rows: Rows<'a>,
+    pub(super) binned: Binned<'a>,
 }
 
 impl Sample {
@@ -98,6 +120,15 @@ impl Bench<'_> {
     pub(super) fn work<const W: usize>(&self, job: Job<W>) -> Done<W> {
         match job {
             Job::Pass { scores, rows } => Done::Passed(self.rows.pass(&scores, rows)),
+            Job::Loss { scores, rows } => {
+                let watched = self.watched.as_ref();
+                Done::Lost(watched.map_or(0.0, |watched| watched.rows.loss(&scores, rows)))
+            }
+            Job::Send { nodes, rows, watched } => {
+                let others = self.watched.as_ref().filter(|_| watched);
+                let binned = others.map_or(self.binned, |others| &others.binned);
+                Done::Sent(sent(&nodes, binned, rows))
+            }
             Job::Divide {
                 rows,
                 own,

@@ -41,6 +41,25 @@ struct Common {
     threads: usize,
 }
 
+/// The settings that a machine has in common with the other.
+macro_rules! common {
+    ($machine:expr) => {
+        $crate::svm::Common {
+            kernel: $machine.kernel,
+            gamma: $machine.gamma,
+            degree: $machine.degree,
+            coef0: $machine.coef0,
+            c: $machine.c,
+            tol: $machine.tol,
+            shrinking: $machine.shrinking,
+            cache_size: $machine.cache_size,
+            max_iter: $machine.max_iter,
+            threads: $machine.threads,
+        }
+    };
+}
+use common;
+
 impl Common {
     /// Checks the settings, and what the kernel comes to for these rows.
     fn check(&self, rows: ArrayView2<'_, f32>) -> Result<KernelFunction, ClassicalError> {

@@ -55,7 +55,7 @@ pub(super) struct Rules {
 pub(super) enum Ended {
     /// No two rows are further from the optimum than allowed.
     Converged,
-    /// The steps were used up, or became too small for 64 bits.
+    /// The steps were used up, or became too small to be told.
     Early,
     /// A stop was requested.
     Requested,
@@ -148,7 +148,7 @@ impl Solver<'_> {
             let (partner, row) = self.partner(top);
             let gap = top.value - partner.lowest;
             let stopped = stop.is_requested();
-            let converged = gap < self.rules.tol || partner.place.is_none();
+            let converged = gap < self.rules.tol;
             let whole = self.active.rows.len() == self.coefficients.len();
             if converged && !whole && !stopped {
                 self.expand();
@@ -170,6 +170,12 @@ impl Solver<'_> {
                 }
                 _ => Ended::Early,
             };
+            if ended == Ended::Early && !whole {
+                // How good it is depends on the rows set aside too.
+                self.expand();
+                top = self.highest();
+                continue;
+            }
             return Solution {
                 intercept: self.intercept(top.value, partner.lowest),
                 coefficients: self.coefficients,
@@ -558,6 +564,31 @@ mod tests {
         let none = problem.solve(RULES, &stop);
         assert_eq!((none.ended, none.steps), (Ended::Requested, 0));
         assert!(none.intercept.is_finite());
+    }
+
+    #[test]
+    fn how_far_it_was_counts_the_rows_set_aside() {
+        let stop = StopSignal::new();
+        for seed in 0..20 {
+            let problem = problem(SvmKernel::Poly, seed % 2 == 0, 60, 30.0, seed);
+            for max_iter in (65..600).step_by(60) {
+                let early = problem.solve(Rules { max_iter, ..RULES }, &stop);
+                let (gap, _) = violation(&problem, &early.coefficients);
+                assert!((early.gap - gap.max(0.0)).abs() < 1e-4, "{} {gap}", early.gap);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_further_from_the_optimum_than_allowed_has_not_converged() {
+        // So small that gains, in 32 bits, are 0.
+        const SMALL: f64 = 1e-24;
+        let mut problem = problem(SvmKernel::Rbf, true, 40, SMALL, 1);
+        problem.targets.iter_mut().for_each(|target| *target *= SMALL);
+        let rules = Rules { tol: 1e-30, ..RULES };
+        let solution = problem.solve(rules, &StopSignal::new());
+        assert!(solution.gap > rules.tol);
+        assert_eq!(solution.ended, Ended::Early);
     }
 
     #[test]

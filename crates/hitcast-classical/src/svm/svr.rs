@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::kernel::{Gamma, KernelFunction, SvmKernel};
 use super::points::Points;
 use super::solver::Problem;
-use super::{Common, duration, told, vectors};
+use super::{Common, common, duration, told, vectors};
 use crate::checks::not_negative;
 use crate::error::ClassicalError;
 use crate::penalized::weights_of_mean_one;
@@ -136,18 +136,7 @@ impl Svr {
     }
 
     fn common(&self) -> Common {
-        Common {
-            kernel: self.kernel,
-            gamma: self.gamma,
-            degree: self.degree,
-            coef0: self.coef0,
-            c: self.c,
-            tol: self.tol,
-            shrinking: self.shrinking,
-            cache_size: self.cache_size,
-            max_iter: self.max_iter,
-            threads: self.threads,
-        }
+        common!(self)
     }
 
     fn size(&self, train: &Dataset) -> Size {
@@ -183,14 +172,17 @@ impl SvrModel {
             n_vectors,
             n_features,
         } = from_settings(Self::KIND, state)?;
+        // First, for of vectors without features any number takes no bytes.
+        let coefficients = finite(state, "coefficients", n_vectors)?;
         Ok(Self {
             vectors: vectors::load(state, function, n_vectors, n_features)?,
-            coefficients: finite(state, "coefficients", n_vectors)?,
+            coefficients,
             intercept: finite(state, "intercept", 1)?.into_iter().sum(),
         })
     }
 
-    /// How much each support vector counts: from −C to C, never 0.
+    /// How much each support vector counts: from −C to C, times the weight of its row where rows have weights (their mean is 1);
+    /// never 0.
     pub fn coefficients(&self) -> &[f64] {
         &self.coefficients
     }

@@ -94,19 +94,38 @@ fn threads_do_not_change_a_model() {
     let (narrow, of_narrow) = curve(150_000, 1, 4);
     let narrow = numbers(narrow, of_narrow);
     let numbers = numbers(x, y);
-    for (settings, data) in [(small(), &numbers), (drawn, &three), (small(), &narrow)] {
-        let with = |threads| HistGradientBoosting {
-            threads,
-            max_iter: 3,
-            ..settings.clone()
+    let part = HistGradientBoosting {
+        subsample: 0.6,
+        ..small()
+    };
+    let cases = [
+        (small(), &numbers),
+        (drawn, &three),
+        (small(), &narrow),
+        (part, &narrow),
+    ];
+    for (settings, data) in cases {
+        let with = |threads| {
+            let settings = HistGradientBoosting {
+                threads,
+                max_iter: 3,
+                ..settings.clone()
+            };
+            let stop = StopSignal::new();
+            let context = FitContext::quiet("test", Seed::new(1), &stop);
+            let fit = settings.fit(data, Some(data), &context).unwrap();
+            let losses: Vec<_> = (fit.history.iter())
+                .map(|record| (record.train_loss, record.validation_loss))
+                .collect();
+            (fit.model.state().unwrap(), losses)
         };
-        let alone = with(1).fit_model(data, Seed::new(1)).unwrap();
+        let alone = with(1);
+        for (train, validation) in &alone.1 {
+            // They are the same rows, those that were drawn and those that were not.
+            close(&[validation.unwrap()], &[*train], 1e-9, "the two losses");
+        }
         for threads in [2, 5] {
-            assert_eq!(
-                with(threads).fit_model(data, Seed::new(1)).unwrap(),
-                alone,
-                "{threads} threads"
-            );
+            assert_eq!(with(threads), alone, "{threads} threads");
         }
     }
 }
@@ -623,6 +642,62 @@ fn early_stopping_keeps_the_trees_of_the_best_iteration() {
     assert_eq!((fit.stopped, fit.best_epoch), (StopReason::Completed, Some(30)));
 }
 
+#[test]
+fn a_loss_that_is_no_number_is_refused() {
+    let (train, validation) = halves();
+    let far: Vec<f64> = validation.target().iter().map(|y| 1e200 * y).collect();
+    let far = Dataset::new(validation.features().clone(), far).unwrap();
+    let stop = StopSignal::new();
+    let context = FitContext::quiet("test", Seed::new(1), &stop);
+    let error = small().fit(&train, Some(&far), &context).unwrap_err();
+    assert!(
+        error.to_string().contains("the validation loss came out as inf"),
+        "{error}"
+    );
+}
+
+#[test]
+fn validation_rows_count_by_their_weights() {
+    let (train, validation) = halves();
+    let weights: Vec<f64> = (0..200).map(|row| f64::from(row % 3)).collect();
+    let rows: Vec<usize> = (0..200)
+        .flat_map(|row| std::iter::repeat_n(row, row % 3))
+        .collect();
+    let y: Vec<f64> = rows.iter().map(|row| validation.target()[*row]).collect();
+    let repeated = Dataset::new(validation.features().take(&rows), y).unwrap();
+    let weighted = validation.clone().with_weights(weights).unwrap();
+    let stop = StopSignal::new();
+    let losses = |estimator: &dyn Estimator, seen: &Dataset| -> Vec<f64> {
+        let context = FitContext::quiet("test", Seed::new(1), &stop);
+        let fit = estimator.fit(&train, Some(seen), &context).unwrap();
+        fit.history
+            .iter()
+            .map(|record| record.validation_loss.unwrap())
+            .collect()
+    };
+    let early = HistGradientBoosting {
+        learning_rate: 0.3,
+        n_iter_no_change: 4,
+        early_stopping: true,
+        ..small()
+    };
+    let stages = hitcast_classical::GradientBoosting {
+        n_estimators: 5,
+        ..Default::default()
+    };
+    for estimator in [&early as &dyn Estimator, &stages] {
+        let one = losses(estimator, &weighted);
+        close(
+            &one,
+            &losses(estimator, &repeated),
+            1e-9,
+            "a weight is a number of rows",
+        );
+        let plain = losses(estimator, &validation);
+        assert!((one[4] - plain[4]).abs() > 1e-3 * plain[4]);
+    }
+}
+
 /// Asks for a stop at the third iteration.
 struct Stopping<'a>(&'a StopSignal, Mutex<usize>);
 
@@ -653,6 +728,9 @@ fn a_stop_keeps_the_iterations_so_far_and_the_memory_is_told() {
     // The bins alone are 600 bytes, the histograms of a node 12 KiB.
     let bytes = *stopping.1.lock().unwrap();
     assert!((12_000..2_000_000).contains(&bytes), "{bytes}");
+    // Without the others, less by their bins and scores.
+    small().fit(&train, None, &context).unwrap();
+    assert_eq!(bytes - *stopping.1.lock().unwrap(), 200 * (3 + 8 * 3));
     let other = numbers(Array2::ones((3, 2)), vec![0.0; 3]);
     assert!(matches!(
         small().fit(&train, Some(&other), &context),

@@ -6,7 +6,7 @@ use crate::support::{changed, classes, close, curve, features, fit, labels, matr
 use hitcast_classical::{Gamma, Svc, SvcModel, SvmKernel, Svr, SvrModel};
 use hitcast_core::{
     CoreError, Dataset, Estimator, Event, FitContext, Model, ModelState, Progress, Seed, StopReason,
-    StopSignal,
+    StopSignal, TensorData, TensorValues,
 };
 use ndarray::{Array2, array};
 use serde::Deserialize;
@@ -390,6 +390,13 @@ fn damaged_models_are_refused() {
         damaged.settings[key] = value.into();
         assert!(SvrModel::from_state(&damaged).is_err(), "{key}");
     }
+    // So many vectors without features take no bytes.
+    let mut damaged = state;
+    damaged.settings["n_vectors"] = (1_u64 << 60).into();
+    damaged.settings["n_features"] = 0.into();
+    let none = TensorData::new(vec![1 << 60, 0], TensorValues::F32(Vec::new())).unwrap();
+    damaged.tensors.insert("vectors".into(), none);
+    assert!(SvrModel::from_state(&damaged).is_err());
 }
 
 /// Keeps what is told, and asks for a stop at a note if it is to.

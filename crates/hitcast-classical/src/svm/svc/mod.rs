@@ -11,7 +11,7 @@ pub use self::model::SvcModel;
 
 use self::pairs::{FOLDS, Job, Machine, Rows, pairs, pairs_of};
 use super::kernel::{Gamma, SvmKernel};
-use super::{Common, duration, told};
+use super::{Common, common, duration, told};
 use crate::error::ClassicalError;
 use crate::prior::classes_of;
 use crate::saved::{Outcome, Size, reported};
@@ -24,11 +24,12 @@ use crate::saved::{Outcome, Size, reported};
 /// What is predicted are probabilities, as of every classifier here. Each pair of classes has a logistic curve (Platt 1999) over
 /// the scores of rows in five folds, drawn from the fit's seed, by machines that did not learn from them; those of all pairs are
 /// coupled (Wu, Lin and Weng 2004). This is what scikit-learn's `SVC(probability=True)` does but that here folds hold
-/// the same share of each class, and sample weights count for the curves too. The most probable class is not always the one that
+/// the same share of each class, rows of a [group](Dataset::groups) are in the same fold, and sample weights count for the curves
+/// too. The most probable class is not always the one that
 /// scikit-learn's `predict` names, which counts for how many pairs the score speaks: near a boundary they may differ.
 ///
-/// The time of a fit grows with the square of the number of rows or faster; if it will take long, the fit tells how long before
-/// it begins.
+/// The time of a fit grows with the square of the number of rows or faster, and the folds behind the probabilities take some three
+/// times as long as the machines themselves; if a fit will take long, it tells how long before it begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Svc {
@@ -114,14 +115,8 @@ impl Svc {
             matrix: matrix.view(),
             c: self.c,
         };
-        let whole = jobs.iter().filter(|job| job.fold.is_none());
-        let alone: f64 = whole
-            .map(|job| duration::seconds(&machine.problem(&rows.learned_from(*job), job.pair.1), rules))
-            .sum();
-        // Each fold has four fifths of the rows, and the time grows with their square.
         #[allow(clippy::cast_precision_loss)]
-        let all = alone * (1.0 + FOLDS as f64 * 0.64) / threads as f64;
-        duration::warned(context, all);
+        duration::warned(context, machine.seconds(&jobs, rules) / threads as f64);
         let fitted = map(jobs.len(), threads, |place| {
             machine.fit(jobs[place], rules, context.stop)
         });
@@ -135,25 +130,21 @@ impl Svc {
     }
 
     fn common(&self) -> Common {
-        Common {
-            kernel: self.kernel,
-            gamma: self.gamma,
-            degree: self.degree,
-            coef0: self.coef0,
-            c: self.c,
-            tol: self.tol,
-            shrinking: self.shrinking,
-            cache_size: self.cache_size,
-            max_iter: self.max_iter,
-            threads: self.threads,
-        }
+        common!(self)
     }
 
     fn size(&self, train: &Dataset) -> Size {
         let k = train.task().width();
         let jobs = (FOLDS + 1).saturating_mul(pairs_of(k));
         let at_a_time = threads_for(self.threads, jobs);
-        self.common().size(train, k.saturating_sub(1), at_a_time)
+        let others = k.saturating_sub(1);
+        let size = self.common().size(train, others, at_a_time);
+        // Each row is in a pair with each other class: there it has a number, a coefficient, and once a score.
+        let kept = train.n_rows().saturating_mul(40).saturating_mul(others);
+        Size {
+            bytes: size.bytes.saturating_add(kept),
+            ..size
+        }
     }
 }
 

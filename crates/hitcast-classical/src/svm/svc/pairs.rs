@@ -1,5 +1,8 @@
 //! The machines of a fit: one for each pair of classes, and for each fold of its rows one that has not seen them.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use hitcast_core::{Dataset, Seed, StopSignal};
 use hitcast_kernels::similarity::weighted_sum;
 use ndarray::{ArrayView2, Axis};
@@ -7,6 +10,7 @@ use ndarray::{ArrayView2, Axis};
 use super::SvcModel;
 use crate::error::ClassicalError;
 use crate::penalized::weights_of_mean_one;
+use crate::svm::duration;
 use crate::svm::kernel::KernelFunction;
 use crate::svm::platt::Sigmoid;
 use crate::svm::points::Points;
@@ -54,7 +58,7 @@ pub(super) struct Job {
 /// What a job came to.
 pub(super) struct Fitted {
     job: Job,
-    /// The rows that were learned from.
+    /// The rows that were learned from; of a fold none are kept, nor coefficients.
     rows: Vec<usize>,
     pub(super) solution: Solution,
     /// Of the rows of the fold: the score, whether it is of the second class, and its weight.
@@ -73,22 +77,15 @@ impl Rows {
             .filter(|class| !by_class[*class].is_empty())
             .collect();
         let of_class: Vec<Vec<usize>> = seen.iter().map(|class| by_class[*class].clone()).collect();
-        let (mut place, mut fold) = (vec![0; classes.len()], vec![0; classes.len()]);
-        let seed = seed.child("folds");
+        let mut place = vec![0; classes.len()];
         for (number, rows) in of_class.iter().enumerate() {
-            let mut rows = rows.clone();
-            seed.nth(number as u64).stream("rows").shuffle(&mut rows);
-            for (drawn, row) in rows.into_iter().enumerate() {
-                place[row] = number;
-                // Of classes with a row or two not all in the same fold.
-                fold[row] = (drawn + number) % FOLDS;
-            }
+            rows.iter().for_each(|row| place[*row] = number);
         }
         Self {
+            fold: folds(&of_class, &place, train.groups(), seed.child("folds")),
             seen,
             of_class,
             place,
-            fold,
             weights,
         }
     }
@@ -98,7 +95,17 @@ impl Rows {
         first.chain(second).copied()
     }
 
-    pub(super) fn learned_from(&self, job: Job) -> Vec<usize> {
+    /// About how many rows are learned from.
+    fn count(&self, job: Job) -> usize {
+        let (first, second) = job.pair;
+        let all = self.of_class[first].len() + self.of_class[second].len();
+        match job.fold {
+            Some(_) => all - all / FOLDS,
+            None => all,
+        }
+    }
+
+    fn learned_from(&self, job: Job) -> Vec<usize> {
         self.of_pair(job.pair)
             .filter(|row| Some(self.fold[*row]) != job.fold)
             .collect()
@@ -111,6 +118,38 @@ impl Rows {
     }
 }
 
+/// The fold of each row, drawn so that each has about the same share of every class and rows of a group, if there are groups, are
+/// in the same one. `of_class` are the rows of each class that count, and `place` their classes.
+fn folds(of_class: &[Vec<usize>], place: &[usize], groups: Option<&[usize]>, seed: Seed) -> Vec<usize> {
+    let group = |row: usize| groups.map_or(row, |groups| groups[row]);
+    let mut members: HashMap<usize, Vec<usize>> = HashMap::new();
+    for row in of_class.iter().flatten() {
+        members.entry(group(*row)).or_default().push(*row);
+    }
+    let mut fold = vec![0; place.len()];
+    // Of each class the rows that each fold has.
+    let mut counts = vec![[0_usize; FOLDS]; of_class.len()];
+    for (class, rows) in of_class.iter().enumerate() {
+        let mut rows = rows.clone();
+        seed.nth(class as u64).stream("rows").shuffle(&mut rows);
+        // Large ones first: small ones make up for them.
+        rows.sort_by_key(|row| Reverse(members.get(&group(*row)).map_or(0, Vec::len)));
+        for row in rows {
+            let Some(own) = members.remove(&group(row)) else {
+                continue;
+            };
+            // Of classes with a row or two not all in the same fold.
+            let free = (class..class + FOLDS).map(|fold| fold % FOLDS);
+            let emptiest = free.min_by_key(|fold| counts[class][*fold]).unwrap_or(0);
+            for row in own {
+                fold[row] = emptiest;
+                counts[place[row]][emptiest] += 1;
+            }
+        }
+    }
+    fold
+}
+
 /// What the jobs share.
 pub(super) struct Machine<'a> {
     pub(super) rows: &'a Rows,
@@ -121,7 +160,7 @@ pub(super) struct Machine<'a> {
 
 impl Machine<'_> {
     /// The problem of these rows of two classes, of which the second is to be scored above 0.
-    pub(super) fn problem(&self, rows: &[usize], second: usize) -> Problem {
+    fn problem(&self, rows: &[usize], second: usize) -> Problem {
         let is_second = |row: &usize| self.rows.place[*row] == second;
         let bound = |row: &usize, wanted: bool| match is_second(row) == wanted {
             true => self.c * self.rows.weights[*row],
@@ -139,10 +178,30 @@ impl Machine<'_> {
         }
     }
 
+    /// Seconds that the jobs will take one after the other: as long, for the squares of their rows, as a few of them.
+    pub(super) fn seconds(&self, jobs: &[Job], rules: Rules) -> f64 {
+        const MEASURED: usize = 6;
+        #[allow(clippy::cast_precision_loss)]
+        let squared = |job: &Job| (self.rows.count(*job) as f64).powi(2);
+        let whole: Vec<&Job> = jobs.iter().filter(|job| job.fold.is_none()).collect();
+        let (mut seconds, mut measured) = (0.0, 0.0);
+        for job in whole.iter().step_by(whole.len().div_ceil(MEASURED).max(1)) {
+            let problem = self.problem(&self.rows.learned_from(**job), job.pair.1);
+            seconds += duration::seconds(&problem, rules);
+            measured += squared(job);
+        }
+        let all: f64 = jobs.iter().map(squared).sum();
+        if measured > 0.0 {
+            seconds * all / measured
+        } else {
+            0.0
+        }
+    }
+
     pub(super) fn fit(&self, job: Job, rules: Rules, stop: &StopSignal) -> Fitted {
-        let rows = self.rows.learned_from(job);
+        let mut rows = self.rows.learned_from(job);
         let problem = self.problem(&rows, job.pair.1);
-        let solution = problem.solve(rules, stop);
+        let mut solution = problem.solve(rules, stop);
         let held = self.rows.held_out(job);
         let mut scores = vec![solution.intercept; held.len()];
         let (vectors, weights) = problem.support(&solution);
@@ -151,6 +210,9 @@ impl Machine<'_> {
         });
         let known = |row: &usize| (self.rows.place[*row] == job.pair.1, self.rows.weights[*row]);
         let scored = scores.into_iter().zip(held.iter().map(known));
+        if job.fold.is_some() {
+            (rows, solution.coefficients) = (Vec::new(), Vec::new());
+        }
         Fitted {
             job,
             rows,
@@ -209,5 +271,53 @@ impl Machine<'_> {
             intercepts,
             sigmoids: pairs(k).map(sigmoid).collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hitcast_core::{FeatureColumn, Features};
+    use ndarray::Array2;
+
+    use super::*;
+
+    /// 60 rows of three classes, of which the third is rare.
+    fn data() -> Dataset {
+        let features = Features::new(Array2::zeros((60, 1)), vec![FeatureColumn::plain("x")]).unwrap();
+        let classes: Vec<usize> = (0..60).map(|row| [0, 0, 1, 0, 1, 2][row * 7 % 6]).collect();
+        Dataset::of_classes(features, &classes, 3).unwrap()
+    }
+
+    #[test]
+    fn folds_have_the_same_share_of_each_class() {
+        let rows = Rows::of(&data(), 3, Seed::new(1));
+        for own in &rows.of_class {
+            for fold in 0..FOLDS {
+                let count = own.iter().filter(|row| rows.fold[**row] == fold).count();
+                assert_eq!(count, own.len() / FOLDS);
+            }
+        }
+    }
+
+    #[test]
+    fn no_machine_learns_from_a_group_that_it_scores() {
+        // Of two to six rows of all classes.
+        let groups: Vec<usize> = (0..60_usize).map(|row| (row * row) % 17).collect();
+        for seed in 0..20 {
+            let data = data().with_groups(groups.clone()).unwrap();
+            let rows = Rows::of(&data, 3, Seed::new(seed));
+            for pair in pairs(3) {
+                for fold in 0..FOLDS {
+                    let job = Job {
+                        pair,
+                        fold: Some(fold),
+                    };
+                    let learned: Vec<usize> = rows.learned_from(job).iter().map(|row| groups[*row]).collect();
+                    let held = rows.held_out(job);
+                    assert!(held.iter().all(|row| !learned.contains(&groups[*row])));
+                    assert!(!held.is_empty() && !learned.is_empty());
+                }
+            }
+        }
     }
 }
