@@ -6,7 +6,7 @@
 //! cargo run --release --example model_zoo -- spotify_songs.csv tuned
 //! ```
 //!
-//! Without a file it looks for spotify_songs.csv in the folder named by `HITCAST_DATA`, else in `data/`, and falls back to the
+//! Without a file it looks for `spotify_songs.csv` in the folder named by `HITCAST_DATA`, else in `data/`, and falls back to the
 //! invented tracks in `fixtures/`.
 
 use std::error::Error;
@@ -54,8 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{found}");
         let (found, grouped) = run(&experiment.clone().with_grouped_split()?, "grouped")?;
         println!("{found}");
-        let compared = Compared::new(random, Some(grouped), score);
-        compared
+        Compared::new(random, Some(grouped), score)
     } else {
         experiment.compare(&registry, &context, score)?
     };

@@ -187,7 +187,7 @@ pub(crate) struct SearchArgs {
     /// What ends hopeless trials early [default: none]
     #[arg(long, value_enum)]
     pub(crate) pruner: Option<PrunerChoice>,
-    /// What trials are judged by, as in rmse or roc_auc [default: what the experiment chooses by]
+    /// What trials are judged by, as in rmse or r2 [default: what the experiment chooses by]
     #[arg(long, value_parser = metric)]
     pub(crate) metric: Option<MetricName>,
     /// Seconds after which no trial of a model begins any more
