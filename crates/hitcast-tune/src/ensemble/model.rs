@@ -397,3 +397,78 @@ impl fmt::Debug for EnsembleModel {
         write!(f, "EnsembleModel({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Predicts a line, and differentiates it if it may.
+    struct Line([f32; 2], bool);
+
+    impl Model for Line {
+        fn kind(&self) -> &'static str {
+            "line"
+        }
+
+        fn n_features(&self) -> usize {
+            2
+        }
+
+        fn n_parameters(&self) -> usize {
+            2
+        }
+
+        fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Predictions> {
+            let of = |row: ndarray::ArrayView1<'_, f32>| f64::from(row[0] * self.0[0] + row[1] * self.0[1]);
+            Ok(Predictions::Regression(
+                features.rows().into_iter().map(of).collect(),
+            ))
+        }
+
+        fn gradients(&self, features: ArrayView2<'_, f32>, _: usize) -> Option<Result<Gradients>> {
+            let slopes = Array2::from_shape_fn(features.dim(), |(_, feature)| self.0[feature]);
+            let with = |predictions| Gradients { predictions, slopes };
+            self.1.then(|| self.predict(features).map(with))
+        }
+
+        fn state(&self) -> Result<ModelState> {
+            Err(CoreError::State("a line is not saved".to_owned()))
+        }
+    }
+
+    fn member(weight: f64, lines: impl IntoIterator<Item = Line>) -> Member {
+        let models = lines.into_iter().map(|line| Box::new(line) as Box<dyn Model>);
+        Member {
+            name: "line".to_owned(),
+            kind: "line".to_owned(),
+            weight,
+            models: models.collect(),
+        }
+    }
+
+    #[test]
+    fn gradients_are_the_weighted_mean_where_every_member_has_them() {
+        let rows = ndarray::array![[1.0_f32, 2.0], [0.5, -1.0], [0.0, 0.0]];
+        let of = |differentiable: bool, stacker: Option<Stacker>| {
+            let first = member(1.0, [Line([1.0, 0.0], true), Line([3.0, 2.0], true)]);
+            let second = member(3.0, [Line([4.0, -4.0], differentiable)]);
+            EnsembleModel::new(Task::Regression, 2, vec![first, second], stacker).unwrap()
+        };
+        let model = of(true, None);
+        let found = model.gradients(rows.view(), 0).unwrap().unwrap();
+        assert_eq!(found.predictions, model.predict(rows.view()).unwrap());
+        assert_eq!(found.slopes.dim(), (3, 2));
+        for slopes in found.slopes.rows() {
+            // A quarter of the mean of 1 and 3, of 0 and 2, and three quarters of the other.
+            assert_eq!(slopes.to_vec(), [3.5, -2.75]);
+        }
+        assert!(of(false, None).gradients(rows.view(), 0).is_none());
+        let stacker = Stacker {
+            kind: "line".to_owned(),
+            model: Box::new(Line([1.0, 1.0], true)),
+        };
+        assert!(of(true, Some(stacker)).gradients(rows.view(), 0).is_none());
+    }
+}
