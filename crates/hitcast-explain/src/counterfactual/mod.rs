@@ -19,8 +19,8 @@ const PATIENCE: usize = 2;
 /// promising rows kept, until twice nothing nearer comes of it; what reaches the aim is then taken back as far as it can be, and
 /// ways are exchanged between columns. A model may be anything, so that a smaller change than the one found cannot be ruled out.
 ///
-/// Of `d` columns it asks about up to `depth × kept × d × points` rows and then some ten thousand more, whether or not the aim can
-/// be reached.
+/// Of `d` columns it asks about up to `depth × kept × d × points` rows and then some tens of thousands more, whether or not the
+/// aim can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CounterfactualSearch {
@@ -37,7 +37,7 @@ pub struct CounterfactualSearch {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Movable {
-    /// A number.
+    /// A number on a line; one on a circle, as the hour of a day, goes no way over its ends.
     Number {
         /// The smallest that it may be.
         min: f64,
