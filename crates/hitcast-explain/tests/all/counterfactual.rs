@@ -96,7 +96,7 @@ fn many_columns_and_a_wish_out_of_reach_end_soon() {
             asked.set(asked.get() + 1);
             let each = x.iter().enumerate().map(|(column, x)| {
                 let way = if bent { (3.0 * x).sin() } else { *x };
-                if column % 3 == 0 {
+                if column.is_multiple_of(3) {
                     -way
                 } else {
                     (1.0 + column as f64) * way
@@ -111,7 +111,7 @@ fn many_columns_and_a_wish_out_of_reach_end_soon() {
         let best = |column: usize| {
             let way = |x: f64| if bent { (3.0 * x).sin() } else { x };
             let worth = |x: f64| {
-                if column % 3 == 0 {
+                if column.is_multiple_of(3) {
                     -way(x)
                 } else {
                     (1.0 + column as f64) * way(x)
