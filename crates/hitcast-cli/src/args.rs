@@ -384,7 +384,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
     /// Say also which smallest change of that row leads to this prediction: a number, at least which is wanted if less is predicted
-    /// and at most if more, or the name of a class, or that with a probability, as in hit=0.8
+    /// and at most if more, or one with its side, as in '>=70' or '<=70', or the name of a class, or that with a probability, as in
+    /// hit=0.8
     #[arg(long, value_name = "PREDICTION", requires = "one_row")]
     pub(crate) want: Option<String>,
     /// The inputs that may be changed for it, divided by commas; all if it is left out
@@ -401,10 +402,11 @@ pub(crate) struct ExplainArgs {
     /// Replace a report that is there already
     #[arg(long, requires = "out")]
     pub(crate) overwrite: bool,
-    /// How often each input is put into random order
+    /// How often each input is put into random order to say what matters; without effect beside --row or --set
     #[arg(long, value_name = "N", default_value_t = ExplainSettings::default().repeats)]
     pub(crate) repeats: usize,
-    /// How many rows stand for what is usual
+    /// How many rows stand for what is usual; without effect on the methods model, which knows its training rows, and
+    /// `integrated_gradients`, which takes the mean of all rows
     #[arg(long, value_name = "N", default_value_t = ExplainSettings::default().background)]
     pub(crate) background: usize,
     /// Where networks run: auto, cpu, cuda or cuda:N

@@ -489,6 +489,13 @@ fn a_bundle_says_what_matters_and_what_made_up_a_prediction() -> Outcome {
         1,
     )?;
     assert!(zero.contains("repeats is 0"), "{zero}");
+    // What is impossible is told before a change is searched for.
+    let both = [
+        &["explain", "out/run/bundle", "--data", data, "--row", "3"][..],
+        &["--background", "0", "--want", ">=70", "--allow", "enrgy"],
+    ];
+    let early = failure(home.path(), &both.concat(), 1)?;
+    assert!(early.contains("background is 0"), "{early}");
     Ok(())
 }
 

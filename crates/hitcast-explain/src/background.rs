@@ -2,10 +2,10 @@
 
 use hitcast_core::stats::{mean, sum};
 use hitcast_core::{Features, Seed};
-use ndarray::{Array2, ArrayView1, Axis};
+use ndarray::{Array1, Array2, Axis};
 
 use crate::error::{ExplainError, Result};
-use crate::explained::{Explained, matrix_of, row_of, sample_rows};
+use crate::explained::{Explained, batches, matrix_of, row_of, sample_rows};
 use crate::shapley::{Attribution, LocalExplanation};
 use crate::source::{Source, Sources, Units};
 
@@ -16,7 +16,7 @@ pub(crate) struct Background {
     pub(crate) rows: Array2<f32>,
     /// The explained number of each of them.
     pub(crate) usual: Vec<f64>,
-    /// Where each feature begins and ends among the rows that these stand for.
+    /// Where each feature begins and ends among all the rows that these stand for.
     ranges: Vec<(f32, f32)>,
     /// Where the explained number begins and ends among them.
     usual_range: (f64, f64),
@@ -35,49 +35,34 @@ impl Background {
         }
         // The same rows for all methods, so that their baselines are the same.
         let chosen = sample_rows(features.n_rows(), limit, seed.child("background"));
-        Self::new(explained, features, &chosen, None)
+        let rows = matrix_of(features, &chosen);
+        let usual = predict(explained, &rows)?;
+        let usual_range = range(&usual);
+        Self::new(features, rows, usual, usual_range)
     }
 
     /// One row: the mean of all rows of `features`.
     pub(crate) fn mean(explained: &Explained<'_>, features: &Features) -> Result<Self> {
-        let all: Vec<usize> = (0..features.n_rows()).collect();
-        Self::new(explained, features, &all, Some(mean_row))
+        let usual_range = range(&explained.values(features)?);
+        let rows = mean_row(features);
+        let usual = predict(explained, &rows)?;
+        Self::new(features, rows, usual, usual_range)
     }
 
-    fn new(
-        explained: &Explained<'_>,
-        features: &Features,
-        chosen: &[usize],
-        made: Option<fn(Array2<f32>) -> Array2<f32>>,
-    ) -> Result<Self> {
-        if chosen.is_empty() {
+    fn new(features: &Features, rows: Array2<f32>, usual: Vec<f64>, usual_range: (f64, f64)) -> Result<Self> {
+        if features.n_rows() == 0 {
             return Err(ExplainError::NoRows {
                 what: "the background of an explanation",
             });
         }
-        let rows = matrix_of(features, chosen);
-        let range = |column: ArrayView1<'_, f32>| {
-            let nothing = (f32::INFINITY, f32::NEG_INFINITY);
-            (column.iter()).fold(nothing, |(low, high), &value| (low.min(value), high.max(value)))
-        };
-        let ranges = rows.columns().into_iter().map(range).collect();
-        let predict = |rows: &Array2<f32>| {
-            explained.evaluate(rows.nrows(), rows.ncols(), |number, to| {
-                to.copy_from_slice(row_of(rows, number));
-            })
-        };
-        let of_rows = predict(&rows)?;
-        let nothing = (f64::INFINITY, f64::NEG_INFINITY);
-        let wider = |(low, high): (f64, f64), value: &f64| (low.min(*value), high.max(*value));
-        let usual_range = of_rows.iter().fold(nothing, wider);
-        let (rows, usual) = match made {
-            None => (rows, of_rows),
-            Some(made) => {
-                let rows = made(rows);
-                let usual = predict(&rows)?;
-                (rows, usual)
+        let mut ranges = vec![(f32::INFINITY, f32::NEG_INFINITY); features.n_features()];
+        for batch in batches(features) {
+            for row in batch.rows() {
+                for ((low, high), &value) in ranges.iter_mut().zip(row) {
+                    (*low, *high) = (low.min(value), high.max(value));
+                }
             }
-        };
+        }
         Ok(Self {
             sources: Sources::by_source(features),
             rows,
@@ -134,14 +119,29 @@ impl Background {
     }
 }
 
-/// The mean of rows as one row.
-#[allow(clippy::cast_possible_truncation)]
-fn mean_row(rows: Array2<f32>) -> Array2<f32> {
-    let middle = |column: ArrayView1<'_, f32>| {
-        let column: Vec<f64> = column.iter().map(|value| f64::from(*value)).collect();
-        mean(&column) as f32
-    };
-    rows.map_axis(Axis(0), middle).insert_axis(Axis(0))
+/// The explained number of each row.
+fn predict(explained: &Explained<'_>, rows: &Array2<f32>) -> Result<Vec<f64>> {
+    explained.evaluate(rows.nrows(), rows.ncols(), |number, to| {
+        to.copy_from_slice(row_of(rows, number));
+    })
+}
+
+fn range(values: &[f64]) -> (f64, f64) {
+    let nothing = (f64::INFINITY, f64::NEG_INFINITY);
+    (values.iter()).fold(nothing, |(low, high), value| (low.min(*value), high.max(*value)))
+}
+
+/// The mean of all rows as one row; without rows it is of no use.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+fn mean_row(features: &Features) -> Array2<f32> {
+    let mut sums = Array1::<f64>::zeros(features.n_features());
+    for batch in batches(features) {
+        for row in batch.rows() {
+            sums.zip_mut_with(&row, |sum, value| *sum += f64::from(*value));
+        }
+    }
+    let n = features.n_rows().max(1) as f64;
+    sums.mapv(|sum| (sum / n) as f32).insert_axis(Axis(0))
 }
 
 /// Whether rows to explain have the columns of the background.

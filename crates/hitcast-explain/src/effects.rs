@@ -5,7 +5,7 @@ use hitcast_core::stats::{mean, sum};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ExplainError, Result};
-use crate::explained::{Explained, matrix_of, row_of};
+use crate::explained::{Explained, batches};
 use crate::source::{Raw, Sources, Units};
 
 /// Accumulated local effects of a column of numbers. Unlike partial dependence they never ask about a row with a value far
@@ -66,9 +66,9 @@ impl AccumulatedEffects {
         if features.n_rows() == 0 {
             return Err(ExplainError::NoRows { what: WHAT });
         }
-        let every: Vec<usize> = (0..features.n_rows()).collect();
-        let matrix = matrix_of(features, &every);
-        let values = matrix.column(column).to_vec();
+        let values: Vec<f32> = batches(features)
+            .flat_map(|batch| batch.column(column).to_vec())
+            .collect();
         let mut sorted = values.clone();
         sorted.sort_by(f32::total_cmp);
         // Edges are values of rows, so that no interval is empty.
@@ -87,9 +87,9 @@ impl AccumulatedEffects {
         let moved = if intervals == 0 {
             Vec::new()
         } else {
-            explained.evaluate(2 * n, matrix.ncols(), |number, to| {
+            explained.evaluate(2 * n, features.n_features(), |number, to| {
                 let row = number % n;
-                to.copy_from_slice(row_of(&matrix, row));
+                features.write_row(row, to);
                 let edge = places[row] + number / n;
                 to[column] = edges[edge];
             })?

@@ -4,7 +4,7 @@ use std::fmt;
 
 use hitcast_core::parallel::{map, threads_for};
 use hitcast_core::{Features, Model, Predictions, Seed};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, CowArray, Ix2};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ExplainError, Result};
@@ -230,6 +230,14 @@ pub(crate) fn sample_rows(n: usize, limit: usize, seed: Seed) -> Vec<usize> {
     order.truncate(limit);
     order.sort_unstable();
     order
+}
+
+/// The rows, of which only some are written out at a time.
+pub(crate) fn batches(features: &Features) -> impl Iterator<Item = CowArray<'_, f32, Ix2>> {
+    let n = features.n_rows();
+    (0..n)
+        .step_by(BATCH)
+        .map(move |first| features.rows(first..n.min(first + BATCH)))
 }
 
 /// Some rows as a matrix.

@@ -96,8 +96,8 @@ mod text;
 pub use bundle::{
     AttributionMethod, Attributions, Bundle, BundleError, BundleImportances, BundleProblem, Change,
     ClassPredictions, ClassProbability, CompleteRows, Counterfactual, Evaluation, ExplainSettings, Explainer,
-    InputImportance, PredictedValue, RowExplanation, RowPrediction, RowValue, TablePredictions, TableUnits,
-    Wish,
+    FixedInput, InputImportance, PredictedValue, RowExplanation, RowPrediction, RowValue, TablePredictions,
+    TableUnits, Wish,
 };
 pub use checkpoints::{Unfinished, prepare_checkpoints, remove_checkpoints, remove_empty_checkpoints};
 pub use compare::{Compared, ComparedModel, Comparison, CompositeScore};

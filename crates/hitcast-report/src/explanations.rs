@@ -57,13 +57,15 @@ fn add_importances(section: &mut Section, importances: &BundleImportances, rows_
         metric,
         rows,
         method,
+        explained,
+        differentiated,
         inputs,
         agreement,
         ..
     } = importances;
     section.text(format!(
         "By the {} {rows_are} that are complete. How much worse the {metric} gets when an input's values are put into random order, and \
-         how far each input moves predictions from the usual one, by {}.",
+         how far each input moves the {explained} from the usual one in the mean, by {}.",
         grouped(*rows),
         method.describe()
     ));
@@ -81,17 +83,15 @@ fn add_importances(section: &mut Section, importances: &BundleImportances, rows_
     let mut head = vec![
         "input".to_owned(),
         format!("{metric} worse by"),
-        "moves predictions by".to_owned(),
+        format!("moves the {explained} by"),
     ];
-    let has = |of: fn(&hitcast_pipeline::InputImportance) -> Option<f64>| {
-        inputs.iter().any(|one| of(one).is_some())
-    };
-    let (has_learned, has_gradient) = (has(|one| one.learned), has(|one| one.gradient));
+    let (has_learned, has_gradient) = (importances.has_learned(), importances.has_gradient());
     if has_learned {
         head.push("decrease of impurity".to_owned());
     }
     if has_gradient {
-        head.push("by one standard deviation".to_owned());
+        let output = differentiated.as_ref().unwrap_or(explained);
+        head.push(format!("one standard deviation moves the {output} by"));
     }
     head.push("correlation with the target".to_owned());
     let number = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));

@@ -167,7 +167,12 @@ fn a_bundle_and_one_of_its_predictions_have_pages_of_their_own() {
         "{figures:?}"
     );
     // Of rows that it learned from, which the page says.
-    assert!(report.to_html().contains("were learned from"));
+    let page = report.to_html();
+    assert!(page.contains("were learned from"));
+    assert!(
+        page.contains(&format!("moves the {} by", importances.explained)),
+        "{page}"
+    );
 
     let place = explainer.rows().rows[0];
     let explained = explainer.explain_table_row(place).unwrap();
@@ -179,7 +184,7 @@ fn a_bundle_and_one_of_its_predictions_have_pages_of_their_own() {
     assert_eq!(names(&report), ["one_prediction"]);
     let page = report.to_html();
     assert!(
-        page.contains("not accounted for") && page.contains("wanted 99"),
+        page.contains("not accounted for") && page.contains("wanted at least 99"),
         "{page}"
     );
     report.write(home.path().join("one"), Existing::Refuse).unwrap();

@@ -29,8 +29,10 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Output> {
             let (row, rows) = (row.get(), table.n_rows());
             return Err(CliError::NoRow { row, rows });
         };
+        // First what is told at once where a setting is impossible.
+        let explanation = explainer.explain_table_row(place)?;
         let wanted = wish.map(|wish| explainer.counterfactual_of_table_row(place, &wish, &args.allow));
-        (explainer.explain_table_row(place)?, wanted)
+        (explanation, wanted)
     } else if args.set.is_empty() {
         let importances = explainer.importances()?;
         if let Some(out) = &args.out {
@@ -41,8 +43,9 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Output> {
             json: json!(importances),
         });
     } else {
+        let explanation = explainer.explain(&given)?;
         let wanted = wish.map(|wish| explainer.counterfactual(&given, &wish, &args.allow));
-        (explainer.explain(&given)?, wanted)
+        (explanation, wanted)
     };
     let wanted: Option<Counterfactual> = wanted.transpose()?;
     if let Some(out) = &args.out {

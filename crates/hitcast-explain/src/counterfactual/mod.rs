@@ -9,12 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::error::{ExplainError, Result};
 use walk::{Space, Walk};
 
+/// Columns that may be changed in vain, one after the other: what two do together may not show in the first.
+const PATIENCE: usize = 2;
+
 /// Searches for the smallest change of a row that reaches what is wanted.
 ///
 /// The size of a change is the sum over the columns of the way in units of the column's spread, and 1 for another category:
 /// a measure that prefers few columns. First columns are changed one after the other, by values at equal distances, and the most
-/// promising rows kept; what reaches the aim is then taken back as far as it can be, and ways are exchanged between columns. A
-/// model may be anything, so that a smaller change than the one found cannot be ruled out.
+/// promising rows kept, until twice nothing nearer comes of it; what reaches the aim is then taken back as far as it can be, and
+/// ways are exchanged between columns. A model may be anything, so that a smaller change than the one found cannot be ruled out.
+///
+/// Of `d` columns it asks about up to `depth × kept × d × points` rows and then some tens of thousands more, whether or not the
+/// aim can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CounterfactualSearch {
@@ -22,13 +28,16 @@ pub struct CounterfactualSearch {
     pub points: usize,
     /// Rows that are kept after each column, at least 1. Default 12.
     pub kept: usize,
+    /// Columns that are changed one after the other with so many rows kept, at least 1. Where the aim is not reached by them, the
+    /// nearest row alone is changed further, in any number of columns. Default 8.
+    pub depth: usize,
 }
 
 /// A column that may be changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Movable {
-    /// A number.
+    /// A number on a line; one on a circle, as the hour of a day, goes no way over its ends.
     Number {
         /// The smallest that it may be.
         min: f64,
@@ -66,13 +75,17 @@ impl FoundChange {
 
 impl Default for CounterfactualSearch {
     fn default() -> Self {
-        Self { points: 25, kept: 12 }
+        Self {
+            points: 25,
+            kept: 12,
+            depth: 8,
+        }
     }
 }
 
 impl CounterfactualSearch {
     /// Changes the values `start` of the `columns`, one each. `lacking` says of rows of values how far each is from the aim, 0 or
-    /// less where it is reached; it is asked for some thousand rows at a time.
+    /// less where it is reached; it is asked for at most 4096 rows at a time, often for one.
     ///
     /// # Errors
     /// [`ExplainError::Setting`], also for a column whose range or spread is none, [`ExplainError::Length`] if there is not a value
@@ -130,6 +143,9 @@ impl CounterfactualSearch {
         if self.kept == 0 {
             return Err(ExplainError::setting("kept", 0, "at least 1"));
         }
+        if self.depth == 0 {
+            return Err(ExplainError::setting("depth", 0, "at least 1"));
+        }
         if start.len() != columns.len() {
             return Err(ExplainError::Length {
                 what: "values to change",
@@ -170,46 +186,84 @@ impl CounterfactualSearch {
         let (space, mut nearest) = (walk.space, own.clone());
         let mut reached: Option<FoundChange> = None;
         let mut kept = vec![own.clone()];
-        let mut seen = HashSet::new();
-        for _ in space.columns {
-            let mut next = Vec::new();
-            for row in &kept {
-                for (column, movable) in space.columns.iter().enumerate() {
-                    if row.values[column] != space.start[column] {
-                        continue;
-                    }
-                    for value in movable.grid(self.points) {
-                        let mut values = row.values.clone();
-                        values[column] = value;
-                        let is_near = (reached.as_ref()).is_none_or(|r| space.distance(&values) < r.distance);
-                        let key: Vec<u64> = values.iter().map(|value| value.to_bits()).collect();
-                        if value != space.start[column] && is_near && seen.insert(key) {
-                            next.push(values);
-                        }
-                    }
-                }
-            }
-            let next = walk.ask_all(next)?;
-            for found in &next {
-                if found.is_reached() && reached.as_ref().is_none_or(|r| found.distance < r.distance) {
-                    reached = Some(found.clone());
-                }
+        let mut fruitless = 0;
+        for _ in 0..self.depth.min(space.columns.len()) {
+            let limit = reached.as_ref().map_or(f64::INFINITY, |reached| reached.distance);
+            let mut open = Open {
+                own: own.lacking,
+                kept: self.kept,
+                rows: Vec::new(),
+            };
+            // Rows of one round differ from the start in as many columns, so that none comes again in another.
+            let mut seen = HashSet::new();
+            let mut brings = false;
+            let next = kept.iter().flat_map(|row| self.changes_of_one(space, row));
+            let next = next.filter(|values| space.distance(values) < limit && seen.insert(space.key(values)));
+            walk.ask_each(next, |found| {
                 if found.is_nearer(&nearest) {
+                    brings |= found.lacking < nearest.lacking;
                     nearest = found.clone();
                 }
+                if !found.is_reached() {
+                    open.push(found);
+                } else if reached.as_ref().is_none_or(|r| found.distance < r.distance) {
+                    brings = true;
+                    reached = Some(found);
+                }
+            })?;
+            fruitless = if brings { 0 } else { fruitless + 1 };
+            if fruitless == PATIENCE {
+                break;
             }
-            let mut open: Vec<FoundChange> = next.into_iter().filter(|f| !f.is_reached()).collect();
-            open.sort_by(|a, b| a.lacking.total_cmp(&b.lacking));
-            let rest = open.split_off(open.len().min(self.kept.div_ceil(2)));
-            // Those that have come furthest for their distance.
-            let mut rest: Vec<(f64, FoundChange)> = (rest.into_iter())
-                .map(|found| ((own.lacking - found.lacking) / found.distance, found))
-                .collect();
-            rest.sort_by(|a, b| b.0.total_cmp(&a.0));
-            open.extend(rest.into_iter().take(self.kept / 2).map(|(_, found)| found));
-            kept = open;
+            open.prune();
+            kept = open.rows;
         }
         Ok((reached, nearest))
+    }
+
+    /// A row with each value of each column that is not changed yet.
+    fn changes_of_one<'s>(
+        &'s self,
+        space: Space<'s>,
+        row: &'s FoundChange,
+    ) -> impl Iterator<Item = Vec<f64>> + 's {
+        let both = row.values.iter().zip(space.start);
+        let same = both.enumerate().filter(|(_, (value, start))| value == start);
+        same.flat_map(move |(column, (_, start))| {
+            let grid = space.columns[column].grid(self.points).into_iter();
+            grid.filter(move |value| value != start).map(move |value| {
+                let mut values = row.values.clone();
+                values[column] = value;
+                values
+            })
+        })
+    }
+}
+
+/// Rows to go on from, of which only the most promising are held.
+struct Open {
+    /// What the row as it is lacks.
+    own: f64,
+    kept: usize,
+    rows: Vec<FoundChange>,
+}
+
+impl Open {
+    fn push(&mut self, found: FoundChange) {
+        const MOST: usize = 1024;
+        self.rows.push(found);
+        if self.rows.len() >= MOST + 2 * self.kept {
+            self.prune();
+        }
+    }
+
+    /// Keeps the nearest ones, and of the others those that have come furthest for their distance.
+    fn prune(&mut self) {
+        let worth = |found: &FoundChange| (self.own - found.lacking) / found.distance;
+        self.rows.sort_by(|a, b| a.lacking.total_cmp(&b.lacking));
+        let nearest = self.rows.len().min(self.kept.div_ceil(2));
+        self.rows[nearest..].sort_by(|a, b| worth(b).total_cmp(&worth(a)));
+        self.rows.truncate(self.kept);
     }
 }
 
@@ -246,6 +300,24 @@ impl Movable {
         }
     }
 
+    /// Other values than one, in so many ways up to a distance from it and on both sides; of a category all others.
+    #[allow(clippy::cast_precision_loss)]
+    fn around(&self, value: f64, distance: f64, ways: usize) -> Vec<f64> {
+        let mut others: Vec<f64> = match *self {
+            Self::Category { .. } => self.grid(2),
+            Self::Number { spread, .. } => {
+                let way = |way: usize| distance * spread * way as f64 / ways as f64;
+                let both = (1..=ways).flat_map(|step| [value - way(step), value + way(step)]);
+                both.filter_map(|value| self.allowed(value)).collect()
+            }
+        };
+        others.retain(|other| *other != value);
+        others.sort_by(f64::total_cmp);
+        // Ways that end at the edge.
+        others.dedup();
+        others
+    }
+
     /// How far two values are from each other.
     pub fn distance(&self, a: f64, b: f64) -> f64 {
         match *self {
@@ -254,8 +326,11 @@ impl Movable {
         }
     }
 
-    /// Numbers with few digits around a value, the nearest to `start` first.
+    /// Numbers with few digits around a value, those with the fewest first, of these the nearest to `start`.
     fn rounded(&self, value: f64, start: f64) -> Vec<f64> {
+        // From a hundredth of the spread's leading digit on.
+        const FEWEST: i32 = 2;
+        const MOST: i32 = 5;
         let Self::Number {
             min,
             max,
@@ -265,15 +340,22 @@ impl Movable {
         else {
             return Vec::new();
         };
-        // A hundredth of the spread's leading digit.
-        let digits = 2.0 - spread.log10().floor();
-        if !(0.0..=12.0).contains(&digits) {
-            return Vec::new();
-        }
-        let scale = 10_f64.powf(digits);
-        let (low, high) = ((value * scale).floor() / scale, (value * scale).ceil() / scale);
-        let both = if value > start { [low, high] } else { [high, low] };
-        both.into_iter()
+        #[allow(clippy::cast_possible_truncation)]
+        let leading = spread.log10().floor() as i32;
+        let of_digits = |digits: i32| {
+            // Powers of ten are exact where they are whole numbers.
+            let scale = 10_f64.powi(digits.abs());
+            let [low, high] = if digits < 0 {
+                [(value / scale).floor() * scale, (value / scale).ceil() * scale]
+            } else {
+                [(value * scale).floor() / scale, (value * scale).ceil() / scale]
+            };
+            if value > start { [low, high] } else { [high, low] }
+        };
+        (FEWEST..=MOST)
+            .map(|digits| digits - leading)
+            .filter(|digits| digits.abs() <= 12)
+            .flat_map(of_digits)
             .filter(|value| (min..=max).contains(value))
             .collect()
     }

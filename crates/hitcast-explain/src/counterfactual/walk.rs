@@ -1,6 +1,7 @@
 //! From one changed row to better ones.
 
 use super::{FoundChange, Movable};
+use crate::explained::BATCH;
 
 /// Rows that differ from one in some columns.
 #[derive(Clone, Copy)]
@@ -23,6 +24,12 @@ impl Space<'_> {
             .sum()
     }
 
+    /// What tells rows apart: the columns that are changed, and their values.
+    pub(super) fn key(&self, values: &[f64]) -> Vec<(usize, u64)> {
+        let changed = self.changed(values).into_iter();
+        changed.map(|column| (column, values[column].to_bits())).collect()
+    }
+
     /// Columns that are changed.
     fn changed(&self, values: &[f64]) -> Vec<usize> {
         (0..values.len())
@@ -32,20 +39,26 @@ impl Space<'_> {
 }
 
 impl<E, F: Fn(&[Vec<f64>]) -> Result<Vec<f64>, E>> Walk<'_, F> {
-    pub(super) fn ask_all(&self, rows: Vec<Vec<f64>>) -> Result<Vec<FoundChange>, E> {
-        if rows.is_empty() {
-            return Ok(Vec::new());
+    /// Asks about rows block by block, so that however many they are only few are held.
+    pub(super) fn ask_each(
+        &self,
+        mut rows: impl Iterator<Item = Vec<f64>>,
+        mut take: impl FnMut(FoundChange),
+    ) -> Result<(), E> {
+        loop {
+            let block: Vec<Vec<f64>> = rows.by_ref().take(BATCH).collect();
+            if block.is_empty() {
+                return Ok(());
+            }
+            let lacking = (self.ask)(&block)?;
+            for (values, lacking) in block.into_iter().zip(lacking) {
+                take(FoundChange {
+                    distance: self.space.distance(&values),
+                    values,
+                    lacking,
+                });
+            }
         }
-        let lacking = (self.ask)(&rows)?;
-        let found = rows
-            .into_iter()
-            .zip(lacking)
-            .map(|(values, lacking)| FoundChange {
-                distance: self.space.distance(&values),
-                values,
-                lacking,
-            });
-        Ok(found.collect())
     }
 
     pub(super) fn ask_one(&self, values: Vec<f64>) -> Result<FoundChange, E> {
@@ -57,25 +70,29 @@ impl<E, F: Fn(&[Vec<f64>]) -> Result<Vec<f64>, E>> Walk<'_, F> {
         })
     }
 
-    /// Goes nearer to the aim, column by column, until that leads nowhere.
+    /// Goes nearer to the aim, each column in its turn as far as it leads, until none leads on.
     pub(super) fn descend(&self, mut found: FoundChange) -> Result<FoundChange, E> {
         const MOST: usize = 30;
         for _ in 0..MOST {
-            let mut next = Vec::new();
+            let before = found.lacking;
             for (column, movable) in self.space.columns.iter().enumerate() {
-                for value in movable.grid(4 * self.points) {
-                    let mut values = found.values.clone();
+                let from = found.values.clone();
+                let next = movable.grid(4 * self.points).into_iter().map(|value| {
+                    let mut values = from.clone();
                     values[column] = value;
-                    next.push(values);
+                    values
+                });
+                self.ask_each(next, |next| {
+                    if next.lacking < found.lacking {
+                        found = next;
+                    }
+                })?;
+                if found.is_reached() {
+                    return Ok(found);
                 }
             }
-            let best = self
-                .ask_all(next)?
-                .into_iter()
-                .reduce(|a, b| if b.is_nearer(&a) { b } else { a });
-            match best.filter(|best| best.lacking < found.lacking) {
-                Some(best) => found = best,
-                None => break,
+            if found.lacking >= before {
+                break;
             }
         }
         Ok(found)
@@ -142,14 +159,19 @@ impl<E, F: Fn(&[Vec<f64>]) -> Result<Vec<f64>, E>> Walk<'_, F> {
     #[allow(clippy::cast_precision_loss)]
     fn exchange(&self, found: FoundChange, aim: f64) -> Result<FoundChange, E> {
         const PARTS: usize = 4;
-        const WAYS: usize = 12;
+        const MOST_ASKED: usize = 20_000;
         let Space { start, columns } = self.space;
-        let mut next = Vec::new();
-        for from in self.space.changed(&found.values) {
+        let changed = self.space.changed(&found.values);
+        // Fewer ways of each pair of columns where there are many pairs.
+        let pairs = changed.len() * columns.len();
+        let ways = (MOST_ASKED / (2 * PARTS * pairs.max(1))).clamp(2, 12);
+        let mut best = found.clone();
+        for from in changed {
             let parts = match columns[from] {
                 Movable::Number { .. } => PARTS,
                 Movable::Category { .. } => 1,
             };
+            let mut next = Vec::new();
             for part in 1..=parts {
                 let share = part as f64 / parts as f64;
                 let back = found.values[from] + (start[from] - found.values[from]) * share;
@@ -160,15 +182,7 @@ impl<E, F: Fn(&[Vec<f64>]) -> Result<Vec<f64>, E>> Walk<'_, F> {
                 values[from] = back;
                 let saved = found.distance - self.space.distance(&values);
                 for to in (0..columns.len()).filter(|to| *to != from) {
-                    let others: Vec<f64> = match columns[to] {
-                        Movable::Number { spread, .. } => {
-                            let ways = (1..=WAYS).map(|way| saved * spread * way as f64 / WAYS as f64);
-                            ways.flat_map(|way| [values[to] - way, values[to] + way])
-                                .collect()
-                        }
-                        Movable::Category { .. } => columns[to].grid(2),
-                    };
-                    for other in others.into_iter().filter_map(|value| columns[to].allowed(value)) {
+                    for other in columns[to].around(values[to], saved, ways) {
                         let mut values = values.clone();
                         values[to] = other;
                         if self.space.distance(&values) < found.distance {
@@ -177,12 +191,13 @@ impl<E, F: Fn(&[Vec<f64>]) -> Result<Vec<f64>, E>> Walk<'_, F> {
                     }
                 }
             }
+            self.ask_each(next.into_iter(), |next| {
+                if next.lacking <= aim && next.distance < best.distance {
+                    best = next;
+                }
+            })?;
         }
-        let good = self.ask_all(next)?.into_iter().filter(|next| next.lacking <= aim);
-        Ok(good.fold(
-            found,
-            |best, next| if next.distance < best.distance { next } else { best },
-        ))
+        Ok(best)
     }
 
     /// Leaves each changed number few digits, where the aim is still reached.

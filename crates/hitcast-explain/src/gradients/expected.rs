@@ -22,8 +22,9 @@ pub struct ExpectedGradients {
     pub background: usize,
     /// Steps on the line from each of them, 1 to 10,000. Default 10.
     pub steps: usize,
-    /// Where more than this share of the range of the background's predictions is not accounted for, the lines that lack most are
-    /// gone again in steps of a quarter, up to three times; `None` for never. Above 0. Default 0.001.
+    /// Where more than this share of the range of predictions, of the background and the row, is not accounted for in the mean, the
+    /// lines that lack as much are gone again in steps of a quarter, up to three times; `None` for never. Above 0. Default 0.001.
+    /// It bounds the gap of an explanation, not the errors of its attributions: see [`gradients`](crate::gradients).
     pub tolerance: Option<f64>,
 }
 

@@ -1,8 +1,13 @@
 //! What made up predictions of a differentiable model, by how its output moves with each feature on the way to a row.
 //!
 //! Along the straight line from a baseline to a row, the changes that each feature brings add up to the whole change of the
-//! prediction. Their integral is taken in some steps, so a small gap is left, which each explanation tells. Features that come
-//! from one column of the table are added up.
+//! prediction. Their integral is taken in some steps. Features that come from one column of the table are added up.
+//!
+//! Within each step the gradients at both ends are mixed so that they lead to the change of the prediction, wherever they can. So
+//! the gap that each explanation tells is what no mixture accounts for, an edge within a step that neither end shows; it is about
+//! nothing else for most rows, and says nothing of how the change is divided among the features. That gets better with more
+//! steps: with the default ones of expected gradients, attributions are within 0.3 % of the range of the background's
+//! predictions from the exact ones for the networks that this is tested with, where Captum's integral of 4,000 steps is known.
 //!
 //! - [`integrated`]: from the mean row
 //! - [`expected`]: from many rows, in the mean
@@ -11,6 +16,8 @@
 pub mod expected;
 pub mod importance;
 pub mod integrated;
+
+use std::ops::Range;
 
 use hitcast_core::Features;
 use hitcast_core::parallel::{map, threads_for};
@@ -132,7 +139,13 @@ impl<'a> Lines<'a> {
         let Some(tolerance) = self.tolerance else {
             return Ok(moved);
         };
-        let enough = tolerance * background.range_with(end.value);
+        // Predictions have 32 bits: of nearly constant ones no steps account for the last of them.
+        let largest = background
+            .usual
+            .iter()
+            .fold(end.value.abs(), |most, value| most.max(value.abs()));
+        let exact = 4.0 * f64::from(f32::EPSILON) * largest;
+        let enough = (tolerance * background.range_with(end.value)).max(exact);
         for _ in 0..MOST_REFINEMENTS {
             let gap = |line: usize| end.value - background.usual[line] - moved.row(line).sum();
             let gaps: Vec<f64> = (0..n).map(gap).collect();
@@ -146,8 +159,8 @@ impl<'a> Lines<'a> {
         Ok(moved)
     }
 
-    /// Writes how far each feature moves the prediction on some of the lines.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+    /// Writes how far each feature moves the prediction on some of the lines. The places on all of them are gone through one after
+    /// the other, some thousand at a time however long a line is.
     fn follow(
         &self,
         row: &[f32],
@@ -159,34 +172,73 @@ impl<'a> Lines<'a> {
         let starts = &self.background.rows;
         // Between both ends.
         let stops = steps - 1;
-        for lines in lines.chunks((BATCH / steps).max(1)) {
-            let mut points = Array2::zeros((lines.len() * stops, row.len()));
-            for (number, mut point) in points.rows_mut().into_iter().enumerate() {
-                let start = row_of(starts, lines[number / stops]);
-                let way = ((number % stops + 1) as f64 / steps as f64) as f32;
-                for ((to, start), end) in point.iter_mut().zip(start).zip(row) {
-                    *to = way.mul_add(end - start, *start);
-                }
-            }
-            let (values, slopes) = self.explained.gradients(points.view())?;
-            for (number, &line) in lines.iter().enumerate() {
-                let start = row_of(starts, line);
-                let step = |(start, end): (&f32, &f32)| f64::from(end - start) / steps as f64;
-                let step: Vec<f64> = start.iter().zip(row).map(step).collect();
-                let mut from = Place::of(&self.background.usual, &self.slopes, line);
-                let mut sum = vec![0.0; row.len()];
-                for stop in 0..stops {
-                    let to = Place::of(&values, &slopes, number * stops + stop);
-                    add_slopes(from, to, &step, &mut sum);
-                    from = to;
-                }
+        let n = lines.len() * stops;
+        let mut sum = vec![0.0; row.len()];
+        let write = |line: usize, step: &[f64], sum: &mut [f64], moved: &mut Array2<f64>| {
+            let to = moved.row_mut(line).into_iter().zip(sum).zip(step);
+            to.for_each(|((to, sum), step)| *to = std::mem::take(sum) * step);
+        };
+        if stops == 0 {
+            for &line in lines {
+                let step = step_of(row_of(starts, line), row, steps);
+                let from = Place::of(&self.background.usual, &self.slopes, line);
                 add_slopes(from, end, &step, &mut sum);
-                let to = moved.row_mut(line).into_iter().zip(&sum).zip(&step);
-                to.for_each(|((to, sum), step)| *to = sum * step);
+                write(line, &step, &mut sum, moved);
             }
+        }
+        let mut step = Vec::new();
+        // The last place of the block before, where the next step begins.
+        let mut last = (f64::NAN, Vec::new());
+        for first in (0..n).step_by(BATCH) {
+            let numbers = first..n.min(first + BATCH);
+            let points = self.points(row, lines, steps, numbers.clone());
+            let (values, slopes) = self.explained.gradients(points.view())?;
+            for (place, number) in numbers.enumerate() {
+                let (line, stop) = (lines[number / stops], number % stops);
+                let from = if stop == 0 {
+                    step = step_of(row_of(starts, line), row, steps);
+                    Place::of(&self.background.usual, &self.slopes, line)
+                } else if place == 0 {
+                    let (value, slopes) = (last.0, &last.1);
+                    Place { value, slopes }
+                } else {
+                    Place::of(&values, &slopes, place - 1)
+                };
+                let to = Place::of(&values, &slopes, place);
+                add_slopes(from, to, &step, &mut sum);
+                if stop + 1 == stops {
+                    add_slopes(to, end, &step, &mut sum);
+                    write(line, &step, &mut sum, moved);
+                }
+            }
+            let to = Place::of(&values, &slopes, values.len().saturating_sub(1));
+            last = (to.value, to.slopes.to_vec());
         }
         Ok(())
     }
+
+    /// Some of the places between the ends of lines, of each line one after the other.
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+    fn points(&self, row: &[f32], lines: &[usize], steps: usize, numbers: Range<usize>) -> Array2<f32> {
+        let stops = steps - 1;
+        let mut points = Array2::zeros((numbers.len(), row.len()));
+        for (number, mut point) in numbers.zip(points.rows_mut()) {
+            let start = row_of(&self.background.rows, lines[number / stops]);
+            let way = ((number % stops + 1) as f64 / steps as f64) as f32;
+            for ((to, start), end) in point.iter_mut().zip(start).zip(row) {
+                *to = way.mul_add(end - start, *start);
+            }
+        }
+        points
+    }
+}
+
+/// How far each feature goes in one of the steps of a line.
+#[allow(clippy::cast_precision_loss)]
+fn step_of(start: &[f32], end: &[f32], steps: usize) -> Vec<f64> {
+    let each = start.iter().zip(end);
+    each.map(|(start, end)| f64::from(end - start) / steps as f64)
+        .collect()
 }
 
 /// Adds the mean gradient of a step, as a mixture of those at its ends: of a model that is made of planes, as a network with ReLU

@@ -31,7 +31,8 @@ pub struct LocalExplanation {
     pub prediction: f64,
     /// One a source column, in their order.
     pub attributions: Vec<Attribution>,
-    /// What is missing from baseline plus attributions to the prediction.
+    /// What is missing from baseline plus attributions to the prediction. A small one does not say that it is divided among the
+    /// columns as it should be, least of all where gradients are added up so that little is missing.
     pub gap: f64,
 }
 
@@ -46,7 +47,7 @@ pub struct Attribution {
     pub value: f64,
     /// Standard error of `value`, if it was sampled.
     pub standard_error: Option<f64>,
-    /// Whether a feature of it is smaller or larger than in all background rows, where models know nothing.
+    /// Whether a feature of it is smaller or larger than in all rows given as background, used or not, where models know nothing.
     pub beyond_background: bool,
 }
 

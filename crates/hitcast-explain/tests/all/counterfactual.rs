@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::cell::Cell;
+
 use hitcast_explain::{CounterfactualSearch, ExplainError, FoundChange, Movable};
 use proptest::prelude::*;
 
@@ -17,7 +19,7 @@ fn number(min: f64, max: f64, spread: f64) -> Movable {
 /// The smallest change that makes a formula at least so much.
 fn reach(start: &[f64], columns: &[Movable], want: f64, of: impl Fn(&[f64]) -> f64) -> FoundChange {
     let lacking = |rows: &[Vec<f64>]| -> Result<Vec<f64>, ExplainError> {
-        assert!(rows.len() < 100_000);
+        assert!(rows.len() <= 4096);
         for row in rows {
             for ((column, value), start) in columns.iter().zip(row).zip(start) {
                 let inside = match *column {
@@ -86,6 +88,57 @@ fn what_cannot_be_reached_says_the_nearest() {
 }
 
 #[test]
+fn many_columns_and_a_wish_out_of_reach_end_soon() {
+    for bent in [false, true] {
+        let columns = vec![number(0.0, 1.0, 0.3); 40];
+        let asked = Cell::new(0);
+        let of = |x: &[f64]| -> f64 {
+            asked.set(asked.get() + 1);
+            let each = x.iter().enumerate().map(|(column, x)| {
+                let way = if bent { (3.0 * x).sin() } else { *x };
+                if column.is_multiple_of(3) {
+                    -way
+                } else {
+                    (1.0 + column as f64) * way
+                }
+            });
+            each.sum()
+        };
+        let found = reach(&[0.4; 40], &columns, 1e6, of);
+        assert!(!found.is_reached());
+        assert!(asked.get() < 250_000, "{}", asked.get());
+        // Nothing is nearer than each column at its best.
+        let best = |column: usize| {
+            let way = |x: f64| if bent { (3.0 * x).sin() } else { x };
+            let worth = |x: f64| {
+                if column.is_multiple_of(3) {
+                    -way(x)
+                } else {
+                    (1.0 + column as f64) * way(x)
+                }
+            };
+            (0..=1000)
+                .map(|x| worth(f64::from(x) / 1000.0))
+                .fold(f64::NEG_INFINITY, f64::max)
+        };
+        let most: f64 = (0..40).map(best).sum();
+        let got = 1e6 - found.lacking;
+        assert!(got > most * 0.999, "{got} of {most}");
+    }
+}
+
+#[test]
+fn found_numbers_have_few_digits_whatever_their_spread() {
+    for spread in [1e-4, 0.3, 70.0, 4.0e3, 2.5e6] {
+        let column = number(0.0, 10.0 * spread, spread);
+        let found = reach(&[0.0], &[column], std::f64::consts::PI * spread, |x| x[0]);
+        assert!(found.is_reached());
+        let digits = format!("{:e}", found.values[0]);
+        assert!(digits.len() <= "1.234e-4".len(), "{digits} for {spread}");
+    }
+}
+
+#[test]
 fn categories_and_whole_numbers_take_only_what_they_may_be() {
     let whole = Movable::Number {
         min: 0.5,
@@ -133,11 +186,19 @@ fn what_cannot_be_searched_is_refused() {
         search(few, &[0.0], &[column], 1.0),
         Err(ExplainError::Setting { .. })
     ));
-    let none = CounterfactualSearch { kept: 0, ..default() };
-    assert!(matches!(
-        search(none, &[0.0], &[column], 1.0),
-        Err(ExplainError::Setting { .. })
-    ));
+    let none = [
+        CounterfactualSearch { kept: 0, ..default() },
+        CounterfactualSearch {
+            depth: 0,
+            ..default()
+        },
+    ];
+    for none in none {
+        assert!(matches!(
+            search(none, &[0.0], &[column], 1.0),
+            Err(ExplainError::Setting { .. })
+        ));
+    }
     for column in [
         number(1.0, 0.0, 1.0),
         number(0.0, 1.0, 0.0),

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-use hitcast_core::{CoreError, Features, Gradients, Model, ModelState, Predictions, Seed};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hitcast_core::{
+    CoreError, FeatureBlock, FeatureColumn, Features, Gradients, Indicators, Model, ModelState, Predictions,
+    Seed,
+};
 use hitcast_explain::{
     Encoded, ExpectedGradients, ExplainError, Explained, IntegratedGradients, LocalExplanation, Output,
     gradient_importance,
@@ -232,6 +237,83 @@ fn expected_gradients_are_the_mean_of_captums_over_the_background() {
 }
 
 #[test]
+fn default_settings_divide_a_change_nearly_as_many_steps_do() {
+    for case in cases() {
+        let model = Smooth {
+            width: case.rows[0].len(),
+            of: |x: &[f64]| case.run(x, 0).0,
+            slopes: |x: &[f64], output| case.run(x, output).1,
+        };
+        let explained = Explained::new(&model, case.output());
+        let (background, rows) = (features(&case.background), features(&case.rows));
+        let usual = explained.values(&background).unwrap();
+        let range = usual.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+            - usual.iter().copied().fold(f64::INFINITY, f64::min);
+        let ours = expected(&explained, &background, &rows);
+        for (ours, theirs) in ours.iter().zip(&case.expected) {
+            for (ours, theirs) in values(ours).iter().zip(theirs) {
+                let error = (ours - theirs).abs() / range;
+                assert!(
+                    error < 3e-3,
+                    "{}: {ours} {theirs}, of a range of {range}",
+                    case.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn lines_of_many_steps_are_gone_through_in_blocks() {
+    // More places than are asked for at once, whose ends lie within blocks and at them.
+    let model = bent_model();
+    let explained = Explained::new(&model, Output::Number);
+    let (background, rows) = (
+        features(&[vec![0.0, -0.4, 0.1], vec![1.0, 0.3, -0.2], vec![-0.5, 0.0, 0.7]]),
+        features(&[vec![0.7, 1.2, -0.3]]),
+    );
+    let of = |steps| {
+        let settings = ExpectedGradients {
+            steps,
+            tolerance: None,
+            ..ExpectedGradients::default()
+        };
+        let found = settings
+            .explain(&explained, &background, &rows, &Encoded, Seed::new(1))
+            .unwrap();
+        values(&found[0])
+    };
+    let exact = of(1000);
+    for steps in [4096, 4097, 4098, 9999] {
+        for (ours, exact) in of(steps).iter().zip(&exact) {
+            close("of many steps", *ours, *exact, 1e-5);
+        }
+    }
+    for (one, exact) in of(1).iter().zip(&exact) {
+        assert!((one - exact).abs() < 0.5);
+    }
+}
+
+#[test]
+fn nearly_constant_predictions_are_not_refined_for_their_last_bits() {
+    let asked = AtomicUsize::new(0);
+    let model = Smooth {
+        width: 2,
+        // Less than the last bit of 32.
+        of: |x: &[f64]| vec![1e4 + 1e-4 * (7.0 * x[0]).sin()],
+        slopes: |x: &[f64], _| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            vec![0.0, 0.0 * x[1]]
+        },
+    };
+    let explained = Explained::new(&model, Output::Number);
+    let all = features(&[vec![0.0, 0.0], vec![0.4, 1.0], vec![-1.0, 2.0]]);
+    expected(&explained, &all, &all);
+    // Three rows and three background rows with nine places between each.
+    assert_eq!(asked.load(Ordering::Relaxed), 3 + 3 + 3 * 3 * 9);
+}
+
+#[test]
 fn default_settings_leave_a_gap_below_a_thousandth_of_the_range() {
     for case in cases() {
         let model = Smooth {
@@ -364,6 +446,38 @@ fn gradient_importance_is_the_mean_magnitude_times_the_spread() {
     assert_eq!(got[1].0, "genre");
     close("genre", got[1].1, variance.sqrt(), 1e-6);
     assert_eq!((got[0].1, got[2].1), (0.0, 0.0));
+}
+
+#[test]
+fn labels_that_go_together_count_with_what_they_share() {
+    // Two labels that rows have both, either or none of, so that their covariance is more than that of a choice.
+    let rows: Vec<[f32; 2]> = (0..9000)
+        .map(|row| {
+            [
+                f32::from(u8::from(row % 3 == 0)),
+                f32::from(u8::from(row % 6 < 2)),
+            ]
+        })
+        .collect();
+    let mut lists = Indicators::new(2);
+    for row in &rows {
+        lists.push((0..2).filter(|&label| row[label as usize] == 1.0));
+    }
+    let columns = ["a", "b"].map(|name| FeatureColumn::of("tags", name)).to_vec();
+    let blocks = vec![FeatureBlock::Indicators(lists)];
+    let labels = Features::from_blocks(rows.len(), blocks, columns).unwrap();
+    let model = Smooth {
+        width: 2,
+        of: |x: &[f64]| vec![2.0 * x[0] - 5.0 * x[1]],
+        slopes: |_: &[f64], _| vec![2.0, -5.0],
+    };
+    let explained = Explained::new(&model, Output::Number);
+    let added = explained.values(&labels).unwrap();
+    let middle = added.iter().sum::<f64>() / added.len() as f64;
+    let variance = added.iter().map(|value| (value - middle).powi(2)).sum::<f64>() / added.len() as f64;
+    let got = gradient_importance(&explained, &labels).unwrap();
+    assert_eq!(got.len(), 1);
+    close("tags", got[0].1, variance.sqrt(), 1e-9);
 }
 
 fn golden_rows() -> Vec<Vec<f64>> {

@@ -173,6 +173,20 @@ fn values_are_shown_in_the_units_of_the_caller() {
 }
 
 #[test]
+fn what_is_beyond_is_judged_by_all_rows_given_however_few_are_used() {
+    let model = number(1, |x: &[f64]| x[0]);
+    let background = features(&(0..50).map(|row| vec![f64::from(row)]).collect::<Vec<_>>());
+    let rows = features(&[vec![0.0], vec![49.0], vec![49.5], vec![-0.5]]);
+    let few = ExactShapley { background: 2 };
+    let beyond = |row| {
+        let explained = Explained::new(&model, Output::Number);
+        let found = few.explain(&explained, &background, &rows, row, &Encoded, Seed::new(1));
+        found.unwrap().attributions[0].beyond_background
+    };
+    assert_eq!([0, 1, 2, 3].map(beyond), [false, false, true, true]);
+}
+
+#[test]
 fn mean_magnitudes_are_a_global_importance() {
     let rows = features(&[vec![1.0, 0.0], vec![-1.0, 0.0]]);
     let model = number(2, |x: &[f64]| 3.0 * x[0] + x[1]);

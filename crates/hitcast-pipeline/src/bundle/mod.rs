@@ -34,7 +34,7 @@ use crate::prepare::Preparation;
 pub use error::{BundleError, BundleProblem};
 pub use explain::{
     AttributionMethod, Attributions, BundleImportances, Change, CompleteRows, Counterfactual,
-    ExplainSettings, Explainer, InputImportance, RowExplanation, TableUnits, Wish,
+    ExplainSettings, Explainer, FixedInput, InputImportance, RowExplanation, TableUnits, Wish,
 };
 pub use learned::LearnedRows;
 pub use manifest::{

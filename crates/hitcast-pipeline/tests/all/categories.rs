@@ -220,6 +220,12 @@ fn another_genre_is_the_smallest_change_where_the_genre_decides() {
         ("genre", &Raw::Text("Pop".to_owned()))
     );
     assert!(found.to_string().contains("another category"), "{found}");
+    // What cannot be moved is named.
+    assert_eq!(found.fixed.len(), 1);
+    assert!(
+        found.to_string().contains("Not moved: key (it is the same"),
+        "{found}"
+    );
     assert_eq!(bundle.predict_row(&row("Pop")).unwrap().value, found.after.value);
     // The genre is not allowed, and nothing else leads so far.
     let other = bundle
@@ -237,4 +243,27 @@ fn another_genre_is_the_smallest_change_where_the_genre_decides() {
         .counterfactual(&row("Jazz"), &usual, &wish, &["key"])
         .unwrap_err();
     assert!(error.to_string().contains("the same in all rows"), "{error}");
+}
+
+#[test]
+fn inputs_of_several_labels_are_not_taken_for_one_category() {
+    let (home, run) = learned(400, "{ kind = \"multi_label\" }");
+    let bundle = run.bundle();
+    let usual = CsvReader::default()
+        .read(home.path().join("tracks.csv"))
+        .unwrap()
+        .table;
+    let wish = Wish::Number { value: 70.0 };
+    let all: [&str; 0] = [];
+    let found = bundle.counterfactual(&row("Jazz"), &usual, &wish, &all).unwrap();
+    let fixed: Vec<&str> = found.fixed.iter().map(|one| one.column.as_str()).collect();
+    assert_eq!(fixed, ["genre", "key"]);
+    assert!(
+        found.changes.iter().all(|change| change.column != "genre"),
+        "{found}"
+    );
+    let error = bundle
+        .counterfactual(&row("Jazz"), &usual, &wish, &["genre"])
+        .unwrap_err();
+    assert!(error.to_string().contains("several of its labels"), "{error}");
 }

@@ -565,6 +565,10 @@ fn a_counterfactual_leads_to_the_wanted_class_by_its_calibrated_probability() {
         decision.threshold = { kind = "best", metric = "balanced_accuracy" }"#;
     let run = run(&toml(THRESHOLD, "", decision), table(1500));
     let (bundle, usual) = (run.bundle(), table(300));
+    assert_eq!(
+        bundle.describe_output(bundle.output()),
+        "probability of hit before calibration"
+    );
     let row = |energy: f64| {
         [
             ("energy".to_owned(), energy.into()),

@@ -197,7 +197,24 @@ fn what_the_model_knows_of_its_inputs_stands_beside_it() {
         .max_by(|a, b| a.gradient.partial_cmp(&b.gradient).unwrap())
         .unwrap();
     assert_eq!(most.permutation.source, of_toy.inputs[0].permutation.source);
-    assert!(of_toy.to_string().contains("gradient"), "{of_toy}");
+    let shown = of_toy.to_string();
+    let target = SMOOTH_TOY.describe_output(SMOOTH_TOY.output());
+    assert_eq!(
+        (&of_toy.explained, of_toy.differentiated.as_ref()),
+        (&target, Some(&target))
+    );
+    assert!(
+        shown.contains(&format!("one standard deviation of it moves the {target}")),
+        "{shown}"
+    );
+    // What is not known of an input is no reason to leave others out.
+    let mut partly = of_toy.clone();
+    partly.inputs[0].gradient = None;
+    let lines: Vec<String> = partly.to_string().lines().map(str::to_owned).collect();
+    let first = lines
+        .iter()
+        .find(|line| line.contains(&partly.inputs[0].permutation.source));
+    assert!(first.unwrap().contains(" - "), "{partly}");
 }
 
 #[test]
@@ -251,14 +268,15 @@ fn the_method_can_be_chosen_as_far_as_the_model_allows() {
     assert!(error.to_string().contains("expected_gradients"), "{error}");
 }
 
-/// The row with the changes of a counterfactual, as a person would give it.
+/// The row with the changes of a counterfactual, as a person would give it who reads what is printed.
 fn changed(found: &Counterfactual) -> BTreeMap<String, RowValue> {
-    let mut row = row();
+    let (mut row, text) = (row(), found.to_string());
     for change in &found.changes {
-        let value = match &change.to {
-            Raw::Number(value) => RowValue::Number(*value),
-            Raw::Text(text) => RowValue::Text(text.clone()),
-        };
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("  {} ", change.column)));
+        let (_, to) = line.unwrap().split_once(" → ").unwrap();
+        let value = RowValue::Number(to.split(' ').next().unwrap().parse().unwrap());
         let derived = change.column == "duration_min";
         if derived {
             row.remove("duration_ms");
@@ -283,6 +301,11 @@ fn a_counterfactual_reaches_what_is_wanted_and_stays_in_its_ranges() {
                 let after = bundle.predict_row(&changed(&found)).unwrap();
                 assert_eq!(after.value, found.after.value, "{found}");
                 let after = after.value.number().unwrap();
+                let side = if want > now { "at least" } else { "at most" };
+                assert!(
+                    found.to_string().contains(&format!("wanted {side} {want}")),
+                    "{found}"
+                );
                 assert!(
                     if want > now { after >= want } else { after <= want },
                     "{after} {want}"
@@ -374,6 +397,26 @@ fn a_wish_out_of_reach_says_the_nearest() {
 }
 
 #[test]
+fn a_wish_with_a_side_is_fulfilled_by_all_that_lies_there() {
+    let usual = table(200);
+    let now = TOY.predict_row(&row()).unwrap().value.number().unwrap();
+    let all: [&str; 0] = [];
+    let of = |wish: Wish| TOY.counterfactual(&row(), &usual, &wish, &all).unwrap();
+    for wish in [
+        Wish::AtLeast { value: now - 3.0 },
+        Wish::AtMost { value: now + 3.0 },
+    ] {
+        let found = of(wish.clone());
+        assert!(found.reached && found.changes.is_empty(), "{found}");
+        assert_eq!(found.wish, wish);
+    }
+    let other = of(Wish::AtMost { value: now - 3.0 });
+    assert!(other.after.value.number().unwrap() <= now - 3.0, "{other}");
+    // The same as without a side.
+    assert_eq!(other, of(Wish::Number { value: now - 3.0 }));
+}
+
+#[test]
 fn a_wish_that_is_none_is_an_error() {
     let usual = table(100);
     let all: [&str; 0] = [];
@@ -398,7 +441,20 @@ fn a_wish_that_is_none_is_an_error() {
         )
         .contains("a number is predicted")
     );
+    assert!(
+        refused(&more, &["duration_m"]).contains("did you mean \"duration_m"),
+        "{}",
+        refused(&more, &["duration_m"])
+    );
+    assert!(
+        refused(&more, &["duration_mss"]).contains("did you mean \"duration_ms\""),
+        "{}",
+        refused(&more, &["duration_mss"])
+    );
     assert_eq!(TOY.wish(" 50 ").unwrap(), more);
+    assert_eq!(TOY.wish(">=50").unwrap(), Wish::AtLeast { value: 50.0 });
+    assert_eq!(TOY.wish("<= 50.5").unwrap(), Wish::AtMost { value: 50.5 });
+    assert!(TOY.wish(">50").unwrap_err().to_string().contains(">=70"));
     assert!(
         TOY.wish("hit")
             .unwrap_err()

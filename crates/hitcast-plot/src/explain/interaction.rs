@@ -38,7 +38,7 @@ pub struct DependenceHeatmap {
 
 impl DependenceHeatmap {
     /// Of the mean predictions (`g × h`) by the `g` values of the first feature and the `h` of the second. A prediction that is not
-    /// finite is grey.
+    /// finite is a grey cell without a number.
     ///
     /// # Errors
     /// [`PlotError::NoData`] with too few values or without a finite prediction, [`PlotError::Length`], [`PlotError::Value`] if
@@ -100,6 +100,9 @@ impl DependenceHeatmap {
                     let cell = Rect::new(left, from.min(to), right - left, (to - from).abs()).snapped();
                     let color = bar.color(if drawable(*value) { *value } else { f64::NAN });
                     canvas.rect(cell, color);
+                    if !drawable(*value) {
+                        continue;
+                    }
                     let text = ticks::short(*value, 3);
                     let size = (cell.height * 0.4).min(15.0);
                     if size >= 8.5 && canvas.measure(&text, size) < cell.width - 6.0 {

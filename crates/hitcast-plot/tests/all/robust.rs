@@ -474,6 +474,11 @@ fn dependence_on_two_features_and_effects_refuse_what_they_cannot_draw() {
         heatmap([names(3), names(2)], &zeros),
         Err(PlotError::Length { .. })
     ));
+    // A cell without a prediction has no number.
+    let mut partly = zeros.clone();
+    partly[[0, 1]] = f64::NAN;
+    let svg = heatmap([names(2), names(3)], &partly).unwrap().to_svg();
+    assert!(!svg.contains("NaN"), "{svg}");
     let nothing = Array2::from_elem((2, 3), f64::NAN);
     assert!(matches!(
         heatmap([names(2), names(3)], &nothing),

@@ -5,8 +5,8 @@ use std::fmt;
 
 use hitcast_core::estimator::check_features;
 use hitcast_core::{
-    ContributionScale, Contributions, CoreError, DeviceChoice, Model, ModelState, Predictions, Result, Task,
-    TensorData,
+    ContributionScale, Contributions, CoreError, DeviceChoice, Gradients, Model, ModelState, Predictions,
+    Result, Task, TensorData,
 };
 use hitcast_pipeline::Registry;
 use ndarray::{Array2, ArrayView2};
@@ -192,13 +192,11 @@ impl EnsembleModel {
         #[allow(clippy::cast_precision_loss)]
         let share = 1.0 / member.models.len() as f64;
         for model in &member.models {
-            let values = self.of_task(model.predict(features)?)?.into_values();
-            // As long as the predictions are, whatever a file says of the task.
-            total.resize(values.len(), 0.0);
-            total
-                .iter_mut()
-                .zip(values)
-                .for_each(|(sum, value)| *sum += share * value);
+            add(
+                &mut total,
+                share,
+                self.of_task(model.predict(features)?)?.into_values(),
+            );
         }
         Ok(total)
     }
@@ -211,6 +209,15 @@ impl EnsembleModel {
             Err(CoreError::WrongTask { expected, got })
         }
     }
+}
+
+/// Adds a share of predictions to a sum, which becomes as long as they are, whatever a file says of the task.
+fn add(total: &mut Vec<f64>, share: f64, values: Vec<f64>) {
+    total.resize(values.len(), 0.0);
+    total
+        .iter_mut()
+        .zip(values)
+        .for_each(|(sum, value)| *sum += share * value);
 }
 
 const STACKER: &str = "stacker/";
@@ -250,12 +257,7 @@ impl Model for EnsembleModel {
         }
         let mut total: Vec<f64> = Vec::new();
         for (member, values) in self.members.iter().zip(of_members) {
-            let values = values?;
-            total.resize(values.len(), 0.0);
-            total
-                .iter_mut()
-                .zip(values)
-                .for_each(|(sum, value)| *sum += member.weight * value);
+            add(&mut total, member.weight, values?);
         }
         Predictions::from_rounded_values(self.task, total)
     }
@@ -296,6 +298,40 @@ impl Model for EnsembleModel {
             }
         }
         total.map(Ok)
+    }
+
+    /// The weighted mean of the members' gradients, if each has them.
+    fn gradients(&self, features: ArrayView2<'_, f32>, output: usize) -> Option<Result<Gradients>> {
+        if self.stacker.is_some() {
+            return None;
+        }
+        let (mut values, mut slopes) = (Vec::new(), Array2::<f64>::zeros(features.dim()));
+        for member in &self.members {
+            #[allow(clippy::cast_precision_loss)]
+            let share = 1.0 / member.models.len() as f64;
+            let mut of_member: Vec<f64> = Vec::new();
+            for model in &member.models {
+                let own = match model.gradients(features, output)? {
+                    Ok(own) => own,
+                    error => return Some(error),
+                };
+                let predicted = match self.of_task(own.predictions) {
+                    Ok(predicted) => predicted.into_values(),
+                    Err(error) => return Some(Err(error)),
+                };
+                add(&mut of_member, share, predicted);
+                let weight = member.weight * share;
+                if own.slopes.dim() != slopes.dim() {
+                    return None;
+                }
+                slopes.zip_mut_with(&own.slopes, |sum, slope| *sum += weight * f64::from(*slope));
+            }
+            add(&mut values, member.weight, of_member);
+        }
+        #[allow(clippy::cast_possible_truncation)]
+        let slopes = slopes.mapv(|slope| slope as f32);
+        let predictions = Predictions::from_rounded_values(self.task, values);
+        Some(predictions.map(|predictions| Gradients { predictions, slopes }))
     }
 
     fn state(&self) -> Result<ModelState> {
@@ -359,5 +395,80 @@ impl fmt::Display for EnsembleModel {
 impl fmt::Debug for EnsembleModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EnsembleModel({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// Predicts a line, and differentiates it if it may.
+    struct Line([f32; 2], bool);
+
+    impl Model for Line {
+        fn kind(&self) -> &'static str {
+            "line"
+        }
+
+        fn n_features(&self) -> usize {
+            2
+        }
+
+        fn n_parameters(&self) -> usize {
+            2
+        }
+
+        fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Predictions> {
+            let of = |row: ndarray::ArrayView1<'_, f32>| f64::from(row[0] * self.0[0] + row[1] * self.0[1]);
+            Ok(Predictions::Regression(
+                features.rows().into_iter().map(of).collect(),
+            ))
+        }
+
+        fn gradients(&self, features: ArrayView2<'_, f32>, _: usize) -> Option<Result<Gradients>> {
+            let slopes = Array2::from_shape_fn(features.dim(), |(_, feature)| self.0[feature]);
+            let with = |predictions| Gradients { predictions, slopes };
+            self.1.then(|| self.predict(features).map(with))
+        }
+
+        fn state(&self) -> Result<ModelState> {
+            Err(CoreError::State("a line is not saved".to_owned()))
+        }
+    }
+
+    fn member(weight: f64, lines: impl IntoIterator<Item = Line>) -> Member {
+        let models = lines.into_iter().map(|line| Box::new(line) as Box<dyn Model>);
+        Member {
+            name: "line".to_owned(),
+            kind: "line".to_owned(),
+            weight,
+            models: models.collect(),
+        }
+    }
+
+    #[test]
+    fn gradients_are_the_weighted_mean_where_every_member_has_them() {
+        let rows = ndarray::array![[1.0_f32, 2.0], [0.5, -1.0], [0.0, 0.0]];
+        let of = |differentiable: bool, stacker: Option<Stacker>| {
+            let first = member(1.0, [Line([1.0, 0.0], true), Line([3.0, 2.0], true)]);
+            let second = member(3.0, [Line([4.0, -4.0], differentiable)]);
+            EnsembleModel::new(Task::Regression, 2, vec![first, second], stacker).unwrap()
+        };
+        let model = of(true, None);
+        let found = model.gradients(rows.view(), 0).unwrap().unwrap();
+        assert_eq!(found.predictions, model.predict(rows.view()).unwrap());
+        assert_eq!(found.slopes.dim(), (3, 2));
+        for slopes in found.slopes.rows() {
+            // A quarter of the mean of 1 and 3, of 0 and 2, and three quarters of the other.
+            assert_eq!(slopes.to_vec(), [3.5, -2.75]);
+        }
+        assert!(of(false, None).gradients(rows.view(), 0).is_none());
+        let stacker = Stacker {
+            kind: "line".to_owned(),
+            model: Box::new(Line([1.0, 1.0], true)),
+        };
+        assert!(of(true, Some(stacker)).gradients(rows.view(), 0).is_none());
     }
 }

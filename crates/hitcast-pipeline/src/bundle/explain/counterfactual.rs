@@ -1,6 +1,6 @@
 //! The smallest change of a row that reaches a wanted prediction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hitcast_core::stats::mean;
@@ -20,8 +20,10 @@ use crate::score::Predicted;
 /// The smallest change that was found, or the nearest to what is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Counterfactual {
-    /// What was wanted.
+    /// What was wanted; of a number at least or at most so much.
     pub wish: Wish,
+    /// The unit of the target, if it has one.
+    pub unit: Option<String>,
     /// Whether it is reached.
     pub reached: bool,
     /// The prediction for the row as it is.
@@ -32,6 +34,18 @@ pub struct Counterfactual {
     pub changes: Vec<Change>,
     /// Size of the change: the sum over the columns.
     pub distance: f64,
+    /// Inputs that were not moved because they cannot be, where none were named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed: Vec<FixedInput>,
+}
+
+/// An input that cannot be moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixedInput {
+    /// The input.
+    pub column: String,
+    /// Why, as part of a sentence.
+    pub why: String,
 }
 
 /// A value that is changed.
@@ -47,7 +61,8 @@ pub struct Change {
     pub to: Raw,
     /// Whether these are categories, not numbers on a line.
     pub category: bool,
-    /// How far that is: in standard deviations of a number among the usual rows, 1 for another category.
+    /// How far that is: in standard deviations of a number among the usual rows, 1 for another category. A number on a circle, as
+    /// the hour of a day, goes the way between the ends of its range, not over them.
     pub distance: f64,
 }
 
@@ -82,9 +97,9 @@ impl Bundle {
 impl Explainer<'_> {
     /// The smallest change of a row given by name, as [`Bundle::predict_row`] takes it, that reaches what is wanted. Only the
     /// inputs `allow` are changed, all if there are none: numbers within the training rows' range, whole ones if they all are,
-    /// categories to others of the training rows. Values that are missing stay so, as do inputs that are derived from the same
-    /// column as another one, and those that are the same in all of these rows, whose standard deviations distances are measured
-    /// in.
+    /// categories to others of the training rows. Values that are missing stay so, as do inputs of several labels, those that are
+    /// derived from the same column as another one, and those that are the same in all of these rows, whose standard deviations
+    /// distances are measured in: the result names them. Numbers of a cyclic encoder move on a line.
     ///
     /// # Errors
     /// [`PipelineError::Row`] if the row lacks an input, on a wish that is none for this bundle, and if an input is allowed that is
@@ -123,20 +138,16 @@ impl Explainer<'_> {
     ) -> Result<Counterfactual> {
         let bundle = self.bundle;
         let before = bundle.predict_features(&bundle.preparation.features(inputs)?)?;
-        let rises = match (wish, before.predictions.numbers()) {
-            (Wish::Number { value }, Some(&[number])) => number < *value,
-            _ => true,
-        };
-        let allowed = self.allowed(inputs, allow)?;
+        let wish = wish.with_side(&before);
+        let (allowed, fixed) = self.allowed(inputs, allow)?;
         let (start, columns): (Vec<f64>, Vec<Movable>) =
             allowed.iter().map(|one| (one.start, one.movable)).unzip();
         let predict = |rows: &[Vec<f64>]| -> Result<Predicted> {
             let changed = changed(inputs, &allowed, rows)?;
             bundle.predict_features(&bundle.preparation.features(&changed)?)
         };
-        let found = CounterfactualSearch::default().search(&start, &columns, |rows| {
-            bundle.lacking_of(wish, rises, &predict(rows)?)
-        })?;
+        let found = CounterfactualSearch::default()
+            .search(&start, &columns, |rows| bundle.lacking_of(&wish, &predict(rows)?))?;
         let after = changed(inputs, &allowed, std::slice::from_ref(&found.values))?;
         let mut changes = Vec::new();
         for ((one, value), column) in allowed.iter().zip(&found.values).zip(&columns) {
@@ -155,17 +166,23 @@ impl Explainer<'_> {
         changes.sort_by(|a, b| b.distance.total_cmp(&a.distance));
         let predicted = predict(std::slice::from_ref(&found.values))?;
         Ok(Counterfactual {
-            wish: wish.clone(),
+            wish,
+            unit: bundle.manifest.target.unit.clone(),
             reached: found.is_reached(),
             before: bundle.prediction(&before, notes)?,
             after: bundle.prediction(&predicted, bundle.notes_of(&after)?)?,
             changes,
             distance: found.distance,
+            fixed,
         })
     }
 
-    /// The inputs that may be changed; all that can be if none are named.
-    fn allowed<S: AsRef<str>>(&self, row: &Table, allow: &[S]) -> Result<Vec<Allowed<'_>>> {
+    /// The inputs that may be changed; all that can be if none are named, and those that cannot.
+    fn allowed<S: AsRef<str>>(
+        &self,
+        row: &Table,
+        allow: &[S],
+    ) -> Result<(Vec<Allowed<'_>>, Vec<FixedInput>)> {
         let inputs = &self.bundle.manifest.inputs;
         let source = |input: &InputInfo| {
             self.bundle
@@ -178,15 +195,16 @@ impl Explainer<'_> {
         if let Some(name) =
             (allow.iter().map(AsRef::as_ref)).find(|name| !inputs.iter().any(|input| named(input, name)))
         {
-            let names = inputs.iter().map(|input| input.column.as_str());
-            let suggestion = did_you_mean(name, names.clone());
-            let names: Vec<&str> = names.collect();
+            let sources = inputs.iter().filter_map(source);
+            let known: BTreeSet<String> = inputs.iter().map(|i| i.column.clone()).chain(sources).collect();
+            let suggestion = did_you_mean(name, known.iter().map(String::as_str));
+            let names: Vec<&str> = inputs.iter().map(|input| input.column.as_str()).collect();
             return Err(PipelineError::Row(format!(
                 "no input {name:?}{suggestion} to change; the inputs are {}",
                 names.join(", ")
             )));
         }
-        let mut allowed = Vec::new();
+        let (mut allowed, mut fixed) = (Vec::new(), Vec::new());
         for input in inputs {
             let name = allow.iter().map(AsRef::as_ref).find(|name| named(input, name));
             if name.is_none() && !allow.is_empty() {
@@ -200,10 +218,13 @@ impl Explainer<'_> {
                         input.column
                     )));
                 }
-                Err(_) => {}
+                Err(why) => fixed.push(FixedInput {
+                    column: input.column.clone(),
+                    why: why.to_owned(),
+                }),
             }
         }
-        Ok(allowed)
+        Ok((allowed, fixed))
     }
 
     /// Where an input of the row can go, or why it cannot.
@@ -229,6 +250,11 @@ impl Explainer<'_> {
             return Ok(Err("the row lacks it"));
         }
         let encoder = preparation.preprocessor.encoder(&input.column);
+        if matches!(encoder, Some(FittedEncoder::MultiLabel(_))) {
+            return Ok(Err(
+                "a row can have several of its labels, and only one value is chosen",
+            ));
+        }
         if let Some(known) = encoder.and_then(FittedEncoder::categories) {
             let own = category(column);
             let mut categories: Vec<Category> =
@@ -351,44 +377,46 @@ impl fmt::Display for Counterfactual {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             wish,
+            unit,
             reached,
             before,
             after,
             changes,
             distance,
+            fixed,
         } = self;
-        writeln!(f, "{} {}, wanted {wish}", before.target, shown(wish, before))?;
+        let is_number = before.value.number().is_some();
+        let unit = spaced(unit.as_deref().filter(|_| is_number));
+        let shown = |prediction| shown(wish, prediction, &unit);
+        writeln!(f, "{} {}, wanted {wish}{unit}", before.target, shown(before))?;
         match (reached, changes.is_empty()) {
             (true, true) => writeln!(f, "It is so already.")?,
-            (true, false) => writeln!(f, "The smallest change found leads to {}:", shown(wish, after))?,
+            (true, false) => writeln!(f, "The smallest change found leads to {}:", shown(after))?,
             (false, true) => writeln!(f, "No change of what may be changed leads nearer to it.")?,
             (false, false) => writeln!(
                 f,
                 "Not reached within the ranges of the training rows. The nearest is {}:",
-                shown(wish, after)
+                shown(after)
             )?,
         }
         let names = changes.iter().map(|change| change.column.chars().count());
         let width = names.max().unwrap_or(0);
         for change in changes {
-            let unit = change
-                .unit
-                .as_ref()
-                .map(|unit| format!(" {unit}"))
-                .unwrap_or_default();
+            let unit = spaced(change.unit.as_deref());
             let far = if change.category {
                 "another category".to_owned()
             } else {
                 format!("{:.2} standard deviations", change.distance)
             };
-            writeln!(
-                f,
-                "  {:width$}  {} → {}{unit}  ({far})",
-                change.column, change.from, change.to
-            )?;
+            let (from, to) = (exact(&change.from), exact(&change.to));
+            writeln!(f, "  {:width$}  {from} → {to}{unit}  ({far})", change.column)?;
         }
         if changes.len() > 1 {
             writeln!(f, "Size of the change, of all together: {distance:.2}")?;
+        }
+        if !fixed.is_empty() {
+            let each = fixed.iter().map(|one| format!("{} ({})", one.column, one.why));
+            writeln!(f, "Not moved: {}", each.collect::<Vec<_>>().join(", "))?;
         }
         for note in &after.notes {
             writeln!(f, "Note: {note}")?;
@@ -397,15 +425,27 @@ impl fmt::Display for Counterfactual {
     }
 }
 
+fn spaced(unit: Option<&str>) -> String {
+    unit.map(|unit| format!(" {unit}")).unwrap_or_default()
+}
+
+/// With all digits, so that what was printed can be entered and leads to the same.
+fn exact(value: &Raw) -> String {
+    match value {
+        Raw::Number(number) => number.to_string(),
+        Raw::Text(text) => text.clone(),
+    }
+}
+
 /// A prediction in the terms of a wish.
-fn shown(wish: &Wish, prediction: &RowPrediction) -> String {
+fn shown(wish: &Wish, prediction: &RowPrediction, unit: &str) -> String {
     let all = prediction.probabilities.iter().flatten();
     let probability = |wanted: &String| {
         let found = all.clone().find(|one| one.class == *wanted);
         found.map_or(f64::NAN, |one| one.probability)
     };
     match (wish, prediction.value.number()) {
-        (_, Some(number)) => format!("{number:.2}"),
+        (_, Some(number)) => format!("{number:.2}{unit}"),
         (Wish::Class { name } | Wish::Probability { name, .. }, None) => {
             format!(
                 "{} (probability of {name} {:.3})",
@@ -413,6 +453,6 @@ fn shown(wish: &Wish, prediction: &RowPrediction) -> String {
                 probability(name)
             )
         }
-        (Wish::Number { .. }, None) => prediction.value.to_string(),
+        _ => prediction.value.to_string(),
     }
 }

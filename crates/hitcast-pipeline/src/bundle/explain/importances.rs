@@ -6,8 +6,8 @@ use std::fmt;
 
 use hitcast_data::{Column, Table};
 use hitcast_explain::{
-    ClassScore, Explained, Importance, NumberScore, PermutationImportance, RankAgreement, Score, Sources,
-    gradient_importance, mean_magnitudes, rank_agreement,
+    ClassScore, Explained, Importance, NumberScore, Output, PermutationImportance, RankAgreement, Score,
+    Sources, gradient_importance, mean_magnitudes, rank_agreement,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,14 @@ pub struct BundleImportances {
     pub rows: usize,
     /// How the parts of predictions were found.
     pub method: AttributionMethod,
+    /// What they are parts of.
+    pub output: Output,
+    /// The same in words, as [`Bundle::describe_output`] has them: the target and its unit, or the probability or log-odds of a
+    /// class.
+    pub explained: String,
+    /// What gradients are of, in such words, where the model can be differentiated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differentiated: Option<String>,
     /// Each input, the most important first.
     pub inputs: Vec<InputImportance>,
     /// Whether the ways to look at it rank the inputs alike; `None` for fewer than two inputs.
@@ -43,13 +51,14 @@ pub struct InputImportance {
     /// Permutation importance: by how much the metric gets worse without what the input says.
     #[serde(flatten)]
     pub permutation: Importance,
-    /// How far it moves predictions in the mean: the mean magnitude of its parts of some predictions.
+    /// How far it moves what is [`explained`](BundleImportances::explained) in the mean: the mean magnitude of its parts of some
+    /// predictions.
     pub attribution: f64,
     /// How much of what the model learned it explains, from 0 to 1, where the model knows that: of trees the mean decrease of
     /// impurity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<f64>,
-    /// How far the output moves with one standard deviation of it, where the model can be differentiated.
+    /// How far what is [`differentiated`](BundleImportances::differentiated) moves with one standard deviation of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gradient: Option<f64>,
     /// Pearson's correlation with the target; `None` for texts, and where one does not vary.
@@ -119,10 +128,10 @@ impl Explainer<'_> {
         let attributions = self.attributions()?;
         let parts: BTreeMap<String, f64> = mean_magnitudes(&attributions.explanations).into_iter().collect();
         let explained = Explained::new(bundle.model(), bundle.output());
-        let gradients: BTreeMap<String, f64> = if explained.has_gradients() {
-            gradient_importance(&explained, &features)?.into_iter().collect()
-        } else {
-            BTreeMap::new()
+        let differentiated = (explained.has_gradients()).then(|| bundle.describe_output(explained.output()));
+        let gradients: BTreeMap<String, f64> = match differentiated {
+            Some(_) => gradient_importance(&explained, &features)?.into_iter().collect(),
+            None => BTreeMap::new(),
         };
         let learned = learned_importances(bundle, &sources);
         let correlations = correlations(&inputs, &actual)?;
@@ -154,10 +163,25 @@ impl Explainer<'_> {
             baseline,
             rows: n,
             method: attributions.method,
+            output: attributions.output,
+            explained: bundle.describe_output(attributions.output),
+            differentiated,
             inputs: of_inputs,
             agreement,
             warnings: warnings.into_iter().collect(),
         })
+    }
+}
+
+impl BundleImportances {
+    /// Whether the model knows of an input how much of what it learned that explains.
+    pub fn has_learned(&self) -> bool {
+        self.inputs.iter().any(|input| input.learned.is_some())
+    }
+
+    /// Whether the model could be differentiated.
+    pub fn has_gradient(&self) -> bool {
+        self.inputs.iter().any(|input| input.gradient.is_some())
     }
 }
 
@@ -212,9 +236,12 @@ impl fmt::Display for BundleImportances {
             baseline,
             rows,
             method,
+            explained,
+            differentiated,
             inputs,
             agreement,
             warnings,
+            ..
         } = self;
         let names = inputs
             .iter()
@@ -226,9 +253,7 @@ impl fmt::Display for BundleImportances {
             crate::text::grouped(*rows)
         )?;
         let word = method.word();
-        let first = inputs.first();
-        let has_learned = first.is_some_and(|input| input.learned.is_some());
-        let has_gradient = first.is_some_and(|input| input.gradient.is_some());
+        let (has_learned, has_gradient) = (self.has_learned(), self.has_gradient());
         write!(
             f,
             "  {:width$}  {:>9}  {:>19}  {word:>10}",
@@ -255,13 +280,27 @@ impl fmt::Display for BundleImportances {
                 "  {source:width$}  {mean:>9.4}  {between:>19}  {:>10.4}",
                 input.attribution
             )?;
-            for value in [input.learned, input.gradient].into_iter().flatten() {
-                write!(f, "  {value:>9.4}")?;
+            let shown = |value: Option<f64>, digits: usize| {
+                value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+            };
+            for (value, _) in [(input.learned, has_learned), (input.gradient, has_gradient)]
+                .iter()
+                .filter(|one| one.1)
+            {
+                write!(f, "  {:>9}", shown(*value, 4))?;
             }
-            let correlation = input
-                .correlation
-                .map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
-            writeln!(f, "  {correlation:>11}")?;
+            writeln!(f, "  {:>11}", shown(input.correlation, 2))?;
+        }
+        writeln!(
+            f,
+            "\n{word}: how far it moves the {explained} in the mean, by {}",
+            method.describe()
+        )?;
+        if let Some(output) = differentiated {
+            writeln!(
+                f,
+                "gradient: how far one standard deviation of it moves the {output}"
+            )?;
         }
         if let Some(agreement) = agreement {
             writeln!(f, "\nWhether these rank the inputs alike, 1 for the same order:")?;

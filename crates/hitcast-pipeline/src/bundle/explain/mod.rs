@@ -24,7 +24,7 @@ use super::Bundle;
 use crate::error::{PipelineError, Result};
 
 pub use attribution::{AttributionMethod, Attributions};
-pub use counterfactual::{Change, Counterfactual};
+pub use counterfactual::{Change, Counterfactual, FixedInput};
 pub use importances::{BundleImportances, InputImportance};
 pub use row::RowExplanation;
 pub use wish::Wish;
@@ -38,9 +38,10 @@ pub struct ExplainSettings {
     /// exact Shapley values, for up to 10 inputs; sampled ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<AttributionMethod>,
-    /// How often each input is put into random order, at least 1. Default 5.
+    /// How often each input is put into random order to say what matters, at least 1; without effect on one prediction. Default 5.
     pub repeats: usize,
-    /// Rows that stand for what is usual, at least 1; of more, some are chosen at random. Default 100.
+    /// Rows that stand for what is usual, at least 1; of more, some are chosen at random. Default 100. Without effect on a model's
+    /// own Shapley values, which stand for its training rows, and on integrated gradients, which begin at the mean of all rows.
     pub background: usize,
     /// Rows whose attributions say what matters, at least 1, fewer for large models; of more, some are chosen at random.
     /// Default 50.
@@ -139,7 +140,8 @@ impl Bundle {
         }
     }
 
-    /// What is explained, in words: the target with its unit, or the probability or log-odds of a class by its name.
+    /// What is explained, in words: the target with its unit, or the probability or log-odds of a class by its name; where the
+    /// bundle calibrates probabilities, that it is those before.
     pub fn describe_output(&self, output: Output) -> String {
         let target = &self.manifest.target;
         let name = |class: usize| {
@@ -148,9 +150,18 @@ impl Bundle {
                 .and_then(|names| names.get(class))
                 .map_or("", String::as_str)
         };
+        let calibration = target
+            .classes
+            .as_ref()
+            .and_then(|classes| classes.decision.calibration.as_ref());
+        let before = if calibration.is_some() {
+            " before calibration"
+        } else {
+            ""
+        };
         match (output, &target.unit) {
-            (Output::Probability { class }, _) => format!("probability of {}", name(class)),
-            (Output::LogOdds { class }, _) => format!("log-odds of {}", name(class)),
+            (Output::Probability { class }, _) => format!("probability of {}{before}", name(class)),
+            (Output::LogOdds { class }, _) => format!("log-odds of {}{before}", name(class)),
             (_, Some(unit)) => format!("{} ({unit})", target.column),
             (_, None) => target.column.clone(),
         }

@@ -19,7 +19,7 @@ pub struct RowExplanation {
     /// The prediction.
     #[serde(flatten)]
     pub prediction: RowPrediction,
-    /// What is explained, in words: the target and its unit, or the probability of a class, before it is calibrated.
+    /// What is explained, in words: the target and its unit, or the probability of a class; said if that is before calibration.
     pub explained: String,
     /// How.
     pub method: AttributionMethod,

@@ -19,6 +19,16 @@ pub enum Wish {
         /// The number.
         value: f64,
     },
+    /// At least so much, in the target's unit.
+    AtLeast {
+        /// The number.
+        value: f64,
+    },
+    /// At most so much, in the target's unit.
+    AtMost {
+        /// The number.
+        value: f64,
+    },
     /// That a class is decided on.
     Class {
         /// Its name.
@@ -33,8 +43,20 @@ pub enum Wish {
     },
 }
 
+impl Wish {
+    /// With the side of a number that is wanted, where this is predicted.
+    pub(super) fn with_side(&self, predicted: &Predicted) -> Self {
+        match (self, predicted.predictions.numbers()) {
+            (&Self::Number { value }, Some(&[number])) if number < value => Self::AtLeast { value },
+            (&Self::Number { value }, Some(_)) => Self::AtMost { value },
+            _ => self.clone(),
+        }
+    }
+}
+
 impl Bundle {
-    /// What is wanted, from a text: a number, or the name of a class, or that with a probability as in `hit=0.8`.
+    /// What is wanted, from a text: a number, or one with its side as in `>=70` or `<=70`, or the name of a class, or that with a
+    /// probability as in `hit=0.8`.
     ///
     /// # Errors
     /// [`PipelineError::Row`] if it is none of these for what the bundle predicts.
@@ -42,9 +64,15 @@ impl Bundle {
         let wrong = |message: String| Err(PipelineError::Row(message));
         let text = text.trim();
         let Some(classes) = &self.manifest.target.classes else {
-            return match text.parse() {
-                Ok(value) => Ok(Wish::Number { value }),
-                Err(_) => wrong(format!("{text:?} is wanted, but a number is predicted")),
+            let has_side = text.starts_with(">=") || text.starts_with("<=");
+            let (side, number) = text.split_at(if has_side { 2 } else { 0 });
+            return match (side, number.trim().parse()) {
+                (">=", Ok(value)) => Ok(Wish::AtLeast { value }),
+                ("<=", Ok(value)) => Ok(Wish::AtMost { value }),
+                (_, Ok(value)) => Ok(Wish::Number { value }),
+                (_, Err(_)) => wrong(format!(
+                    "{text:?} is wanted, but a number is predicted; give one as in 70, >=70 or <=70"
+                )),
             };
         };
         let is_class = |name: &str| classes.rule.names().iter().any(|known| known == name);
@@ -77,8 +105,8 @@ impl Bundle {
         )
     }
 
-    /// Whether predictions of rows lack what is wanted, and how much; 0 or less where they do not.
-    pub(super) fn lacking_of(&self, wish: &Wish, rises: bool, predicted: &Predicted) -> Result<Vec<f64>> {
+    /// Whether predictions of rows lack what is wanted, [with its side](Wish::with_side), and how much; 0 or less where they do not.
+    pub(super) fn lacking_of(&self, wish: &Wish, predicted: &Predicted) -> Result<Vec<f64>> {
         let class_of = |name: &String| {
             let classes = self.manifest.target.classes.as_ref();
             let names = classes.map_or(&[][..], |classes| classes.rule.names());
@@ -87,9 +115,11 @@ impl Bundle {
         };
         let numbers = predicted.predictions.numbers();
         match (wish, numbers, predicted.predictions.probabilities()) {
-            (Wish::Number { value }, Some(numbers), _) if value.is_finite() => {
-                let of = |number: &f64| if rises { value - number } else { number - value };
-                Ok(numbers.iter().map(of).collect())
+            (Wish::AtLeast { value }, Some(numbers), _) if value.is_finite() => {
+                Ok(numbers.iter().map(|number| value - number).collect())
+            }
+            (Wish::AtMost { value }, Some(numbers), _) if value.is_finite() => {
+                Ok(numbers.iter().map(|number| number - value).collect())
             }
             (Wish::Probability { name, at_least }, _, Some(all)) if (0.0..=1.0).contains(at_least) => {
                 let column = all.column(class_of(name)?);
@@ -108,10 +138,12 @@ impl Bundle {
                 };
                 Ok(all.column(class).iter().zip(decided).map(of).collect())
             }
-            (Wish::Number { .. }, _, Some(_)) => Err(PipelineError::Row(
-                "a number is wanted, but classes are predicted; want one of them, or its probability"
-                    .to_owned(),
-            )),
+            (Wish::Number { .. } | Wish::AtLeast { .. } | Wish::AtMost { .. }, _, Some(_)) => {
+                Err(PipelineError::Row(
+                    "a number is wanted, but classes are predicted; want one of them, or its probability"
+                        .to_owned(),
+                ))
+            }
             (Wish::Class { .. } | Wish::Probability { .. }, Some(_), _) => Err(PipelineError::Row(
                 "a class is wanted, but a number is predicted".to_owned(),
             )),
@@ -126,6 +158,8 @@ impl fmt::Display for Wish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number { value } => value.fmt(f),
+            Self::AtLeast { value } => write!(f, "at least {value}"),
+            Self::AtMost { value } => write!(f, "at most {value}"),
             Self::Class { name } => f.write_str(name),
             Self::Probability { name, at_least } => {
                 write!(f, "{name} with a probability of {at_least} or more")
