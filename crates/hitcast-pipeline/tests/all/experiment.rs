@@ -17,7 +17,7 @@ fn every_preset_reads_and_comes_back_the_same() {
         ("popularity-regressor", 10, 1),
         ("hit-or-not", 15, 3),
         ("song-temperature", 11, 11),
-        ("audio-features", 10, 8),
+        ("audio-features", 10, 13),
     ] {
         let preset = Experiment::preset(name).unwrap();
         assert_eq!(
