@@ -38,9 +38,9 @@ pub(crate) fn run(args: &TuneArgs, stop: &StopSignal) -> Result<Output> {
     } else {
         Existing::Refuse
     };
-    Run::check_target(&run_folder, existing)?;
     let trials = args.out.join("trials");
     let before = Trials::check(std::slice::from_ref(&trials), args.overwrite, args.resume)?;
+    Run::check_target(&run_folder, existing)?;
     let sample = experiment.read_sample()?;
     before.clear()?;
     let tuned = settings.tune(&sample, &registry, &context, Some(&trials))?;
