@@ -17,6 +17,21 @@ pub(crate) fn count(
     Ok(expect(range.contains(&value), setting, value as f64, allowed)?)
 }
 
+/// Refuses fits without rounds, or with more than the libraries can count.
+pub(crate) fn rounds(setting: &'static str, value: usize) -> Result<()> {
+    count(setting, value, 1..=MOST, "at least 1 and below 2³¹")
+}
+
+/// Refuses more threads than any machine gains by.
+pub(crate) fn threads_asked(value: usize) -> Result<()> {
+    count(
+        "threads",
+        value,
+        0..=MOST_THREADS,
+        "at most 1024; 0 for all cores",
+    )
+}
+
 /// Refuses early stopping without rows, or after no round.
 pub(crate) fn early_stopping(rounds: Option<usize>, validation: Option<&Dataset>) -> Result<()> {
     let Some(rounds) = rounds else {
@@ -35,7 +50,7 @@ pub(crate) fn seed_of(seed: Seed, kind: &str) -> u64 {
 }
 
 /// Threads at most: each costs the libraries memory, and no machine gains by more.
-pub(crate) const MOST_THREADS: usize = 1024;
+const MOST_THREADS: usize = 1024;
 
 /// The threads for a fit: those asked for, or all cores; a share of them where fits run beside each other.
 pub(crate) fn threads(asked: usize) -> usize {

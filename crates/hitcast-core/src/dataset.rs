@@ -454,6 +454,27 @@ impl Dataset {
         })
     }
 
+    /// These rows with other features: targets, weights and groups stay.
+    ///
+    /// # Errors
+    /// [`CoreError::Length`] if there are not as many rows of them.
+    pub fn with_features(&self, features: Features) -> Result<Self> {
+        if features.n_rows() != self.n_rows() {
+            return Err(CoreError::Length {
+                what: "rows of the features",
+                expected: self.n_rows(),
+                got: features.n_rows(),
+            });
+        }
+        Ok(Self {
+            features,
+            task: self.task,
+            target: self.target.clone(),
+            weights: self.weights.clone(),
+            groups: self.groups.clone(),
+        })
+    }
+
     /// Some of the rows in the given order, with their weights and groups; a row may be taken more than once.
     ///
     /// # Errors
@@ -555,6 +576,14 @@ mod tests {
         assert_eq!(taken.groups(), Some(&[7, 7, 7][..]));
         assert!(matches!(data.take(&[1]), Err(CoreError::Weight { row: 0, .. })));
         assert!(data.take(&[]).is_err());
+        let squares = || Features::new(array![[0.0], [1.0], [4.0]], vec![FeatureColumn::plain("b")]).unwrap();
+        let other = data.with_features(squares()).unwrap();
+        assert_eq!(
+            (other.target(), other.weights(), other.groups()),
+            (data.target(), data.weights(), data.groups())
+        );
+        assert_eq!(other.features(), &squares());
+        assert!(data.with_features(squares().take(&[0])).is_err());
         assert!(data.with_groups(vec![1]).is_err());
     }
 

@@ -19,6 +19,13 @@ pub enum Existing {
     Replace,
 }
 
+impl Existing {
+    /// To replace what is there if that is asked for, else to leave it alone.
+    pub const fn replace_if(is_asked: bool) -> Self {
+        if is_asked { Self::Replace } else { Self::Refuse }
+    }
+}
+
 /// How a kind of folder is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FolderKind {

@@ -19,7 +19,7 @@ use crate::data::Rows;
 use crate::error::Result;
 use crate::find::Booster as Which;
 use crate::rounds::{Losses, Rounds};
-use crate::settings::{MOST, MOST_THREADS, count, early_stopping, seed_of, threads};
+use crate::settings::{count, early_stopping, rounds, seed_of, threads, threads_asked};
 use crate::trees::{COMPARED, Collected, NEVER, agree};
 
 /// Boosting by CatBoost, for numbers (squared error) and classes (log loss). Its trees ask the same at every node of a level.
@@ -116,12 +116,7 @@ impl CatBoost {
     pub const KIND: &'static str = TreeKind::CatBoost.name();
 
     fn check(&self, validation: Option<&Dataset>) -> Result<()> {
-        count(
-            "iterations",
-            self.iterations,
-            1..=MOST,
-            "at least 1 and below 2³¹",
-        )?;
+        rounds("iterations", self.iterations)?;
         if let Some(rate) = self.learning_rate {
             positive("learning_rate", rate)?;
         }
@@ -155,12 +150,7 @@ impl CatBoost {
         }
         share("rsm", self.rsm)?;
         count("border_count", self.border_count, 1..=65_535, "from 1 to 65535")?;
-        count(
-            "threads",
-            self.threads,
-            0..=MOST_THREADS,
-            "at most 1024; 0 for all cores",
-        )?;
+        threads_asked(self.threads)?;
         early_stopping(self.early_stopping_rounds, validation)
     }
 

@@ -15,7 +15,7 @@ use crate::error::{BoosterError, Result};
 use crate::find::Booster as Which;
 use crate::native::lightgbm::{Api, Binned, Booster, Cells, Turn};
 use crate::rounds::{Losses, Rounds};
-use crate::settings::{MOST, MOST_THREADS, count, early_stopping, seed_of, threads};
+use crate::settings::{MOST, count, early_stopping, rounds, seed_of, threads, threads_asked};
 use crate::trees::{COMPARED, agree};
 
 /// Boosting by LightGBM's library, for numbers (squared error) and classes (log loss).
@@ -109,12 +109,7 @@ impl LightGBM {
     pub const KIND: &'static str = TreeKind::LightGBM.name();
 
     fn check(&self, validation: Option<&Dataset>) -> Result<()> {
-        count(
-            "n_estimators",
-            self.n_estimators,
-            1..=MOST,
-            "at least 1 and below 2³¹",
-        )?;
+        rounds("n_estimators", self.n_estimators)?;
         positive("learning_rate", self.learning_rate)?;
         count("num_leaves", self.num_leaves, 2..=131_072, "from 2 to 131072")?;
         expect(
@@ -138,12 +133,7 @@ impl LightGBM {
             1..=MOST,
             "at least 1 and below 2³¹",
         )?;
-        count(
-            "threads",
-            self.threads,
-            0..=MOST_THREADS,
-            "at most 1024; 0 for all cores",
-        )?;
+        threads_asked(self.threads)?;
         early_stopping(self.early_stopping_rounds, validation)
     }
 

@@ -15,7 +15,7 @@ use crate::error::{BoosterError, Result};
 use crate::find::Booster as Which;
 use crate::native::xgboost::{Api, Booster, Matrix};
 use crate::rounds::{Losses, Rounds};
-use crate::settings::{MOST, MOST_THREADS, count, early_stopping, seed_of, threads};
+use crate::settings::{MOST, count, early_stopping, rounds, seed_of, threads, threads_asked};
 use crate::trees::{COMPARED, agree};
 
 /// Boosting by XGBoost's library, for numbers (squared error) and classes (log loss).
@@ -129,12 +129,7 @@ impl XGBoost {
     pub const KIND: &'static str = TreeKind::XGBoost.name();
 
     fn check(&self, validation: Option<&Dataset>) -> Result<()> {
-        count(
-            "n_estimators",
-            self.n_estimators,
-            1..=MOST,
-            "at least 1 and below 2³¹",
-        )?;
+        rounds("n_estimators", self.n_estimators)?;
         positive("learning_rate", self.learning_rate)?;
         count("max_depth", self.max_depth, 0..=MOST, "below 2³¹; 0 for no limit")?;
         count(
@@ -163,12 +158,7 @@ impl XGBoost {
         share("colsample_bynode", self.colsample_bynode)?;
         not_negative("reg_alpha", self.reg_alpha)?;
         not_negative("reg_lambda", self.reg_lambda)?;
-        count(
-            "threads",
-            self.threads,
-            0..=MOST_THREADS,
-            "at most 1024; 0 for all cores",
-        )?;
+        threads_asked(self.threads)?;
         early_stopping(self.early_stopping_rounds, validation)
     }
 

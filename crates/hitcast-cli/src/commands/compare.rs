@@ -24,11 +24,7 @@ pub(crate) fn run(args: &CompareArgs, stop: &StopSignal) -> Result<Output> {
         .out
         .as_ref()
         .map(|out| ["random", "grouped"].map(|split| out.join(split)));
-    let existing = if args.overwrite || args.resume {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    };
+    let existing = Existing::replace_if(args.overwrite || args.resume);
     for folder in folders.iter().flatten() {
         Run::check_target(folder, existing)?;
     }
@@ -43,7 +39,7 @@ pub(crate) fn run(args: &CompareArgs, stop: &StopSignal) -> Result<Output> {
         seconds: args.weight_seconds,
     };
     let (compared, tuned) = if args.tune {
-        tuned(args, &settings, &experiment, &context, score)?
+        tuned(args, &settings, &experiment, (&context, existing), score)?
     } else {
         let experiment = settings.with_ensemble(experiment, &[]);
         let compared = experiment.compare(&hitcast::registry(), &context, score)?;
@@ -76,7 +72,7 @@ fn tuned(
     args: &CompareArgs,
     settings: &TuneSettings,
     experiment: &Experiment,
-    context: &RunContext<'_>,
+    (context, existing): (&RunContext<'_>, Existing),
     score: CompositeScore,
 ) -> Result<(Compared, Vec<Tuned>)> {
     let registry = hitcast::registry();
@@ -96,11 +92,6 @@ fn tuned(
     for (split, experiment) in &splits {
         let (found, run) = settings.tune_and_run(experiment, &registry, context, trials(split).as_deref())?;
         if let Some(out) = &args.out {
-            let existing = if args.overwrite || args.resume {
-                Existing::Replace
-            } else {
-                Existing::Refuse
-            };
             run.save(out.join(split), existing)?;
         }
         all.push(found);

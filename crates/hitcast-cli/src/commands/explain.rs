@@ -36,7 +36,8 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Output> {
     } else if args.set.is_empty() {
         let importances = explainer.importances()?;
         if let Some(out) = &args.out {
-            Report::of_importances(&explainer, &importances)?.write(out, existing(args))?;
+            Report::of_importances(&explainer, &importances)?
+                .write(out, Existing::replace_if(args.overwrite))?;
         }
         return Ok(Output {
             text: importances.to_string(),
@@ -49,7 +50,8 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Output> {
     };
     let wanted: Option<Counterfactual> = wanted.transpose()?;
     if let Some(out) = &args.out {
-        Report::of_prediction(&bundle, &explanation, wanted.as_ref()).write(out, existing(args))?;
+        Report::of_prediction(&bundle, &explanation, wanted.as_ref())
+            .write(out, Existing::replace_if(args.overwrite))?;
     }
     let mut output = Output {
         text: explanation.to_string(),
@@ -60,12 +62,4 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Output> {
         output.json["counterfactual"] = json!(wanted);
     }
     Ok(output)
-}
-
-fn existing(args: &ExplainArgs) -> Existing {
-    if args.overwrite {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    }
 }

@@ -15,11 +15,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<Output> {
     } else {
         Report::of_data(source, args.target.as_deref())?
     };
-    let existing = if args.overwrite {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    };
+    let existing = Existing::replace_if(args.overwrite);
     report.write(&args.out, existing)?;
     let figures: Vec<&str> = report
         .sections

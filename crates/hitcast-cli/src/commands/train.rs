@@ -24,11 +24,7 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
         });
     }
     // What a run that was interrupted saved is replaced by what it comes to.
-    let existing = if args.overwrite || args.resume {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    };
+    let existing = Existing::replace_if(args.overwrite || args.resume);
     // A folder in the way is better known before the training than after it.
     hitcast::pipeline::Run::check_target(&args.out, existing)?;
     let checkpoints = checkpoints(args);

@@ -33,11 +33,7 @@ pub(crate) fn run(args: &TuneArgs, stop: &StopSignal) -> Result<Output> {
         return nested(folds, &settings, &experiment.read_sample()?, &context);
     }
     let run_folder = args.out.join("run");
-    let existing = if args.overwrite || args.resume {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    };
+    let existing = Existing::replace_if(args.overwrite || args.resume);
     let trials = args.out.join("trials");
     let before = Trials::check(std::slice::from_ref(&trials), args.overwrite, args.resume)?;
     Run::check_target(&run_folder, existing)?;

@@ -9,7 +9,6 @@ use hitcast_core::{
     NotesOnly, Seed, StopReason, Task, Trained, train_many,
 };
 use hitcast_pipeline::{ModelSpec, Registry};
-use ndarray::Array2;
 
 use super::model::{EnsembleModel, Member, Stacker};
 use super::{Combine, EnsembleSettings, Keep, greedy};
@@ -243,7 +242,7 @@ impl Ensemble {
         let matrix = Stacker::matrix(train.task(), predicted, train.n_rows());
         let columns =
             (0..matrix.ncols()).map(|column| FeatureColumn::plain(format!("member column {column}")));
-        let rows = Self::stacked(train, matrix, columns.collect())?;
+        let rows = train.with_features(Features::new(matrix, columns.collect())?)?;
         let estimator = spec.estimator(&self.registry)?;
         let seed = context.seed.child("stacking");
         let fit = estimator.fit(
@@ -262,20 +261,6 @@ impl Ensemble {
         Ok(Stacker {
             kind: spec.kind,
             model: fit.model,
-        })
-    }
-
-    fn stacked(train: &Dataset, matrix: Array2<f32>, columns: Vec<FeatureColumn>) -> Result<Dataset> {
-        let features = Features::new(matrix, columns)?;
-        let rows = match (train.task(), train.classes()) {
-            (Task::Classification { n_classes }, Some(classes)) => {
-                Dataset::of_classes(features, &classes, n_classes)?
-            }
-            _ => Dataset::new(features, train.target().to_vec())?,
-        };
-        Ok(match train.weights() {
-            Some(weights) => rows.with_weights(weights.to_vec())?,
-            None => rows,
         })
     }
 }
