@@ -123,8 +123,9 @@ pub(crate) enum SplitChoice {
     Grouped,
 }
 
+/// Which experiment, and on what.
 #[derive(Debug, Args)]
-pub(crate) struct CompareArgs {
+pub(crate) struct ExperimentArgs {
     /// A built-in experiment
     #[arg(long, default_value = "audio-features", conflicts_with = "experiment")]
     pub(crate) preset: String,
@@ -134,6 +135,15 @@ pub(crate) struct CompareArgs {
     /// The CSV file to learn from, in place of the experiment's
     #[arg(long, value_name = "PATH")]
     pub(crate) data: Option<PathBuf>,
+    /// Seed, in place of the experiment's
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) experiment: ExperimentArgs,
     /// Folder that both runs are saved in, as random and grouped; left out, nothing is saved
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -143,9 +153,6 @@ pub(crate) struct CompareArgs {
     /// Go on with searches in that folder that were killed or interrupted, and replace former runs
     #[arg(long, requires_all = ["out", "tune"], conflicts_with = "overwrite")]
     pub(crate) resume: bool,
-    /// Seed, in place of the experiment's
-    #[arg(long)]
-    pub(crate) seed: Option<u64>,
     /// Search the settings of every model first, on rows that none is tested on
     #[arg(long)]
     pub(crate) tune: bool,
@@ -250,15 +257,8 @@ pub(crate) enum CombineChoice {
 
 #[derive(Debug, Args)]
 pub(crate) struct TuneArgs {
-    /// A built-in experiment
-    #[arg(long, default_value = "audio-features", conflicts_with = "experiment")]
-    pub(crate) preset: String,
-    /// An experiment in TOML
-    #[arg(long, value_name = "PATH")]
-    pub(crate) experiment: Option<PathBuf>,
-    /// The CSV file to learn from, in place of the experiment's
-    #[arg(long, value_name = "PATH")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) experiment: ExperimentArgs,
     /// Folder for the trials, the experiment with the settings found, and its run
     #[arg(long, value_name = "DIR", default_value = "out/tuned")]
     pub(crate) out: PathBuf,
@@ -271,9 +271,6 @@ pub(crate) struct TuneArgs {
     /// How rows are divided, in place of the experiment's; folds are divided the same way
     #[arg(long, value_enum)]
     pub(crate) split: Option<SplitChoice>,
-    /// Seed, in place of the experiment's
-    #[arg(long)]
-    pub(crate) seed: Option<u64>,
     /// Only measure what the search is worth on rows that it has not seen: search anew inside of each of so many folds of all
     /// rows; nothing is saved
     #[arg(long, value_name = "FOLDS", conflicts_with_all = ["overwrite", "resume", "ensemble"])]

@@ -14,8 +14,7 @@ use crate::console::{Console, Detail};
 use crate::error::{CliError, Result};
 
 pub(crate) fn run(args: &CompareArgs, stop: &StopSignal) -> Result<Output> {
-    let file = args.experiment.as_deref();
-    let experiment = super::experiment(&args.preset, file, args.data.as_deref(), args.seed)?;
+    let experiment = args.experiment.read()?;
     if let Some(option) = args.search.of_searches().filter(|_| !args.tune) {
         return Err(CliError::NeedsTune(option));
     }

@@ -20,7 +20,7 @@ use hitcast::data::{CsvReader, EmptyColumns, Loaded, Table};
 use hitcast::prelude::{Bundle, Experiment, SplitStrategy};
 use serde_json::Value;
 
-use crate::args::SplitChoice;
+use crate::args::{ExperimentArgs, SplitChoice};
 use crate::error::{CliError, Result};
 
 /// What a command found, for people and for programs.
@@ -60,6 +60,17 @@ fn experiment(
         experiment = experiment.with_seed(seed);
     }
     Ok(experiment)
+}
+
+impl ExperimentArgs {
+    fn read(&self) -> Result<Experiment> {
+        experiment(
+            &self.preset,
+            self.experiment.as_deref(),
+            self.data.as_deref(),
+            self.seed,
+        )
+    }
 }
 
 /// The experiment with its rows divided otherwise, if that is asked for.

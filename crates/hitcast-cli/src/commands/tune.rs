@@ -14,12 +14,7 @@ use crate::console::{Console, Detail};
 use crate::error::{CliError, Result};
 
 pub(crate) fn run(args: &TuneArgs, stop: &StopSignal) -> Result<Output> {
-    let experiment = super::experiment(
-        &args.preset,
-        args.experiment.as_deref(),
-        args.data.as_deref(),
-        args.seed,
-    )?;
+    let experiment = args.experiment.read()?;
     let experiment = super::divided(experiment, args.split)?;
     let settings = settings(&args.search)?;
     let registry = hitcast::registry();
