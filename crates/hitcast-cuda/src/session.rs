@@ -1,0 +1,743 @@
+//! Networks side by side on a device: their numbers, their rows, and the steps that wait to be taken.
+
+use std::sync::Arc;
+
+use cudarc::driver::sys::{CUfunction_attribute_enum, CUgraphInstantiate_flags, CUstreamCaptureMode};
+use cudarc::driver::{CudaFunction, CudaGraph, CudaStream, LaunchConfig, PushKernelArg};
+use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
+
+use crate::buffer::Buffer;
+use crate::error::{CudaError, Result};
+use crate::gpu::Gpu;
+use crate::outline::{Optimizer, Outline, Update};
+use crate::program::{Geometry, Program, THREADS, UPDATED_BY_BLOCK, predict_blocks};
+
+/// Steps of a graph.
+const SLOTS: usize = 32;
+
+/// Losses that the device keeps until they are asked for.
+const LOSSES: usize = 1 << 14;
+
+/// 64-bit words of a network as the kernels know it, and 32-bit words of a step.
+const NETWORK_WORDS: usize = 20;
+const STEP_WORDS: usize = 12;
+
+const ACCUMULATES: u32 = 1;
+const HAS_ACCUMULATED: u32 = 2;
+const BEGINS_AVERAGE: u32 = 4;
+const SKIPS: u32 = 8;
+const OF_AVERAGE: u32 = 16;
+
+/// Rows as they are copied to the device.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// Row by row, as many numbers as the network has inputs.
+    pub features: &'a [f32],
+    /// Targets; of classes their numbers.
+    pub target: &'a [f32],
+    /// Weights of mean 1.
+    pub weights: Option<&'a [f32]>,
+}
+
+/// Which rows are predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Split {
+    /// Those that are learned from.
+    Train,
+    /// Those that are only looked at.
+    Validation,
+}
+
+/// A batch to learn from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Batch {
+    /// Its first place in the order of the epoch.
+    pub start: usize,
+    /// Its rows, at least 1, or 2 with batch norm, and at most as many as the session was made for.
+    pub rows: usize,
+    /// `Some`: a step follows, by this learning rate. `None`: the gradient is kept for the next step.
+    pub learning_rate: Option<f64>,
+}
+
+/// Numbers of one network: what it has learned, and what its optimiser knows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Numbers {
+    /// See [`Outline`] for their order.
+    pub parameters: Vec<f32>,
+    /// Running statistics.
+    pub statistics: Vec<f32>,
+    /// Velocity, or means of gradients; empty without momentum.
+    pub first: Vec<f32>,
+    /// Means of squared gradients; empty without Adam.
+    pub second: Vec<f32>,
+    /// The average of the parameters and, behind them, the statistics, if one is kept and a step was taken.
+    pub average: Option<Vec<f32>>,
+    /// Steps taken.
+    pub steps: u32,
+    /// Batches seen, which random masks go by.
+    pub batches: u32,
+}
+
+/// What was remembered of a network.
+#[derive(Debug)]
+struct Remembered {
+    parameters: Buffer<f32>,
+    statistics: Buffer<f32>,
+}
+
+/// Rows on the device.
+#[derive(Debug)]
+struct DeviceRows {
+    n: usize,
+    features: Buffer<f32>,
+    target: Buffer<f32>,
+    weights: Option<Buffer<f32>>,
+}
+
+/// One of the networks.
+#[derive(Debug)]
+struct Member {
+    seed: u64,
+    train: DeviceRows,
+    validation: Option<DeviceRows>,
+    order: Buffer<u32>,
+    parameters: Buffer<f32>,
+    statistics: Buffer<f32>,
+    gradient: Buffer<f32>,
+    first: Buffer<f32>,
+    second: Buffer<f32>,
+    average: Buffer<f32>,
+    accumulated: Buffer<f32>,
+    partials: Buffer<f32>,
+    partial_losses: Buffer<f32>,
+    partial_squares: Buffer<f32>,
+    losses: Buffer<f32>,
+    tiles: Buffer<f32>,
+    moments: Buffer<f32>,
+    norms: Buffer<f32>,
+    predictions: Buffer<f32>,
+    remembered: Option<Remembered>,
+    has_average: bool,
+    steps: u32,
+    batches: u32,
+    /// Rows of the gradient that is kept for the next step.
+    accumulated_rows: usize,
+    /// Batches whose losses were not taken yet, those of them that the host has, and steps that wait.
+    untaken: usize,
+    taken: Vec<f32>,
+    waiting: Vec<[u32; STEP_WORDS]>,
+}
+
+/// A graph of `SLOTS` steps.
+struct Graph(CudaGraph);
+
+// SAFETY: a graph may be used by any thread, by one at a time; it is used through `&mut Session` only.
+unsafe impl Send for Graph {}
+
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Graph")
+    }
+}
+
+/// Networks of one outline that learn side by side, each from rows of its own, by the same kernels at the same time.
+///
+/// Steps are only noted until there are enough of them, or until something is asked for that depends on them; then they are
+/// queued on the device at once, and the host goes on. Everything that a network comes to depends on its own rows, seed and
+/// steps alone, whoever is beside it.
+#[derive(Debug)]
+pub struct Session {
+    stream: Arc<CudaStream>,
+    passes: Vec<CudaFunction>,
+    collect: Option<CudaFunction>,
+    update: CudaFunction,
+    predict: CudaFunction,
+    program: Program,
+    geometry: Geometry,
+    optimizer: Optimizer,
+    keeps_average: bool,
+    n_inputs: usize,
+    n_parameters: usize,
+    n_statistics: usize,
+    width: usize,
+    members: Vec<Member>,
+    /// The members as the kernels know them; with validation rows in place of the training rows in the second half.
+    networks: Buffer<u64>,
+    steps: Buffer<u32>,
+    single: Buffer<u32>,
+    graph: Option<Graph>,
+}
+
+impl Session {
+    /// Compiles the kernels and makes room for `seeds.len()` networks that learn from batches of at most `batch` rows. Their
+    /// numbers are zero and they have no rows. `seeds` are those of random masks.
+    ///
+    /// # Errors
+    /// [`CudaError::Compile`], [`CudaError::Memory`], [`CudaError::Driver`].
+    pub fn new(gpu: &Gpu, outline: &Outline, update: &Update, batch: usize, seeds: &[u64]) -> Result<Self> {
+        let geometry = Geometry {
+            batch,
+            networks: seeds.len(),
+            multiprocessors: gpu.multiprocessors(),
+            // Some is used without being asked for.
+            shared: gpu.shared().saturating_sub(4096) / 4,
+        };
+        let program = Program::new(outline, update, geometry);
+        let stream = gpu.stream()?;
+        let loading = CudaError::while_("loading the kernels");
+        let compiled = compile_ptx_with_opts(
+            &program.source,
+            CompileOptions {
+                // As the engine on the processor: numbers next to zero cost time and change nothing.
+                ftz: Some(true),
+                options: vec![
+                    format!("--gpu-architecture={}", gpu.architecture()),
+                    "--std=c++17".to_owned(),
+                ],
+                name: Some("step.cu".to_owned()),
+                ..CompileOptions::default()
+            },
+        )
+        .map_err(|error| CudaError::Compile(compiler_said(&error)))?;
+        let module = gpu.context().load_module(compiled).map_err(&loading)?;
+        let function = |name: &str| module.load_function(name).map_err(&loading);
+        let passes = program
+            .passes
+            .iter()
+            .map(|name| function(name))
+            .collect::<Result<Vec<_>>>()?;
+        let predict = function("predict")?;
+        for (function, shared) in passes
+            .iter()
+            .map(|pass| (pass, program.shared))
+            .chain([(&predict, program.predict_shared)])
+        {
+            let largest = CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+            let bytes = i32::try_from(4 * shared).unwrap_or(i32::MAX);
+            function.set_attribute(largest, bytes).map_err(&loading)?;
+        }
+        let places = outline.places();
+        let n = seeds.len();
+        let mut session = Self {
+            passes,
+            collect: update.clip_norm.map(|_| function("collect")).transpose()?,
+            update: function("update")?,
+            predict,
+            geometry,
+            optimizer: update.optimizer,
+            keeps_average: update.average_decay.is_some(),
+            n_inputs: outline.inputs,
+            n_parameters: places.n_parameters,
+            n_statistics: places.n_statistics,
+            width: outline.output.width(),
+            members: Vec::new(),
+            networks: Buffer::zeros(&stream, 2 * n * NETWORK_WORDS)?,
+            steps: Buffer::zeros(&stream, n * SLOTS * STEP_WORDS)?,
+            single: Buffer::zeros(&stream, STEP_WORDS)?,
+            graph: None,
+            program,
+            stream,
+        };
+        for &seed in seeds {
+            let member = session.member(seed)?;
+            session.members.push(member);
+        }
+        session.graph = session.capture()?;
+        Ok(session)
+    }
+
+    fn member(&self, seed: u64) -> Result<Member> {
+        let floats = |n: usize| Buffer::<f32>::zeros(&self.stream, n);
+        let (parameters, statistics, tiles) = (self.n_parameters, self.n_statistics, self.program.tiles);
+        let (has_first, has_second) = match self.optimizer {
+            Optimizer::Sgd { momentum, .. } => (momentum != 0.0, false),
+            Optimizer::Adam { .. } => (true, true),
+        };
+        let if_so = |wanted: bool, n: usize| floats(if wanted { n } else { 0 });
+        Ok(Member {
+            seed,
+            train: DeviceRows {
+                n: 0,
+                features: floats(0)?,
+                target: floats(0)?,
+                weights: None,
+            },
+            validation: None,
+            order: Buffer::zeros(&self.stream, 0)?,
+            parameters: floats(parameters)?,
+            statistics: floats(statistics)?,
+            gradient: if_so(self.collect.is_some(), parameters)?,
+            first: if_so(has_first, parameters)?,
+            second: if_so(has_second, parameters)?,
+            average: if_so(self.keeps_average, parameters + statistics)?,
+            accumulated: floats(parameters)?,
+            partials: floats(self.program.blocks * parameters)?,
+            partial_losses: floats(tiles)?,
+            partial_squares: floats(self.update_blocks())?,
+            losses: floats(LOSSES)?,
+            tiles: floats(self.program.kept)?,
+            moments: floats(self.program.moments)?,
+            norms: floats(self.program.norms)?,
+            predictions: floats(0)?,
+            remembered: None,
+            has_average: false,
+            steps: 0,
+            batches: 0,
+            accumulated_rows: 0,
+            untaken: 0,
+            taken: Vec::new(),
+            waiting: Vec::new(),
+        })
+    }
+
+    /// Networks side by side.
+    pub fn n_networks(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Gives a network its training rows, in place of those that it has; their order is their own until an epoch begins.
+    ///
+    /// # Errors
+    /// [`CudaError::Length`] if the lengths do not fit each other, [`CudaError::Memory`] if the device has no room.
+    pub fn set_rows(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
+        self.flush()?;
+        let train = self.upload(rows)?;
+        #[allow(clippy::cast_possible_truncation)]
+        let order: Vec<u32> = (0..train.n as u32).collect();
+        let order = Buffer::from(&self.stream, &order)?;
+        let member = &mut self.members[network];
+        (member.train, member.order) = (train, order);
+        self.make_room_for_predictions(network)?;
+        self.describe(network)
+    }
+
+    /// Gives a network rows that are only looked at.
+    ///
+    /// # Errors
+    /// As [`set_rows`](Self::set_rows).
+    pub fn set_validation(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
+        self.flush()?;
+        let validation = self.upload(rows)?;
+        self.members[network].validation = Some(validation);
+        self.make_room_for_predictions(network)?;
+        self.describe(network)
+    }
+
+    fn make_room_for_predictions(&mut self, network: usize) -> Result<()> {
+        let member = &mut self.members[network];
+        let validation = member.validation.as_ref().map_or(0, |rows| rows.n);
+        let wanted = self.width * member.train.n.max(validation);
+        if member.predictions.len() < wanted {
+            member.predictions = Buffer::zeros(&self.stream, wanted)?;
+        }
+        Ok(())
+    }
+
+    fn upload(&self, rows: Rows<'_>) -> Result<DeviceRows> {
+        let n = rows.target.len();
+        CudaError::expect_length("features", rows.features.len(), n * self.n_inputs)?;
+        if let Some(weights) = rows.weights {
+            CudaError::expect_length("weights", weights.len(), n)?;
+        }
+        Ok(DeviceRows {
+            n,
+            features: Buffer::from(&self.stream, rows.features)?,
+            target: Buffer::from(&self.stream, rows.target)?,
+            weights: rows
+                .weights
+                .map(|weights| Buffer::from(&self.stream, weights))
+                .transpose()?,
+        })
+    }
+
+    /// Tells the kernels where everything of a network stands.
+    fn describe(&mut self, network: usize) -> Result<()> {
+        let member = &self.members[network];
+        let words = |rows: &DeviceRows| {
+            [
+                rows.features.address(),
+                rows.target.address(),
+                rows.weights.as_ref().map_or(0, Buffer::address),
+                member.order.address(),
+                member.parameters.address(),
+                member.statistics.address(),
+                member.gradient.address(),
+                member.first.address(),
+                member.second.address(),
+                member.average.address(),
+                member.accumulated.address(),
+                member.partials.address(),
+                member.partial_losses.address(),
+                member.partial_squares.address(),
+                member.losses.address(),
+                member.tiles.address(),
+                member.moments.address(),
+                member.norms.address(),
+                member.predictions.address(),
+                member.seed,
+            ]
+        };
+        let (train, validation) = (words(&member.train), member.validation.as_ref().map(words));
+        let at = |half: usize| (half * self.members.len() + network) * NETWORK_WORDS;
+        let (first, second) = (at(0), at(1));
+        self.networks.write(first, &train)?;
+        if let Some(validation) = validation {
+            self.networks.write(second, &validation)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a network its numbers.
+    ///
+    /// # Errors
+    /// [`CudaError::Length`] if they are of another network.
+    pub fn set_numbers(&mut self, network: usize, numbers: &Numbers) -> Result<()> {
+        self.flush()?;
+        let member = &mut self.members[network];
+        for (what, from, to) in [
+            ("parameters", &numbers.parameters, &mut member.parameters),
+            ("statistics", &numbers.statistics, &mut member.statistics),
+            ("first moments", &numbers.first, &mut member.first),
+            ("second moments", &numbers.second, &mut member.second),
+        ] {
+            to.replace(what, from)?;
+        }
+        if let Some(average) = &numbers.average {
+            member.average.replace("averages", average)?;
+        }
+        member.has_average = numbers.average.is_some();
+        member.steps = numbers.steps;
+        member.batches = numbers.batches;
+        member.accumulated_rows = 0;
+        Ok(())
+    }
+
+    /// The numbers of a network as they are after all steps so far.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn numbers(&mut self, network: usize) -> Result<Numbers> {
+        self.flush()?;
+        let member = &self.members[network];
+        Ok(Numbers {
+            parameters: member.parameters.read_all()?,
+            statistics: member.statistics.read_all()?,
+            first: member.first.read_all()?,
+            second: member.second.read_all()?,
+            average: member
+                .has_average
+                .then(|| member.average.read_all())
+                .transpose()?,
+            steps: member.steps,
+            batches: member.batches,
+        })
+    }
+
+    /// Puts the training rows of a network into this order.
+    ///
+    /// # Errors
+    /// [`CudaError::Length`] if it is not as long as there are rows.
+    pub fn begin_epoch(&mut self, network: usize, order: &[u32]) -> Result<()> {
+        self.flush()?;
+        let member = &mut self.members[network];
+        member.order.replace("places of rows", order)
+    }
+
+    /// Notes a batch of a network. Whether there are as many rows is the caller's to see to.
+    pub fn note(&mut self, network: usize, batch: Batch) {
+        let member = &mut self.members[network];
+        let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let mut flags = 0;
+        let mut share = 1.0;
+        if member.accumulated_rows > 0 {
+            flags |= HAS_ACCUMULATED;
+            #[allow(clippy::cast_precision_loss)]
+            let all = (member.accumulated_rows + batch.rows) as f64;
+            #[allow(clippy::cast_precision_loss)]
+            let own = batch.rows as f64;
+            share = own / all;
+        }
+        let mut rates = [0.0; 4];
+        if let Some(learning_rate) = batch.learning_rate {
+            member.accumulated_rows = 0;
+            member.steps = member.steps.saturating_add(1);
+            rates = rates_of(self.optimizer, learning_rate, member.steps);
+            if self.keeps_average && !member.has_average {
+                flags |= BEGINS_AVERAGE;
+                member.has_average = true;
+            }
+        } else {
+            flags |= ACCUMULATES;
+            member.accumulated_rows += batch.rows;
+        }
+        #[allow(clippy::cast_possible_truncation)]
+        let float = |value: f64| (value as f32).to_bits();
+        let [rate, root_scale, length, kept] = rates.map(float);
+        member.waiting.push([
+            word(batch.start),
+            word(batch.rows),
+            flags,
+            member.batches,
+            word(member.untaken),
+            0,
+            rate,
+            root_scale,
+            length,
+            kept,
+            float(share),
+            0,
+        ]);
+        member.untaken += 1;
+        member.batches = member.batches.wrapping_add(1);
+    }
+
+    /// Whether enough steps of a network wait to make a graph, or as many losses as the device keeps.
+    pub fn is_due(&self, network: usize) -> bool {
+        let member = &self.members[network];
+        member.waiting.len() >= SLOTS || member.untaken >= LOSSES
+    }
+
+    /// Queues on the device whatever waits; does not wait for it, unless there are more losses than the device keeps.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn flush(&mut self) -> Result<()> {
+        let longest = |members: &[Member]| members.iter().map(|member| member.waiting.len()).max();
+        while let Some(waiting @ 1..) = longest(&self.members) {
+            let slots = waiting.min(SLOTS);
+            let mut words = Vec::with_capacity(self.members.len() * SLOTS * STEP_WORDS);
+            for member in &mut self.members {
+                let own = member.waiting.len().min(slots);
+                words.extend(member.waiting.drain(..own).flatten());
+                let mut skipped = [0; STEP_WORDS];
+                skipped[2] = SKIPS;
+                words.extend((own..SLOTS).flat_map(|_| skipped));
+            }
+            self.queue(&words, slots)?;
+        }
+        for network in 0..self.members.len() {
+            if self.members[network].untaken >= LOSSES {
+                self.fetch_losses(network)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn queue(&mut self, words: &[u32], slots: usize) -> Result<()> {
+        self.steps.write_queued(words)?;
+        if let Some(Graph(graph)) = self.graph.as_ref().filter(|_| slots == SLOTS) {
+            return graph.launch().map_err(CudaError::while_("replaying steps"));
+        }
+        (0..slots).try_for_each(|slot| self.launch_step(slot))
+    }
+
+    /// All kernels of a step.
+    fn launch_step(&self, slot: usize) -> Result<()> {
+        let grid = (self.program.blocks, self.members.len());
+        for pass in &self.passes {
+            self.launch(pass, grid, self.program.shared, slot)?;
+        }
+        let grid = (self.update_blocks(), self.members.len());
+        for update in self.collect.iter().chain([&self.update]) {
+            self.launch(update, grid, 0, slot)?;
+        }
+        Ok(())
+    }
+
+    fn launch(&self, kernel: &CudaFunction, grid: (usize, usize), shared: usize, slot: usize) -> Result<()> {
+        let networks = self.networks.address();
+        let steps = self.steps.address();
+        self.launch_at(kernel, grid, shared, networks, steps, (slot, SLOTS))
+    }
+
+    fn launch_at(
+        &self,
+        kernel: &CudaFunction,
+        (blocks, networks_beside): (usize, usize),
+        shared: usize,
+        networks: u64,
+        steps: u64,
+        (slot, slots): (usize, usize),
+    ) -> Result<()> {
+        let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let config = LaunchConfig {
+            grid_dim: (word(blocks), word(networks_beside), 1),
+            block_dim: (word(THREADS), 1, 1),
+            shared_mem_bytes: word(4 * shared),
+        };
+        let (slot, slots) = (word(slot), word(slots));
+        let mut launch = self.stream.launch_builder(kernel);
+        launch.arg(&networks).arg(&steps).arg(&slot).arg(&slots);
+        // SAFETY: every kernel takes these four arguments. `networks` is the address of as many networks as the grid is
+        // high, each described by `describe` with buffers as long as the program says, which live as long as the session;
+        // `steps` that of `slots` steps for each. What a step names (rows, places of losses) lies inside of them: `note`
+        // bounds places of losses by `LOSSES`, and callers see to the rows of a batch, which the engine checks.
+        unsafe { launch.launch(config) }
+            .map(|_| ())
+            .map_err(CudaError::while_("starting a kernel"))
+    }
+
+    fn update_blocks(&self) -> usize {
+        let averaged = if self.keeps_average { self.n_statistics } else { 0 };
+        (self.n_parameters + averaged).div_ceil(UPDATED_BY_BLOCK)
+    }
+
+    /// The launches of `SLOTS` steps as one graph; what each step does stands in the memory of the device, so that the same
+    /// graph serves all. `None` where the driver makes none, and steps are launched one by one.
+    fn capture(&self) -> Result<Option<Graph>> {
+        let capturing = CudaError::while_("making a graph of steps");
+        self.stream
+            .begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
+            .map_err(&capturing)?;
+        let launched = (0..SLOTS).try_for_each(|slot| self.launch_step(slot));
+        let graph = self
+            .stream
+            .end_capture(CUgraphInstantiate_flags(0))
+            .map_err(&capturing);
+        launched?;
+        Ok(graph?.map(Graph))
+    }
+
+    /// The losses of the batches of a network since the last call, in order. Waits for them.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn take_losses(&mut self, network: usize) -> Result<Vec<f32>> {
+        self.flush()?;
+        self.fetch_losses(network)?;
+        Ok(std::mem::take(&mut self.members[network].taken))
+    }
+
+    fn fetch_losses(&mut self, network: usize) -> Result<()> {
+        let member = &mut self.members[network];
+        let n = std::mem::take(&mut member.untaken);
+        if n > 0 {
+            member.taken.extend(member.losses.read(0..n)?);
+        }
+        Ok(())
+    }
+
+    /// Predicts all rows of a split in their own order, by the average of the weights where one is kept: a number a row, or
+    /// the probability of each class.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn predict(&mut self, network: usize, split: Split) -> Result<Vec<f32>> {
+        self.flush()?;
+        let member = &self.members[network];
+        let (rows, half) = match split {
+            Split::Train => (Some(&member.train), 0),
+            Split::Validation => (member.validation.as_ref(), 1),
+        };
+        let n = rows.map_or(0, |rows| rows.n);
+        if n == 0 {
+            return Ok(Vec::new());
+        }
+        let mut step = [0; STEP_WORDS];
+        step[1] = u32::try_from(n).unwrap_or(u32::MAX);
+        step[2] = if member.has_average { OF_AVERAGE } else { 0 };
+        self.single.write_queued(&step)?;
+        let words = (half * self.members.len() + network) * NETWORK_WORDS;
+        let networks = self.networks.address() + 8 * words as u64;
+        let steps = self.single.address();
+        let blocks = n.div_ceil(self.program.predict_rows).min(predict_blocks(self.geometry));
+        let shared = self.program.predict_shared;
+        self.launch_at(&self.predict, (blocks, 1), shared, networks, steps, (0, 1))?;
+        self.members[network].predictions.read(0..n * self.width)
+    }
+
+    /// Remembers what a network has learned, or the average of it where one is kept, on the device.
+    ///
+    /// # Errors
+    /// [`CudaError::Memory`], [`CudaError::Driver`].
+    pub fn remember(&mut self, network: usize) -> Result<()> {
+        self.flush()?;
+        let (n, m) = (self.n_parameters, self.n_statistics);
+        let stream = &self.stream;
+        let member = &mut self.members[network];
+        let remembered = match &mut member.remembered {
+            Some(remembered) => remembered,
+            none => none.insert(Remembered {
+                parameters: Buffer::zeros(stream, n)?,
+                statistics: Buffer::zeros(stream, m)?,
+            }),
+        };
+        let (parameters, statistics, at) = if member.has_average {
+            (&member.average, &member.average, n)
+        } else {
+            (&member.parameters, &member.statistics, 0)
+        };
+        remembered.parameters.copy_from(parameters, 0)?;
+        remembered.statistics.copy_from(statistics, at)
+    }
+
+    /// Brings back what was remembered; an average begins anew.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn recall(&mut self, network: usize) -> Result<()> {
+        self.flush()?;
+        let member = &mut self.members[network];
+        if let Some(remembered) = &member.remembered {
+            member.parameters.copy_from(&remembered.parameters, 0)?;
+            member.statistics.copy_from(&remembered.statistics, 0)?;
+            member.has_average = false;
+        }
+        Ok(())
+    }
+
+    /// What was remembered: parameters and statistics.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn remembered(&mut self, network: usize) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
+        self.flush()?;
+        let Some(remembered) = &self.members[network].remembered else {
+            return Ok(None);
+        };
+        Ok(Some((
+            remembered.parameters.read_all()?,
+            remembered.statistics.read_all()?,
+        )))
+    }
+
+    /// Remembers these numbers, as [`remember`](Self::remember) would have; nothing if there are none.
+    ///
+    /// # Errors
+    /// [`CudaError::Length`] if they are of another network.
+    pub fn set_remembered(&mut self, network: usize, numbers: Option<(&[f32], &[f32])>) -> Result<()> {
+        self.members[network].remembered = match numbers {
+            None => None,
+            Some((parameters, statistics)) => {
+                CudaError::expect_length("remembered parameters", parameters.len(), self.n_parameters)?;
+                CudaError::expect_length("remembered statistics", statistics.len(), self.n_statistics)?;
+                Some(Remembered {
+                    parameters: Buffer::from(&self.stream, parameters)?,
+                    statistics: Buffer::from(&self.stream, statistics)?,
+                })
+            }
+        };
+        Ok(())
+    }
+}
+
+/// Rate, scale of the root, length of the step, and what decoupled decay leaves, as the kernels want them.
+fn rates_of(optimizer: Optimizer, rate: f64, step: u32) -> [f64; 4] {
+    let Optimizer::Adam {
+        betas, weight_decay, ..
+    } = optimizer
+    else {
+        return [rate, 1.0, rate, 1.0];
+    };
+    let step = i32::try_from(step).unwrap_or(i32::MAX);
+    let root_scale = 1.0 / (1.0 - betas.1.powi(step)).sqrt();
+    let length = rate / (1.0 - betas.0.powi(step));
+    [rate, root_scale, length, 1.0 - rate * weight_decay]
+}
+
+fn compiler_said(error: &CompileError) -> String {
+    match error {
+        CompileError::CompileError { log, .. } => log.to_string_lossy().into_owned(),
+        other => other.to_string(),
+    }
+}
