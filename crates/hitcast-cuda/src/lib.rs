@@ -13,6 +13,7 @@
 //! - [`outline`]: what kernels are made for
 //! - `program`: their source
 //! - [`session`]: networks, rows and steps on a device
+//! - [`seat`]: networks side by side, each driven by a thread of its own
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -21,8 +22,10 @@ mod error;
 pub mod gpu;
 pub mod outline;
 mod program;
+pub mod seat;
 pub mod session;
 
 pub use error::{CudaError, Result};
 pub use gpu::Gpu;
+pub use seat::Seat;
 pub use session::{Batch, Numbers, Rows, Session, Split};

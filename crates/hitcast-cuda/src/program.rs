@@ -24,8 +24,6 @@ pub(crate) const UPDATED_BY_BLOCK: usize = 32;
 pub(crate) struct Geometry {
     /// Rows of a batch, at most.
     pub(crate) batch: usize,
-    /// Networks side by side.
-    pub(crate) networks: usize,
     /// Blocks that the device runs at the same time.
     pub(crate) multiprocessors: usize,
     /// Shared memory that a block may have, in numbers.
@@ -357,10 +355,11 @@ fn chance(dropout: Option<f64>) -> (u32, f32) {
     (threshold as u32, (words / threshold) as f32)
 }
 
-/// Rows of a tile: as few as keep every multiprocessor busy, because what a block does for its weights is done anyway.
+/// Rows of a tile: as few as give every multiprocessor a block. Networks side by side do not count, so that none of them
+/// comes to other numbers than alone.
 fn rows_of_tile(geometry: Geometry) -> usize {
-    let places = (geometry.multiprocessors / geometry.networks.max(1)).max(1);
-    geometry.batch.div_ceil(places).next_multiple_of(4).clamp(4, 32)
+    let blocks = geometry.multiprocessors.max(1);
+    geometry.batch.div_ceil(blocks).next_multiple_of(4).clamp(4, 32)
 }
 
 impl Program {

@@ -177,7 +177,6 @@ impl Session {
     pub fn new(gpu: &Gpu, outline: &Outline, update: &Update, batch: usize, seeds: &[u64]) -> Result<Self> {
         let geometry = Geometry {
             batch,
-            networks: seeds.len(),
             multiprocessors: gpu.multiprocessors(),
             // Some is used without being asked for.
             shared: gpu.shared().saturating_sub(4096) / 4,
@@ -300,7 +299,7 @@ impl Session {
     /// # Errors
     /// [`CudaError::Length`] if the lengths do not fit each other, [`CudaError::Memory`] if the device has no room.
     pub fn set_rows(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
-        self.flush()?;
+        self.settle(network)?;
         let train = self.upload(rows)?;
         #[allow(clippy::cast_possible_truncation)]
         let order: Vec<u32> = (0..train.n as u32).collect();
@@ -316,7 +315,7 @@ impl Session {
     /// # Errors
     /// As [`set_rows`](Self::set_rows).
     pub fn set_validation(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
-        self.flush()?;
+        self.settle(network)?;
         let validation = self.upload(rows)?;
         self.members[network].validation = Some(validation);
         self.make_room_for_predictions(network)?;
@@ -392,7 +391,7 @@ impl Session {
     /// # Errors
     /// [`CudaError::Length`] if they are of another network.
     pub fn set_numbers(&mut self, network: usize, numbers: &Numbers) -> Result<()> {
-        self.flush()?;
+        self.settle(network)?;
         let member = &mut self.members[network];
         for (what, from, to) in [
             ("parameters", &numbers.parameters, &mut member.parameters),
@@ -417,7 +416,7 @@ impl Session {
     /// # Errors
     /// [`CudaError::Driver`].
     pub fn numbers(&mut self, network: usize) -> Result<Numbers> {
-        self.flush()?;
+        self.settle(network)?;
         let member = &self.members[network];
         Ok(Numbers {
             parameters: member.parameters.read_all()?,
@@ -438,14 +437,27 @@ impl Session {
     /// # Errors
     /// [`CudaError::Length`] if it is not as long as there are rows.
     pub fn begin_epoch(&mut self, network: usize, order: &[u32]) -> Result<()> {
-        self.flush()?;
+        self.settle(network)?;
         let member = &mut self.members[network];
+        if let Some(&row) = order.iter().find(|&&row| row as usize >= member.train.n) {
+            return CudaError::expect_length("rows up to one in the order", row as usize + 1, member.train.n);
+        }
         member.order.replace("places of rows", order)
     }
 
-    /// Notes a batch of a network. Whether there are as many rows is the caller's to see to.
-    pub fn note(&mut self, network: usize, batch: Batch) {
+    /// Notes a batch of a network.
+    ///
+    /// # Errors
+    /// [`CudaError::Length`] if it names rows that are not there, or more than the session was made for.
+    pub(crate) fn note(&mut self, network: usize, batch: Batch) -> Result<()> {
         let member = &mut self.members[network];
+        let end = batch.start.saturating_add(batch.rows);
+        if end > member.train.n {
+            return CudaError::expect_length("rows up to the end of a batch", end, member.train.n);
+        }
+        if batch.rows == 0 || batch.rows > self.geometry.batch {
+            return CudaError::expect_length("rows of a batch", batch.rows, self.geometry.batch);
+        }
         let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut flags = 0;
         let mut share = 1.0;
@@ -489,10 +501,21 @@ impl Session {
         ]);
         member.untaken += 1;
         member.batches = member.batches.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Whether steps of a network wait.
+    pub(crate) fn waits(&self, network: usize) -> bool {
+        !self.members[network].waiting.is_empty()
+    }
+
+    /// Queues what waits, if anything of this network does.
+    fn settle(&mut self, network: usize) -> Result<()> {
+        if self.waits(network) { self.flush() } else { Ok(()) }
     }
 
     /// Whether enough steps of a network wait to make a graph, or as many losses as the device keeps.
-    pub fn is_due(&self, network: usize) -> bool {
+    pub(crate) fn is_due(&self, network: usize) -> bool {
         let member = &self.members[network];
         member.waiting.len() >= SLOTS || member.untaken >= LOSSES
     }
@@ -571,7 +594,8 @@ impl Session {
         // SAFETY: every kernel takes these four arguments. `networks` is the address of as many networks as the grid is
         // high, each described by `describe` with buffers as long as the program says, which live as long as the session;
         // `steps` that of `slots` steps for each. What a step names (rows, places of losses) lies inside of them: `note`
-        // bounds places of losses by `LOSSES`, and callers see to the rows of a batch, which the engine checks.
+        // checks rows, the trainer gives orders that are permutations, and losses are taken before there are more than
+        // `LOSSES`.
         unsafe { launch.launch(config) }
             .map(|_| ())
             .map_err(CudaError::while_("starting a kernel"))
@@ -603,7 +627,7 @@ impl Session {
     /// # Errors
     /// [`CudaError::Driver`].
     pub fn take_losses(&mut self, network: usize) -> Result<Vec<f32>> {
-        self.flush()?;
+        self.settle(network)?;
         self.fetch_losses(network)?;
         Ok(std::mem::take(&mut self.members[network].taken))
     }
@@ -623,7 +647,7 @@ impl Session {
     /// # Errors
     /// [`CudaError::Driver`].
     pub fn predict(&mut self, network: usize, split: Split) -> Result<Vec<f32>> {
-        self.flush()?;
+        self.settle(network)?;
         let member = &self.members[network];
         let (rows, half) = match split {
             Split::Train => (Some(&member.train), 0),
@@ -651,7 +675,7 @@ impl Session {
     /// # Errors
     /// [`CudaError::Memory`], [`CudaError::Driver`].
     pub fn remember(&mut self, network: usize) -> Result<()> {
-        self.flush()?;
+        self.settle(network)?;
         let (n, m) = (self.n_parameters, self.n_statistics);
         let stream = &self.stream;
         let member = &mut self.members[network];
@@ -676,7 +700,7 @@ impl Session {
     /// # Errors
     /// [`CudaError::Driver`].
     pub fn recall(&mut self, network: usize) -> Result<()> {
-        self.flush()?;
+        self.settle(network)?;
         let member = &mut self.members[network];
         if let Some(remembered) = &member.remembered {
             member.parameters.copy_from(&remembered.parameters, 0)?;
@@ -691,7 +715,7 @@ impl Session {
     /// # Errors
     /// [`CudaError::Driver`].
     pub fn remembered(&mut self, network: usize) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
-        self.flush()?;
+        self.settle(network)?;
         let Some(remembered) = &self.members[network].remembered else {
             return Ok(None);
         };

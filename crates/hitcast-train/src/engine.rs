@@ -55,6 +55,11 @@ pub trait Engine {
     /// What the engine runs into.
     fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()>;
 
+    /// Batches after which the trainer asks for losses: few where asking costs little.
+    fn look_every(&self) -> usize {
+        64
+    }
+
     /// The losses of the batches since the last call, in order. May wait for the device; the trainer asks rarely.
     ///
     /// # Errors

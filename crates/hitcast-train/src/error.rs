@@ -115,6 +115,9 @@ pub enum TrainError {
     /// The device.
     #[error(transparent)]
     Device(#[from] hitcast_torch_sys::TorchError),
+    /// The GPU.
+    #[error(transparent)]
+    Cuda(#[from] hitcast_cuda::CudaError),
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

@@ -30,7 +30,8 @@
 //! - [`early_stopping`]: when to stop, and which weights to keep
 //! - [`engine`]: one training step, behind a trait, and by automatic differentiation
 //! - [`plan`]: the same by a plan of fused passes, many times faster on the processor
-//! - [`choice`]: which of the two trains a network
+//! - [`cuda`]: the same on NVIDIA GPUs, by kernels made for the network
+//! - [`choice`]: which of them trains a network
 //! - [`trainer`]: the loop over epochs and batches
 //! - `checkpoint`: what a run that was killed goes on from
 //! - [`stream`]: training rows that do not fit into memory
@@ -43,6 +44,7 @@
 pub mod callback;
 mod checkpoint;
 pub mod choice;
+pub mod cuda;
 pub mod early_stopping;
 pub mod engine;
 mod error;
@@ -57,6 +59,7 @@ pub mod trainer;
 
 pub use callback::Callback;
 pub use choice::EngineChoice;
+pub use cuda::CudaEngine;
 pub use early_stopping::EarlyStopping;
 pub use engine::{AutogradEngine, Engine, Split};
 pub use error::{Result, TrainError};

@@ -19,9 +19,6 @@ use crate::stream::ShuffleBuffer;
 /// Changed whenever what an engine saves means something else.
 const CHECKPOINT_FORMAT: u32 = 1;
 
-/// Steps after which losses are looked at; each look may wait for the device.
-const LOOK_EVERY: usize = 64;
-
 /// Trains by an [`Engine`]: shuffles, steps, watches, keeps the best.
 #[derive(Default)]
 pub struct Trainer<'c> {
@@ -245,6 +242,7 @@ impl Run<'_, '_> {
         n_batches: usize,
         done: &mut Progress,
     ) -> Result<bool> {
+        let look_every = self.engine.look_every();
         for rows in batches {
             done.pending.push(rows.len());
             let batch = done.batches;
@@ -256,7 +254,7 @@ impl Run<'_, '_> {
                 self.engine.accumulate(rows.clone())?;
             }
             let interrupted = self.context.stop.is_requested();
-            if interrupted || is_last || done.pending.len() == LOOK_EVERY {
+            if interrupted || is_last || done.pending.len() >= look_every {
                 self.look(epoch, done)?;
             }
             if interrupted {

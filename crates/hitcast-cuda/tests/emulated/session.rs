@@ -1,5 +1,5 @@
 use hitcast_cuda::outline::*;
-use hitcast_cuda::{Batch, Gpu, Rows, Session, Split};
+use hitcast_cuda::{Batch, Gpu, Rows, Seat, Session, Split};
 
 use crate::emulator::Emulator;
 
@@ -35,12 +35,12 @@ fn first() {
         clip_norm: None,
         average_decay: None,
     };
-    let mut session = Session::new(&gpu, &outline(), &update, 7, &[1]).unwrap();
+    let session = Session::new(&gpu, &outline(), &update, 7, &[1]).unwrap();
+    let session = Seat::all(session).remove(0);
     let features: Vec<f32> = (0..30).map(|n| n as f32 / 30.0).collect();
     let target: Vec<f32> = (0..10).map(|n| n as f32).collect();
     session
         .set_rows(
-            0,
             Rows {
                 features: &features,
                 target: &target,
@@ -54,8 +54,8 @@ fn first() {
         learning_rate: Some(0.1),
     };
     for step in 0..100 {
-        session.note(0, batch(5 * (step % 2)));
+        session.note(batch(5 * (step % 2))).unwrap();
     }
-    println!("{:?}", session.take_losses(0).unwrap());
-    println!("{:?}", session.predict(0, Split::Train).unwrap());
+    println!("{:?}", session.take_losses().unwrap());
+    println!("{:?}", session.predict(Split::Train).unwrap());
 }

@@ -24,7 +24,7 @@ impl Emulator {
     }
 
     fn build() -> Self {
-        let folder = std::env::temp_dir().join(format!("hitcast-emulator-{}", std::process::id()));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("emulator");
         std::fs::create_dir_all(&folder).unwrap();
         // SAFETY: the tests' own threads read the environment only through the emulator, which is not there yet.
         unsafe { std::env::set_var("EMULATOR_FOLDER", &folder) };

@@ -1,0 +1,284 @@
+//! Sessions on a GPU behind the trait that trainers use.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Task, TensorData};
+use hitcast_cuda::{Batch, Gpu, Numbers, Rows, Seat, Session};
+use hitcast_nn::{Network, NnError};
+use serde::Deserialize;
+
+use super::outline::{NamedOutline, update};
+use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, prefixed, scaled_weights, take_prefixed};
+use crate::error::{Result, TrainError};
+use crate::settings::TrainingSettings;
+
+/// More numbers than this are left to libtorch, whose products of large matrices are faster.
+const MOST_PARAMETERS: usize = 1 << 18;
+
+/// Batches whose losses may stay on the device.
+const LOOK_EVERY: usize = 4096;
+
+/// Trains a [`Network`] on an NVIDIA GPU by kernels made for it, see [`hitcast_cuda`].
+///
+/// Losses and gradients are those of [`AutogradEngine`](crate::AutogradEngine) but for rounding; the masks of dropout are
+/// others, from the same seed. Several engines made together by [`side_by_side`](Self::side_by_side) share every launch.
+#[derive(Debug)]
+pub struct CudaEngine {
+    seat: Seat,
+    outline: NamedOutline,
+    task: Task,
+    n_features: usize,
+}
+
+impl CudaEngine {
+    /// An engine for these rows that begins with the numbers of `network`. `None` if the network or the loss has a part that
+    /// the kernels do not know, or if it is so large that libtorch is faster.
+    ///
+    /// # Errors
+    /// [`TrainError::Setting`] for bad settings, [`TrainError::Columns`] if there are not as many features as the network
+    /// takes, [`TrainError::Cuda`] if the device fails or has no room.
+    pub fn compile(
+        gpu: &Gpu,
+        network: &Network,
+        settings: &TrainingSettings,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        seed: Seed,
+    ) -> Result<Option<Self>> {
+        let engines = Self::side_by_side(gpu, &[network], settings, &[seed])?;
+        let Some(engine) = engines.and_then(|engines| engines.into_iter().next()) else {
+            return Ok(None);
+        };
+        engine.take_rows(train, validation)?;
+        Ok(Some(engine))
+    }
+
+    /// Engines without rows for networks of one specification that learn side by side; each needs a thread of its own until
+    /// it is dropped, see [`Seat`]. What one comes to does not depend on the others.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn side_by_side(
+        gpu: &Gpu,
+        networks: &[&Network],
+        settings: &TrainingSettings,
+        seeds: &[Seed],
+    ) -> Result<Option<Vec<Self>>> {
+        let Some(first) = networks.first() else {
+            return Ok(Some(Vec::new()));
+        };
+        let head = first.spec().head;
+        settings.check_step(head)?;
+        let loss = settings.loss_for(head);
+        let Some(outline) = NamedOutline::new(first.spec(), first.n_inputs(), loss) else {
+            return Ok(None);
+        };
+        let (n_parameters, n_statistics) = outline.outline.sizes();
+        if n_parameters > MOST_PARAMETERS {
+            return Ok(None);
+        }
+        let seeds: Vec<u64> = seeds
+            .iter()
+            .map(|seed| seed.stream("dropout").next_u64())
+            .collect();
+        // With batch norm a row left over joins the batch before it.
+        let batch = settings.batch_size + usize::from(n_statistics > 0);
+        let session = Session::new(gpu, &outline.outline, &update(settings), batch, &seeds)?;
+        let engines = Seat::all(session).into_iter().zip(networks).map(|(seat, network)| {
+            let mut numbers = seat.numbers()?;
+            (numbers.parameters, numbers.statistics) = outline.numbers(&network.state()?)?;
+            seat.set_numbers(&numbers)?;
+            Ok(Self {
+                seat,
+                outline: outline.clone(),
+                task: head.task(),
+                n_features: network.n_inputs(),
+            })
+        });
+        engines.collect::<Result<_>>().map(Some)
+    }
+
+    /// Takes the rows to learn from, and those that are only looked at.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn take_rows(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<()> {
+        self.with_rows(train, |rows| Ok(self.seat.set_rows(rows)?))?;
+        match validation {
+            Some(validation) => self.with_rows(validation, |rows| Ok(self.seat.set_validation(rows)?)),
+            None => Ok(()),
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn with_rows<T>(&self, data: &Dataset, work: impl FnOnce(Rows<'_>) -> Result<T>) -> Result<T> {
+        data.expect_task(self.task).map_err(NnError::from)?;
+        if data.n_features() != self.n_features {
+            return Err(TrainError::Columns {
+                training: self.n_features,
+                validation: data.n_features(),
+            });
+        }
+        let mut features = vec![0.0; data.n_rows() * self.n_features];
+        for (row, to) in features.chunks_exact_mut(self.n_features.max(1)).enumerate() {
+            data.features().write_row(row, to);
+        }
+        let target: Vec<f32> = data.target().iter().map(|&value| value as f32).collect();
+        let weights = scaled_weights(data);
+        work(Rows {
+            features: &features,
+            target: &target,
+            weights: weights.as_deref(),
+        })
+    }
+
+    /// Writes the numbers as they are now, or their average if one is kept, to the network that this engine was made from.
+    ///
+    /// # Errors
+    /// [`TrainError::Network`] if it is another network, or if a number is not finite; [`TrainError::Cuda`].
+    pub fn write_to(&self, network: &mut Network) -> Result<()> {
+        let settings = network.state()?.settings;
+        let numbers = self.seat.numbers()?;
+        let (parameters, statistics) = match &numbers.average {
+            Some(average) => average.split_at(numbers.parameters.len()),
+            None => (&numbers.parameters[..], &numbers.statistics[..]),
+        };
+        let state = self.outline.state(parameters, statistics, settings)?;
+        Ok(network.load_state(&state)?)
+    }
+}
+
+impl Engine for CudaEngine {
+    fn replace_rows(&mut self, rows: &Dataset) -> Result<()> {
+        self.with_rows(rows, |rows| Ok(self.seat.set_rows(rows)?))
+    }
+
+    fn begin_epoch(&mut self, order: &[usize]) -> Result<()> {
+        // Fewer rows than that fit on a device.
+        #[allow(clippy::cast_possible_truncation)]
+        let order: Vec<u32> = order.iter().map(|&row| row as u32).collect();
+        Ok(self.seat.begin_epoch(&order)?)
+    }
+
+    fn accumulate(&mut self, rows: Range<usize>) -> Result<()> {
+        Ok(self.seat.note(batch(rows, None))?)
+    }
+
+    fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()> {
+        Ok(self.seat.note(batch(rows, Some(learning_rate)))?)
+    }
+
+    fn look_every(&self) -> usize {
+        LOOK_EVERY
+    }
+
+    fn take_losses(&mut self) -> Result<Vec<f32>> {
+        Ok(self.seat.take_losses()?)
+    }
+
+    fn predict(&mut self, split: Split) -> Result<Predictions> {
+        let split = match split {
+            Split::Train => hitcast_cuda::Split::Train,
+            Split::Validation => hitcast_cuda::Split::Validation,
+        };
+        let predictions = self.seat.predict(split)?.into_iter().map(f64::from).collect();
+        Ok(Predictions::from_rounded_values(self.task, predictions).map_err(NnError::from)?)
+    }
+
+    fn remember(&mut self) -> Result<()> {
+        Ok(self.seat.remember()?)
+    }
+
+    fn recall(&mut self) -> Result<()> {
+        Ok(self.seat.recall()?)
+    }
+
+    fn state(&mut self) -> Result<ModelState> {
+        let numbers = self.seat.numbers()?;
+        let settings = serde_json::json!({
+            "engine": "cuda",
+            "steps": numbers.steps,
+            "batches": numbers.batches,
+        });
+        let n_parameters = numbers.parameters.len();
+        let mut tensors = named([
+            ("parameters", numbers.parameters),
+            ("statistics", numbers.statistics),
+        ]);
+        let moments = named([("first", numbers.first), ("second", numbers.second)]);
+        tensors.extend(prefixed(OPTIMIZER, moments));
+        let average = numbers.average.map(|mut average| {
+            let statistics = average.split_off(n_parameters);
+            (average, statistics)
+        });
+        for (prefix, kept) in [(BEST, self.seat.remembered()?), (AVERAGE, average)] {
+            if let Some((parameters, statistics)) = kept {
+                let kept = named([("parameters", parameters), ("statistics", statistics)]);
+                tensors.extend(prefixed(prefix, kept));
+            }
+        }
+        Ok(ModelState { settings, tensors })
+    }
+
+    fn restore(&mut self, state: &ModelState) -> Result<()> {
+        let saved: SavedCuda = serde_json::from_value(state.settings.clone()).map_err(NnError::from)?;
+        if saved.engine != "cuda" {
+            let message = format!("is of the engine {:?}", saved.engine);
+            return Err(NnError::from(CoreError::State(message)).into());
+        }
+        let now = self.seat.numbers()?;
+        let take = |tensors: &BTreeMap<String, TensorData>, name: &str, n: usize| -> Result<Vec<f32>> {
+            let state = ModelState {
+                settings: serde_json::Value::Null,
+                tensors: tensors.clone(),
+            };
+            Ok(state.f32(name, &[n]).map_err(NnError::from)?.to_vec())
+        };
+        let (n, m) = (now.parameters.len(), now.statistics.len());
+        let both = |tensors: &BTreeMap<String, TensorData>| -> Result<(Vec<f32>, Vec<f32>)> {
+            Ok((take(tensors, "parameters", n)?, take(tensors, "statistics", m)?))
+        };
+        let mut own = state.tensors.clone();
+        let best = take_prefixed(&mut own, BEST);
+        let average = take_prefixed(&mut own, AVERAGE);
+        let moments = take_prefixed(&mut own, OPTIMIZER);
+        let kept = |tensors: &BTreeMap<String, TensorData>| {
+            let kept = (!tensors.is_empty()).then(|| both(tensors));
+            kept.transpose()
+        };
+        let (best, average) = (kept(&best)?, kept(&average)?);
+        let (parameters, statistics) = both(&own)?;
+        self.seat.set_numbers(&Numbers {
+            parameters,
+            statistics,
+            first: take(&moments, "first", now.first.len())?,
+            second: take(&moments, "second", now.second.len())?,
+            average: average.map(|(parameters, statistics)| [parameters, statistics].concat()),
+            steps: saved.steps,
+            batches: saved.batches,
+        })?;
+        let best = best.as_ref().map(|(parameters, statistics)| (&parameters[..], &statistics[..]));
+        Ok(self.seat.set_remembered(best)?)
+    }
+}
+
+fn batch(rows: Range<usize>, learning_rate: Option<f64>) -> Batch {
+    Batch {
+        start: rows.start,
+        rows: rows.len(),
+        learning_rate,
+    }
+}
+
+fn named<const N: usize>(values: [(&str, Vec<f32>); N]) -> BTreeMap<String, TensorData> {
+    BTreeMap::from(values.map(|(name, values)| (name.to_owned(), TensorData::f32_vector(values))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedCuda {
+    engine: String,
+    steps: u32,
+    batches: u32,
+}
