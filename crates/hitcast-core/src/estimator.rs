@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{Dataset, FeatureBlock, Features};
 use crate::device::DeviceChoice;
 use crate::error::{CoreError, Result};
+use crate::many::{Job, Trained};
 use crate::progress::{EpochRecord, NoProgress, Progress, StopSignal};
 use crate::seed::Seed;
 use crate::state::ModelState;
@@ -305,6 +306,12 @@ pub trait Estimator: Send + Sync {
     /// # Errors
     /// [`CoreError::Model`] with the model's own error; the settings are checked here.
     fn fit(&self, train: &Dataset, validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit>;
+
+    /// Does several fits of these settings at once where that is better than one a thread, as on a GPU that has room for all;
+    /// `None`, the default, where it is not. Each result is the one that [`fit`](Self::fit) gives alone.
+    fn fit_side_by_side(&self, _jobs: &[Job<'_>]) -> Option<Vec<Result<Trained>>> {
+        None
+    }
 
     /// Whether what is fitted depends on the validation rows, as where they stop a fit early: rows that such a fit is judged on
     /// must be others than those. Default false.

@@ -39,8 +39,9 @@ pub struct Trained {
     pub seconds: f64,
 }
 
-/// Fits all jobs, each on one thread, as many at a time as there are threads. Results stand in the order of the jobs and do
-/// not depend on the number of threads: each fit draws from its own seed and shares nothing with the others.
+/// Fits all jobs, each on one thread, as many at a time as there are threads; those of one estimator side by side on a GPU,
+/// where it can do that ([`Estimator::fit_side_by_side`]). Results stand in the order of the jobs and do not depend on the
+/// number of threads: each fit draws from its own seed and shares nothing with the others.
 ///
 /// # Errors
 /// Each job has its own result; one that fails leaves the others alone. A job that had not begun when its stop signal was
@@ -49,7 +50,38 @@ pub struct Trained {
 /// # Panics
 /// If a job panics.
 pub fn train_many(jobs: &[Job<'_>], threads: NonZeroUsize) -> Vec<Result<Trained>> {
-    parallel::map(jobs.len(), threads.get(), |place| train(&jobs[place]))
+    let mut results: Vec<Option<Result<Trained>>> = jobs.iter().map(|_| None).collect();
+    for group in of_one_estimator(jobs) {
+        let own: Vec<Job<'_>> = group.iter().map(|&place| jobs[place]).collect();
+        let together = own
+            .first()
+            .filter(|first| own.len() > 1 && !first.context.stop.is_requested())
+            .and_then(|first| first.estimator.fit_side_by_side(&own));
+        for (place, result) in group.into_iter().zip(together.into_iter().flatten()) {
+            results[place] = Some(result);
+        }
+    }
+    let left: Vec<usize> = (0..jobs.len())
+        .filter(|&place| results[place].is_none())
+        .collect();
+    let done = parallel::map(left.len(), threads.get(), |nth| train(&jobs[left[nth]]));
+    for (place, result) in left.into_iter().zip(done) {
+        results[place] = Some(result);
+    }
+    results.into_iter().flatten().collect()
+}
+
+/// Places of jobs that have their estimator in common.
+fn of_one_estimator(jobs: &[Job<'_>]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (place, job) in jobs.iter().enumerate() {
+        let same = |group: &&mut Vec<usize>| std::ptr::addr_eq(jobs[group[0]].estimator, job.estimator);
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(place),
+            None => groups.push(vec![place]),
+        }
+    }
+    groups
 }
 
 fn train(job: &Job<'_>) -> Result<Trained> {

@@ -18,7 +18,9 @@ pub enum CudaError {
         reason: String,
     },
     /// The kernels did not compile.
-    #[error("the kernels for this network do not compile (please report it; `--device cpu` trains without them): {0}")]
+    #[error(
+        "the kernels for this network do not compile (please report it; `--device cpu` trains without them): {0}"
+    )]
     Compile(String),
     /// The device has no room for what it should hold.
     #[error(
@@ -77,7 +79,9 @@ impl CudaError {
 
 /// The driver's name for the error and its sentence about it.
 pub(crate) fn describe(error: &DriverError) -> String {
-    let word = |text: std::result::Result<&std::ffi::CStr, DriverError>| text.ok().map(|text| text.to_string_lossy().into_owned());
+    let word = |text: std::result::Result<&std::ffi::CStr, DriverError>| {
+        text.ok().map(|text| text.to_string_lossy().into_owned())
+    };
     match (word(error.error_name()), word(error.error_string())) {
         (Some(name), Some(text)) => format!("{text} ({name})"),
         _ => format!("error {}", error.0 as u32),

@@ -33,8 +33,7 @@ impl Gpu {
         unsafe { context.disable_event_tracking() };
         let attribute = |attribute| context.attribute(attribute).map_err(&opening);
         let count = |value: i32| usize::try_from(value).unwrap_or(0);
-        let multiprocessors =
-            attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let multiprocessors = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
         let shared =
             attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
         let architecture = context.compute_capability().map_err(&opening)?;
@@ -104,7 +103,10 @@ fn load_compiler(folders: &[PathBuf]) -> Result<()> {
     if found {
         return Ok(());
     }
-    let searched: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+    let searched: Vec<String> = folders
+        .iter()
+        .map(|folder| folder.display().to_string())
+        .collect();
     Err(CudaError::Library {
         library: "libnvrtc.so",
         reason: format!(

@@ -237,7 +237,10 @@ impl Outline {
 
     /// The most units of a stage, or features.
     pub fn widest(&self) -> usize {
-        self.stages.iter().map(|stage| stage.units).fold(self.inputs, usize::max)
+        self.stages
+            .iter()
+            .map(|stage| stage.units)
+            .fold(self.inputs, usize::max)
     }
 
     pub(crate) fn has_norm(&self) -> bool {

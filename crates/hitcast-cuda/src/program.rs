@@ -273,8 +273,8 @@ extern \"C\" __global__ void __launch_bounds__(THREADS)
     {name}(const Network* networks, const Step* steps, u32 slot, u32 slots) {{
     extern __shared__ float4 shared_memory[];
     float* const shared = reinterpret_cast<float*>(shared_memory);
-    const Network& network = networks[blockIdx.y];
-    const Step& step = steps[blockIdx.y * slots + slot];
+    const Network network = networks[blockIdx.y];
+    const Step step = steps[blockIdx.y * slots + slot];
     if (step.flags & SKIPS || blockIdx.x * {rows} >= step.rows) return;
     {locals}
 {}    __syncthreads();
@@ -374,14 +374,22 @@ impl Program {
         let (train_source, tile) = (writer.source, writer.tile.length * rows);
 
         let predict = Tile::new(outline, false).length;
-        let fits = |rows: &usize| predict * rows + 2 * outline.widest() + outline.output.width() + 8 <= geometry.shared / 2;
+        let fits = |rows: &usize| {
+            predict * rows + 2 * outline.widest() + outline.output.width() + 8 <= geometry.shared / 2
+        };
         let predict_rows = [32, 16, 8].into_iter().find(fits).unwrap_or(4);
         let mut writer = Writer::new(outline, &places, false, predict_rows, geometry);
         writer.predict();
         let (predict_shared, predict_keeps) = (writer.most, writer.keeps);
 
         let mut source = constants(&places, update, rows, blocks);
-        for part in [PRIMITIVES, &decays(&places, update), UPDATE, &train_source, &writer.source] {
+        for part in [
+            PRIMITIVES,
+            &decays(&places, update),
+            UPDATE,
+            &train_source,
+            &writer.source,
+        ] {
             source.push_str(part);
         }
         let kept = if keeps { tiles * tile } else { 0 };

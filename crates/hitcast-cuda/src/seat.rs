@@ -35,7 +35,11 @@ struct State {
 impl State {
     /// Does what all wait for, if all do.
     fn turn(&mut self, table: &Table) {
-        let all = self.taken.iter().zip(&self.waiting).all(|(taken, waiting)| !taken || *waiting);
+        let all = self
+            .taken
+            .iter()
+            .zip(&self.waiting)
+            .all(|(taken, waiting)| !taken || *waiting);
         if !all {
             return;
         }
@@ -80,7 +84,11 @@ impl Seat {
         state.waiting[self.network] = true;
         state.turn(&self.table);
         while state.rounds == round {
-            state = self.table.turned.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .table
+                .turned
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         match &state.failed {
             Some(error) => Err(error.clone()),

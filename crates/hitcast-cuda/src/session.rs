@@ -664,7 +664,9 @@ impl Session {
         let words = (half * self.members.len() + network) * NETWORK_WORDS;
         let networks = self.networks.address() + 8 * words as u64;
         let steps = self.single.address();
-        let blocks = n.div_ceil(self.program.predict_rows).min(predict_blocks(self.geometry));
+        let blocks = n
+            .div_ceil(self.program.predict_rows)
+            .min(predict_blocks(self.geometry));
         let shared = self.program.predict_shared;
         self.launch_at(&self.predict, (blocks, 1), shared, networks, steps, (0, 1))?;
         self.members[network].predictions.read(0..n * self.width)

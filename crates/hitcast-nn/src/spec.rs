@@ -357,7 +357,18 @@ impl NetworkSpec {
     /// How many numbers a network for `n_inputs` features consists of, running statistics included; `None` if more than
     /// a `usize` can count.
     pub fn size(&self, n_inputs: usize) -> Option<usize> {
-        let (mut units, mut size) = (n_inputs, 0_usize);
+        let (learned, statistics) = self.sizes(n_inputs)?;
+        learned.checked_add(statistics)
+    }
+
+    /// How many of them are learned by gradients; `None` as above.
+    pub fn n_parameters(&self, n_inputs: usize) -> Option<usize> {
+        Some(self.sizes(n_inputs)?.0)
+    }
+
+    /// Numbers learned by gradients, and running statistics.
+    fn sizes(&self, n_inputs: usize) -> Option<(usize, usize)> {
+        let (mut units, mut size, mut statistics) = (n_inputs, 0_usize, 0_usize);
         for layer in &self.layers {
             let own = match *layer {
                 LayerSpec::Linear { units: out, bias } => {
@@ -365,13 +376,19 @@ impl NetworkSpec {
                     units = out;
                     own
                 }
-                LayerSpec::BatchNorm { .. } => units.checked_mul(4)?,
+                LayerSpec::BatchNorm { .. } => {
+                    let own = units.checked_mul(2)?;
+                    statistics = statistics.checked_add(own)?;
+                    own
+                }
                 LayerSpec::Activation { .. } | LayerSpec::Dropout { .. } => 0,
             };
             size = size.checked_add(own)?;
         }
-        size.checked_add(units.checked_mul(self.head.n_units())?)?
-            .checked_add(self.head.n_biases())
+        let of_head = units
+            .checked_mul(self.head.n_units())?
+            .checked_add(self.head.n_biases())?;
+        Some((size.checked_add(of_head)?, statistics))
     }
 
     /// Checks every setting.

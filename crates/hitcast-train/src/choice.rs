@@ -1,51 +1,101 @@
-//! Which engine trains a network.
+//! Which engine trains a network, and where.
 
-use hitcast_core::{Dataset, Seed};
-use hitcast_nn::Network;
+use hitcast_core::{Dataset, DeviceChoice, Event, FitContext};
+use hitcast_cuda::{CudaError, Gpu};
+use hitcast_nn::{Network, NetworkSpec};
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
+use crate::cuda::CudaEngine;
 use crate::engine::{AutogradEngine, Engine};
 use crate::error::{Result, TrainError};
 use crate::plan::PlanEngine;
 use crate::settings::TrainingSettings;
 
-/// Which engine trains a network. Both learn the same but for rounding and for the masks of dropout.
+/// Which engine trains a network. All learn the same but for rounding and for the masks of dropout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EngineChoice {
-    /// The step plan where there is one for the network, its loss and its device, else automatic differentiation.
+    /// A plan made for the network where there is one for it, its loss and its device, else automatic differentiation.
     #[default]
     Auto,
-    /// The [step plan](PlanEngine), or an error.
+    /// The plan made for the network, [of fused passes on the processor](PlanEngine) or [of kernels on a GPU](CudaEngine), or
+    /// an error.
     Plan,
     /// libtorch's [automatic differentiation](AutogradEngine).
     Autograd,
 }
 
+/// The GPU that a choice of device means for an engine of our own kernels, which needs no libtorch for it; `None` for the
+/// processor.
+///
+/// # Errors
+/// [`CudaError`] if a GPU was asked for by name and cannot be used so.
+pub(crate) fn gpu(choice: DeviceChoice) -> Result<Option<Gpu>, CudaError> {
+    let open = |index| Gpu::open(index, &[hitcast_torch_sys::library_dir()]);
+    match choice {
+        DeviceChoice::Cpu => Ok(None),
+        DeviceChoice::Auto => Ok(open(0).ok()),
+        DeviceChoice::Cuda(index) => open(index).map(Some),
+    }
+}
+
 /// The chosen engine with the network that it trains.
 pub(crate) enum NetworkEngine {
     Plan(Box<PlanEngine>, Network),
+    Cuda(Box<CudaEngine>, Network),
     Autograd(Box<AutogradEngine>),
 }
 
 impl NetworkEngine {
+    /// The engine for a new network and its rows, on the device of the context.
     pub(crate) fn new(
-        network: Network,
+        spec: &NetworkSpec,
         settings: &TrainingSettings,
         train: &Dataset,
         validation: Option<&Dataset>,
-        seed: Seed,
+        context: &FitContext<'_>,
     ) -> Result<Self> {
-        if settings.engine != EngineChoice::Autograd {
+        let seed = context.seed;
+        let network = |device| Network::new(spec, train.n_features(), device, seed);
+        let plans = settings.engine != EngineChoice::Autograd;
+        // Why a GPU that was asked for cannot be used by our own kernels.
+        let mut missing = None;
+        if plans {
+            match gpu(context.device) {
+                Ok(Some(gpu)) => {
+                    let network = network(Device::Cpu)?;
+                    let engine = CudaEngine::compile(&gpu, &network, settings, train, validation, seed)?;
+                    if let Some(engine) = engine {
+                        return Ok(Self::Cuda(Box::new(engine), network));
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => missing = Some(error),
+            }
+        }
+        // Without libtorch's CUDA half its error says how to get it, and that it is not there is what matters then.
+        let network = network(hitcast_torch_sys::device(context.device)?)?;
+        if plans {
             let plan = PlanEngine::compile(&network, settings, train, validation, seed)?;
             if let Some(engine) = plan {
                 return Ok(Self::Plan(Box::new(engine), network));
             }
             if settings.engine == EngineChoice::Plan {
+                if let Some(error) = missing {
+                    return Err(error.into());
+                }
                 let expected = "auto or autograd for this network on this device";
                 return Err(TrainError::setting("engine", "plan", expected));
             }
+        }
+        if let Some(error) = missing {
+            let note = format!(
+                "{}: trained by libtorch's kernels, many times slower than our own: {error}",
+                context.name
+            );
+            context.progress.report(&Event::Note(&note));
         }
         let engine = AutogradEngine::new(network, settings, train, validation, seed)?;
         Ok(Self::Autograd(Box::new(engine)))
@@ -54,6 +104,7 @@ impl NetworkEngine {
     pub(crate) fn engine(&mut self) -> &mut dyn Engine {
         match self {
             Self::Plan(engine, _) => &mut **engine,
+            Self::Cuda(engine, _) => &mut **engine,
             Self::Autograd(engine) => &mut **engine,
         }
     }
@@ -62,6 +113,7 @@ impl NetworkEngine {
     pub(crate) fn into_network(self) -> Result<Network> {
         match self {
             Self::Plan(mut engine, mut network) => engine.write_to(&mut network).map(|()| network),
+            Self::Cuda(engine, mut network) => engine.write_to(&mut network).map(|()| network),
             Self::Autograd(engine) => engine.into_network(),
         }
     }

@@ -1,12 +1,18 @@
 //! A network behind the trait that every model stands behind.
 
-use hitcast_core::{CoreError, Dataset, Estimator, Event, Fit, FitContext, StopReason, Task};
+use std::time::Instant;
+
+use hitcast_core::{
+    CoreError, Dataset, Estimator, Event, Fit, FitContext, Job, Seed, StopReason, Task, Trained,
+};
 use hitcast_nn::{LayerSpec, Network, NetworkModel, NetworkSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::checkpoint::hexadecimal;
-use crate::choice::{EngineChoice, NetworkEngine};
+use crate::choice::{self, EngineChoice, NetworkEngine};
+use crate::cuda::CudaEngine;
+use crate::engine::Engine;
 use crate::error::{Result, TrainError};
 use crate::plan::BLOCK_ROWS;
 use crate::settings::TrainingSettings;
@@ -76,17 +82,75 @@ impl NetworkEstimator {
         self.training.check(train.n_rows(), validation.is_some())?;
         let this = self.for_task(train.task())?;
         let mut engine = this.engine(train, train.n_rows(), train.n_rows(), validation, context)?;
+        let outcome = this.run(trainer, engine.engine(), train, validation, context)?;
+        Ok((engine.into_network()?, outcome))
+    }
+
+    /// Trains by an engine that has these rows.
+    fn run(
+        &self,
+        trainer: &mut Trainer<'_>,
+        engine: &mut dyn Engine,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> Result<Outcome> {
         let identity = match context.checkpoints {
-            Some(_) => identity(&this, train, validation),
+            Some(_) => identity(self, train, validation),
             None => String::new(),
         };
         let targets = Targets {
             train: Some(train.target()),
-            ..this.targets(train.n_rows(), validation, &identity)
+            ..self.targets(train.n_rows(), validation, &identity)
         };
-        let outcome = trainer.run(engine.engine(), &targets, context)?;
+        let outcome = trainer.run(engine, &targets, context)?;
         self.report_end(train.n_rows(), &outcome, context);
-        Ok((engine.into_network()?, outcome))
+        Ok(outcome)
+    }
+
+    /// Engines on a GPU that go the steps of all these fits side by side; `None` where there is no such GPU, or where the fits
+    /// differ in what is compiled.
+    fn engines_side_by_side(&self, jobs: &[Job<'_>]) -> Result<Option<Vec<(CudaEngine, Network)>>> {
+        let Some(first) = jobs
+            .first()
+            .filter(|_| self.training.engine != EngineChoice::Autograd)
+        else {
+            return Ok(None);
+        };
+        let same = |job: &Job<'_>| {
+            job.train.task() == first.train.task()
+                && job.train.n_features() == first.train.n_features()
+                && job.context.device == first.context.device
+        };
+        let Some(gpu) = choice::gpu(first.context.device).ok().flatten() else {
+            return Ok(None);
+        };
+        if !jobs.iter().all(same) {
+            return Ok(None);
+        }
+        let networks = jobs.iter().map(|job| {
+            let n_features = job.train.n_features();
+            Network::new(&self.network, n_features, tch::Device::Cpu, job.context.seed)
+        });
+        let networks: Vec<Network> = networks.collect::<std::result::Result<_, _>>()?;
+        let seeds: Vec<Seed> = jobs.iter().map(|job| job.context.seed).collect();
+        let borrowed: Vec<&Network> = networks.iter().collect();
+        let engines = CudaEngine::side_by_side(&gpu, &borrowed, &self.training, &seeds)?;
+        Ok(engines.map(|engines| engines.into_iter().zip(networks).collect()))
+    }
+
+    /// One of several fits, by the engine that was made for it.
+    fn fit_beside(&self, job: &Job<'_>, engine: CudaEngine, mut network: Network) -> Result<Fit> {
+        let (train, validation, context) = (job.train, job.validation, &job.context);
+        self.training.check(train.n_rows(), validation.is_some())?;
+        check_columns(train, validation)?;
+        self.report_start(train, train.n_rows(), train.n_rows(), validation, context);
+        let mut engine = engine;
+        engine.take_rows(train, validation)?;
+        let mut trainer = Trainer::new(self.training.clone());
+        let outcome = self.run(&mut trainer, &mut engine, train, validation, context)?;
+        engine.write_to(&mut network)?;
+        fit_of((network, outcome), train.n_rows())
     }
 
     /// Trains on rows that come in chunks, as [`train`](Self::train) does on rows in memory. Their metrics are not told,
@@ -137,7 +201,7 @@ impl NetworkEstimator {
     }
 
     /// This estimator with the head that rows of a task take, see [`Head::for_task`](hitcast_nn::Head::for_task).
-    fn for_task(&self, task: Task) -> Result<Self> {
+    pub(crate) fn for_task(&self, task: Task) -> Result<Self> {
         let mut this = self.clone();
         this.network.head = self.network.head.for_task(task)?;
         Ok(this)
@@ -153,16 +217,26 @@ impl NetworkEstimator {
         context: &FitContext<'_>,
     ) -> Result<NetworkEngine> {
         check_columns(train, validation)?;
-        let device = hitcast_torch_sys::device(context.device)?;
-        let network = Network::new(&self.network, train.n_features(), device, context.seed)?;
+        self.network.check()?;
+        self.report_start(train, n_rows, held, validation, context);
+        NetworkEngine::new(&self.network, &self.training, train, validation, context)
+    }
+
+    fn report_start(
+        &self,
+        train: &Dataset,
+        n_rows: usize,
+        held: usize,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) {
         context.progress.report(&Event::FitStarted {
             model: context.name,
             epochs: self.training.epochs,
-            parameters: network.n_parameters(),
+            parameters: self.network.n_parameters(train.n_features()).unwrap_or(0),
             rows: n_rows,
             bytes: self.memory(held, validation.map_or(0, Dataset::n_rows), train.n_features()),
         });
-        NetworkEngine::new(network, &self.training, train, validation, context.seed)
     }
 
     fn targets<'a>(&self, n_train: usize, validation: Option<&'a Dataset>, identity: &'a str) -> Targets<'a> {
@@ -256,6 +330,39 @@ impl Estimator for NetworkEstimator {
         self.train(&mut trainer, train, validation, context)
             .and_then(|trained| fit_of(trained, train.n_rows()))
             .map_err(|error| CoreError::model(context.name, error))
+    }
+
+    fn fit_side_by_side(&self, jobs: &[Job<'_>]) -> Option<Vec<hitcast_core::Result<Trained>>> {
+        let this = self.for_task(jobs.first()?.train.task()).ok()?;
+        // What goes wrong here goes wrong again with the first fit alone, and is told there.
+        let engines = this.engines_side_by_side(jobs).ok().flatten()?;
+        let work = |job: &Job<'_>, engine, network| {
+            let began = Instant::now();
+            let complete = [Some(job.train), job.validation].into_iter().flatten();
+            for rows in complete {
+                rows.features().expect_complete()?;
+            }
+            let fit = this
+                .fit_beside(job, engine, network)
+                .map_err(|error| CoreError::model(job.context.name, error))?;
+            Ok(Trained {
+                fit,
+                seconds: began.elapsed().as_secs_f64(),
+            })
+        };
+        // Each engine needs a thread that goes on, however few processors there are.
+        Some(std::thread::scope(|scope| {
+            let threads: Vec<_> = jobs
+                .iter()
+                .zip(engines)
+                .map(|(job, (engine, network))| scope.spawn(move || work(job, engine, network)))
+                .collect();
+            let results = threads.into_iter().map(|thread| match thread.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            results.collect()
+        }))
     }
 
     fn uses_validation(&self) -> bool {

@@ -2,7 +2,6 @@
 //! where the loss falls fastest.
 
 use hitcast_core::{Dataset, FitContext};
-use hitcast_nn::Network;
 use serde::{Deserialize, Serialize};
 
 use crate::choice::NetworkEngine;
@@ -63,9 +62,8 @@ impl LearningRateFinder {
         if settings.batch_size == 0 {
             return Err(TrainError::setting("batch_size", 0, "at least 1"));
         }
-        let device = hitcast_torch_sys::device(context.device)?;
-        let network = Network::new(&estimator.network, train.n_features(), device, context.seed)?;
-        let mut engine = NetworkEngine::new(network, settings, train, None, context.seed)?;
+        let network = estimator.for_task(train.task())?.network;
+        let mut engine = NetworkEngine::new(&network, settings, train, None, context)?;
         let engine = engine.engine();
         let batch = settings.batch_size.min(train.n_rows());
         let batches_per_epoch = train.n_rows() / batch;

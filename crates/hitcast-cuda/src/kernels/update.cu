@@ -71,8 +71,8 @@ __device__ void sum_batch_loss(const Network& network, const Step& step, float* 
 extern "C" __global__ void __launch_bounds__(THREADS)
     collect(const Network* networks, const Step* steps, u32 slot, u32 slots) {
     __shared__ float room[THREADS];
-    const Network& network = networks[blockIdx.y];
-    const Step& step = steps[blockIdx.y * slots + slot];
+    const Network network = networks[blockIdx.y];
+    const Step step = steps[blockIdx.y * slots + slot];
     if (step.flags & SKIPS) return;
     const u32 place = blockIdx.x * 32 + threadIdx.x % 32;
     float gradient = summed_gradient(network, step, place, room);
@@ -88,8 +88,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 extern "C" __global__ void __launch_bounds__(THREADS)
     update(const Network* networks, const Step* steps, u32 slot, u32 slots) {
     __shared__ float room[THREADS];
-    const Network& network = networks[blockIdx.y];
-    const Step& step = steps[blockIdx.y * slots + slot];
+    const Network network = networks[blockIdx.y];
+    const Step step = steps[blockIdx.y * slots + slot];
     if (step.flags & SKIPS) return;
     if (blockIdx.x == 0) sum_batch_loss(network, step, room);
     const u32 place = blockIdx.x * 32 + threadIdx.x % 32;

@@ -40,13 +40,11 @@ fn first() {
     let features: Vec<f32> = (0..30).map(|n| n as f32 / 30.0).collect();
     let target: Vec<f32> = (0..10).map(|n| n as f32).collect();
     session
-        .set_rows(
-            Rows {
-                features: &features,
-                target: &target,
-                weights: None,
-            },
-        )
+        .set_rows(Rows {
+            features: &features,
+            target: &target,
+            weights: None,
+        })
         .unwrap();
     let batch = |start| Batch {
         start,

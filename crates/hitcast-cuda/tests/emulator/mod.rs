@@ -64,7 +64,10 @@ impl Emulator {
 
 fn build_library(folder: &Path, name: &str, arguments: &[&str]) -> PathBuf {
     let library = folder.join(name);
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../hitcast-cuda/tests/emulator/emulator.cpp");
+    let source = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../hitcast-cuda/tests/emulator/emulator.cpp"
+    );
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
     let status = Command::new(compiler)
         .args(["-std=c++17", "-O1", "-shared", "-fPIC"])

@@ -85,17 +85,20 @@ impl CudaEngine {
         // With batch norm a row left over joins the batch before it.
         let batch = settings.batch_size + usize::from(n_statistics > 0);
         let session = Session::new(gpu, &outline.outline, &update(settings), batch, &seeds)?;
-        let engines = Seat::all(session).into_iter().zip(networks).map(|(seat, network)| {
-            let mut numbers = seat.numbers()?;
-            (numbers.parameters, numbers.statistics) = outline.numbers(&network.state()?)?;
-            seat.set_numbers(&numbers)?;
-            Ok(Self {
-                seat,
-                outline: outline.clone(),
-                task: head.task(),
-                n_features: network.n_inputs(),
-            })
-        });
+        let engines = Seat::all(session)
+            .into_iter()
+            .zip(networks)
+            .map(|(seat, network)| {
+                let mut numbers = seat.numbers()?;
+                (numbers.parameters, numbers.statistics) = outline.numbers(&network.state()?)?;
+                seat.set_numbers(&numbers)?;
+                Ok(Self {
+                    seat,
+                    outline: outline.clone(),
+                    task: head.task(),
+                    n_features: network.n_inputs(),
+                })
+            });
         engines.collect::<Result<_>>().map(Some)
     }
 
@@ -258,7 +261,9 @@ impl Engine for CudaEngine {
             steps: saved.steps,
             batches: saved.batches,
         })?;
-        let best = best.as_ref().map(|(parameters, statistics)| (&parameters[..], &statistics[..]));
+        let best = best
+            .as_ref()
+            .map(|(parameters, statistics)| (&parameters[..], &statistics[..]));
         Ok(self.seat.set_remembered(best)?)
     }
 }

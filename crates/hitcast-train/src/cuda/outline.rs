@@ -62,7 +62,9 @@ impl NamedOutline {
                         this.slot(format!("{prefix}.{name}"), &[units], is_statistic);
                     }
                     let takes = |stage: &Stage| {
-                        stage.norm.is_none() && stage.function == Function::Identity && stage.dropout.is_none()
+                        stage.norm.is_none()
+                            && stage.function == Function::Identity
+                            && stage.dropout.is_none()
                     };
                     #[allow(clippy::cast_possible_truncation)]
                     let (momentum, epsilon) = (momentum as f32, epsilon as f32);
@@ -124,7 +126,11 @@ impl NamedOutline {
         let (mut parameters, mut statistics) = (Vec::new(), Vec::new());
         for slot in &self.slots {
             let values = state.f32(&slot.name, &slot.shape).map_err(NnError::from)?;
-            let to = if slot.is_statistic { &mut statistics } else { &mut parameters };
+            let to = if slot.is_statistic {
+                &mut statistics
+            } else {
+                &mut parameters
+            };
             to.extend_from_slice(values);
         }
         Ok((parameters, statistics))
@@ -140,7 +146,11 @@ impl NamedOutline {
         let mut tensors = std::collections::BTreeMap::new();
         let (mut parameters, mut statistics) = (parameters, statistics);
         for slot in &self.slots {
-            let from = if slot.is_statistic { &mut statistics } else { &mut parameters };
+            let from = if slot.is_statistic {
+                &mut statistics
+            } else {
+                &mut parameters
+            };
             let n: usize = slot.shape.iter().product();
             let (own, rest) = from.split_at(n.min(from.len()));
             *from = rest;

@@ -1,156 +1,16 @@
 use hitcast_core::dataset::FeatureColumn;
-use hitcast_core::{Dataset, Features, Seed, Task};
+use hitcast_core::{Dataset, Features, Seed, TensorData};
 use hitcast_cuda::Gpu;
-use hitcast_nn::{Activation, Head, LayerSpec, Loss, Network, NetworkSpec};
-use hitcast_train::{
-    AutogradEngine, CudaEngine, DecayedParameters, Engine, OptimizerSettings, Split, TrainingSettings,
-};
+use hitcast_nn::{LayerSpec, NetworkSpec};
+use hitcast_train::{CudaEngine, Engine, OptimizerSettings, Split, TrainingSettings};
 use ndarray::Array2;
 use proptest::prelude::*;
-use tch::Device;
 
 use crate::emulator::Emulator;
-
-const ACTIVATIONS: [Activation; 9] = [
-    Activation::Relu,
-    Activation::LeakyRelu,
-    Activation::Elu,
-    Activation::Selu,
-    Activation::Gelu,
-    Activation::Silu,
-    Activation::Tanh,
-    Activation::Sigmoid,
-    Activation::Softplus,
-];
-
-fn layers() -> impl Strategy<Value = LayerSpec> {
-    prop_oneof![
-        3 => (1_usize..40, any::<bool>()).prop_map(|(units, bias)| LayerSpec::Linear { units, bias }),
-        3 => prop::sample::select(ACTIVATIONS.to_vec()).prop_map(LayerSpec::activation),
-        1 => Just(LayerSpec::batch_norm()),
-    ]
-}
-
-fn specs() -> impl Strategy<Value = NetworkSpec> {
-    let heads = prop_oneof![
-        Just(Head::Linear),
-        Just(Head::Bounded { min: -1.0, max: 2.0 }),
-        Just(Head::Positive),
-        Just(Head::Binary),
-        (2_usize..20).prop_map(|classes| Head::Softmax { classes }),
-        (2_usize..6).prop_map(|classes| Head::Ordinal { classes }),
-    ];
-    (prop::collection::vec(layers(), 0..7), heads).prop_map(|(layers, head)| NetworkSpec {
-        layers,
-        head,
-        ..NetworkSpec::default()
-    })
-}
-
-fn losses() -> impl Strategy<Value = [Loss; 2]> {
-    let numbers = prop_oneof![Just(Loss::Mse), Just(Loss::Huber { delta: 0.6 }), Just(Loss::Mae)];
-    let classes = prop_oneof![
-        Just(Loss::CrossEntropy { label_smoothing: 0.0 }),
-        Just(Loss::CrossEntropy { label_smoothing: 0.2 }),
-        (0.0..3.0).prop_map(|gamma| Loss::Focal { gamma })
-    ];
-    (numbers, classes).prop_map(|(numbers, classes)| [numbers, classes])
-}
-
-fn data(rows: usize, inputs: usize, task: Task, weighted: bool, seed: u64) -> Dataset {
-    let mut stream = Seed::new(seed).stream("data");
-    #[allow(clippy::cast_possible_truncation)]
-    let x = Array2::from_shape_simple_fn((rows, inputs), || stream.normal() as f32);
-    let columns = (0..inputs).map(|n| FeatureColumn::plain(format!("x{n}")));
-    let features = Features::new(x, columns.collect()).unwrap();
-    let data = match task {
-        Task::Classification { n_classes } => {
-            let classes: Vec<usize> = (0..rows).map(|_| stream.below(n_classes)).collect();
-            Dataset::of_classes(features, &classes, n_classes).unwrap()
-        }
-        _ => Dataset::new(features, (0..rows).map(|_| stream.normal()).collect()).unwrap(),
-    };
-    if !weighted {
-        return data;
-    }
-    let weights = (0..rows).map(|_| 0.1 + 3.0 * stream.uniform()).collect();
-    data.with_weights(weights).unwrap()
-}
+use crate::parity::{compare, compare_large, compare_optimisers, losses, network, specs, trained};
 
 fn gpu() -> Gpu {
     Gpu::open(0, &[]).unwrap()
-}
-
-fn network(spec: &NetworkSpec, inputs: usize) -> Network {
-    Network::new(spec, inputs, Device::Cpu, Seed::new(3)).unwrap()
-}
-
-/// Everything that a network consists of.
-fn numbers(network: &Network) -> Vec<f32> {
-    let state = network.state().unwrap();
-    let tensors = state.tensors.iter();
-    tensors
-        .flat_map(|(name, data)| state.f32(name, data.shape()).unwrap().to_vec())
-        .collect()
-}
-
-/// The largest difference, in units of the largest number.
-fn gap(ours: &[f32], theirs: &[f32]) -> f32 {
-    assert_eq!(ours.len(), theirs.len());
-    let scale = theirs.iter().fold(1e-3_f32, |scale, value| scale.max(value.abs()));
-    let gaps = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs() / scale);
-    gaps.fold(0.0, |largest, gap| if gap.is_nan() { gap } else { largest.max(gap) })
-}
-
-/// Some steps in batches of `size`; the losses.
-fn learn(engine: &mut dyn Engine, rows: usize, size: usize, rate: f64, accumulate: usize) -> Vec<f32> {
-    let order: Vec<usize> = (0..rows).rev().collect();
-    engine.begin_epoch(&order).unwrap();
-    let batches = (0..rows).step_by(size).map(|start| start..(start + size).min(rows));
-    let batches: Vec<_> = batches.filter(|batch| batch.len() > 1).collect();
-    let last = batches.len() - 1;
-    for (place, batch) in batches.into_iter().enumerate() {
-        if place == last || (place + 1) % accumulate == 0 {
-            engine.step(batch, rate).unwrap();
-        } else {
-            engine.accumulate(batch).unwrap();
-        }
-    }
-    engine.take_losses().unwrap()
-}
-
-fn compare(
-    spec: &NetworkSpec,
-    settings: &TrainingSettings,
-    inputs: usize,
-    (rows, size): (usize, usize),
-    weighted: bool,
-    tolerance: f32,
-) -> Result<(), TestCaseError> {
-    let rate = settings.optimizer.learning_rate();
-    let train = data(rows, inputs, spec.head.task(), weighted, 1);
-    let validation = data(11, inputs, spec.head.task(), false, 2);
-    let mut theirs = AutogradEngine::new(network(spec, inputs), settings, &train, Some(&validation), Seed::new(4)).unwrap();
-    let mut net = network(spec, inputs);
-    let engine = CudaEngine::compile(&gpu(), &net, settings, &train, Some(&validation), Seed::new(4)).unwrap();
-    let mut ours = engine.unwrap();
-    for _ in 0..2 {
-        let by_us = learn(&mut ours, rows, size, rate, settings.accumulate_batches);
-        let by_them = learn(&mut theirs, rows, size, rate, settings.accumulate_batches);
-        prop_assert!(gap(&by_us, &by_them) < tolerance, "losses {by_us:?} {by_them:?}");
-    }
-    for split in [Split::Train, Split::Validation] {
-        #[allow(clippy::cast_possible_truncation)]
-        let singles = |engine: &mut dyn Engine| -> Vec<f32> {
-            engine.predict(split).unwrap().values().iter().map(|&value| value as f32).collect()
-        };
-        let (by_us, by_them) = (singles(&mut ours), singles(&mut theirs));
-        prop_assert!(gap(&by_us, &by_them) < 10.0 * tolerance, "{split:?} {by_us:?} {by_them:?}");
-    }
-    ours.write_to(&mut net).unwrap();
-    let (by_us, by_them) = (numbers(&net), numbers(&theirs.into_network().unwrap()));
-    prop_assert!(gap(&by_us, &by_them) < tolerance, "{}", gap(&by_us, &by_them));
-    Ok(())
 }
 
 proptest! {
@@ -173,58 +33,102 @@ proptest! {
             optimizer: OptimizerSettings::Sgd { learning_rate: 0.01, momentum: 0.0, nesterov: false, weight_decay: 0.0 },
             ..TrainingSettings::default()
         };
-        compare(&spec, &settings, inputs, (rows, size), weighted, 1e-4)?;
+        compare(&gpu(), &spec, &settings, inputs, (rows, size), weighted, 1e-4)?;
     }
 }
 
 #[test]
 fn optimisers_clipping_averages_and_accumulation_are_those_of_libtorch() {
     let _emulator = Emulator::take();
+    compare_optimisers(&gpu());
+}
+
+#[test]
+fn large_batches_and_wide_networks_are_no_others() {
+    let emulator = Emulator::take();
+    for falls in [false, true] {
+        emulator.falls(falls);
+        compare_large(&gpu());
+    }
+}
+
+/// One feature of 1, a weight of 1 and a target of 0: the loss of a batch tells how many rows dropout has kept.
+#[test]
+fn dropout_keeps_as_many_as_it_should_and_draws_anew_each_step() {
+    const ROWS: usize = 400;
+    const KEPT: f64 = 0.7;
+    let _emulator = Emulator::take();
+    let spec = NetworkSpec {
+        layers: vec![LayerSpec::dropout(1.0 - KEPT)],
+        ..NetworkSpec::default()
+    };
+    let features = Features::new(Array2::ones((ROWS, 1)), vec![FeatureColumn::plain("one")]).unwrap();
+    let data = Dataset::new(features, vec![0.0; ROWS]).unwrap();
+    let settings = TrainingSettings {
+        batch_size: ROWS,
+        optimizer: OptimizerSettings::Sgd {
+            learning_rate: 1e-30,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+        },
+        ..TrainingSettings::default()
+    };
+    let kept = |seed| {
+        let net = network(&spec, 1);
+        let engine = CudaEngine::compile(&gpu(), &net, &settings, &data, None, Seed::new(seed)).unwrap();
+        let mut engine = engine.unwrap();
+        let mut state = engine.state().unwrap();
+        let numbers = TensorData::f32_vector(vec![1.0, 0.0]);
+        state.tensors.insert("parameters".to_owned(), numbers);
+        engine.restore(&state).unwrap();
+        // More than a graph holds, and some left over.
+        for _ in 0..50 {
+            engine.step(0..ROWS, 1e-30).unwrap();
+        }
+        let losses = engine.take_losses().unwrap();
+        let count = |loss: &f32| f64::from(*loss) * KEPT * KEPT * ROWS as f64;
+        losses.iter().map(count).collect::<Vec<f64>>()
+    };
+    let counts = kept(1);
+    assert!(
+        counts.iter().all(|count| (count - count.round()).abs() < 1e-2),
+        "{counts:?}"
+    );
+    let mean = counts.iter().sum::<f64>() / (ROWS * counts.len()) as f64;
+    // Five standard errors of 20,000 draws.
+    assert!((mean - KEPT).abs() < 0.017, "{mean}");
+    let mut distinct: Vec<i64> = counts.iter().map(|count| count.round() as i64).collect();
+    distinct.dedup();
+    assert!(distinct.len() > 40, "{distinct:?}");
+    assert_eq!(counts, kept(1));
+    assert_ne!(counts, kept(2));
+    // No dropout when predicting.
+    let net = network(&spec, 1);
+    let mut engine = CudaEngine::compile(&gpu(), &net, &settings, &data, None, Seed::new(1))
+        .unwrap()
+        .unwrap();
+    let values = engine.predict(Split::Train).unwrap();
+    assert!(
+        values
+            .values()
+            .windows(2)
+            .all(|pair| pair[0].to_bits() == pair[1].to_bits())
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_numbers_whatever_the_order_of_threads() {
+    let emulator = Emulator::take();
     let spec = NetworkSpec {
         layers: vec![
-            LayerSpec::linear(9),
+            LayerSpec::linear(20),
             LayerSpec::batch_norm(),
-            LayerSpec::activation(Activation::Tanh),
-            LayerSpec::linear(6),
-            LayerSpec::activation(Activation::Silu),
+            LayerSpec::dropout(0.2),
         ],
         ..NetworkSpec::default()
     };
-    let sgd = |momentum, nesterov, weight_decay| OptimizerSettings::Sgd {
-        learning_rate: 0.02,
-        momentum,
-        nesterov,
-        weight_decay,
-    };
-    let adam = OptimizerSettings::Adam {
-        learning_rate: 1e-2,
-        betas: (0.9, 0.99),
-        epsilon: 1e-3,
-        weight_decay: 0.1,
-    };
-    let adamw = OptimizerSettings::AdamW {
-        learning_rate: 1e-2,
-        betas: (0.8, 0.99),
-        epsilon: 1e-3,
-        weight_decay: 0.3,
-    };
-    for optimizer in [sgd(0.0, false, 0.2), sgd(0.9, false, 0.1), sgd(0.8, true, 0.0), adam, adamw] {
-        for (weight_decay_on, clip_gradient_norm, accumulate_batches, ema_decay) in [
-            (DecayedParameters::All, None, 1, None),
-            (DecayedParameters::Weights, Some(0.4), 3, None),
-            (DecayedParameters::Weights, None, 2, Some(0.9)),
-        ] {
-            let settings = TrainingSettings {
-                batch_size: 7,
-                optimizer,
-                weight_decay_on,
-                clip_gradient_norm,
-                accumulate_batches,
-                ema_decay,
-                ..TrainingSettings::default()
-            };
-            compare(&spec, &settings, 4, (50, 7), true, 1e-4)
-                .unwrap_or_else(|error| panic!("{settings:?}: {error}"));
-        }
-    }
+    let first = trained(&gpu(), &spec);
+    emulator.falls(true);
+    assert_eq!(trained(&gpu(), &spec), first);
 }

@@ -5,3 +5,5 @@
 mod cuda;
 #[path = "../../../hitcast-cuda/tests/emulator/mod.rs"]
 mod emulator;
+mod fits;
+mod parity;
