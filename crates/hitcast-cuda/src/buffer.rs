@@ -74,6 +74,13 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
         Ok(values)
     }
 
+    /// Queues that all become zero.
+    pub(crate) fn clear(&mut self) -> Result<()> {
+        self.stream
+            .memset_zeros(&mut self.slice)
+            .map_err(CudaError::while_("working on the device"))
+    }
+
     pub(crate) fn read_all(&self) -> Result<Vec<T>> {
         self.read(0..self.length)
     }

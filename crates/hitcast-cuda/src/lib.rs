@@ -28,4 +28,4 @@ pub mod session;
 pub use error::{CudaError, Result};
 pub use gpu::Gpu;
 pub use seat::Seat;
-pub use session::{Batch, Numbers, Rows, Session, Split};
+pub use session::{Batch, Numbers, Rows, Session, Split, Sums};

@@ -12,6 +12,7 @@ use crate::outline::{
 
 const PRIMITIVES: &str = include_str!("kernels/primitives.cu");
 const UPDATE: &str = include_str!("kernels/update.cu");
+const MEASURE: &str = include_str!("kernels/measure.cu");
 
 /// Threads of a block; a power of two.
 pub(crate) const THREADS: usize = 256;
@@ -389,6 +390,8 @@ impl Program {
             UPDATE,
             &train_source,
             &writer.source,
+            &loss_of_row(outline),
+            MEASURE,
         ] {
             source.push_str(part);
         }
@@ -459,6 +462,32 @@ fn constants(places: &Places, update: &Update, rows: usize, blocks: usize) -> St
         }
     }
     text
+}
+
+/// The loss of a row from what is predicted for it, as an expression in 64 bits.
+fn loss_of_row(outline: &Outline) -> String {
+    let (classes, loss, needs_logs) = match outline.output {
+        Output::Number { loss, .. } => {
+            let loss = match loss {
+                NumberLoss::Squared => "error * error".to_owned(),
+                NumberLoss::Absolute => "error".to_owned(),
+                NumberLoss::Huber { delta } => {
+                    format!("error <= {delta:?} ? 0.5 * error * error : {delta:?} * (error - 0.5 * {delta:?})")
+                }
+            };
+            (0, loss, false)
+        }
+        Output::Classes { n, loss, .. } => match loss {
+            ClassLoss::CrossEntropy { label_smoothing: 0.0 } => (n, "-log_of(p)".to_owned(), false),
+            ClassLoss::CrossEntropy { label_smoothing } => {
+                let share = f64::from(label_smoothing);
+                let loss = format!("({share:?} - 1.0) * log_of(p) - {share:?} * logs / CLASSES");
+                (n, loss, true)
+            }
+            ClassLoss::Focal { gamma } => (n, format!("-pow(1.0 - p, {gamma:?}) * log_of(p)"), false),
+        },
+    };
+    format!("\n#define CLASSES {classes}\n#define NEEDS_LOGS {needs_logs}\n#define LOSS_OF_ROW {loss}\n\n")
 }
 
 /// Whether weight decay applies to a parameter.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{CudaError, Result};
-use crate::session::{Batch, Numbers, Rows, Session, Split};
+use crate::session::{Batch, Numbers, Rows, Session, Split, Sums};
 
 /// One network of a [`Session`], for the thread that trains it.
 ///
@@ -172,6 +172,14 @@ impl Seat {
     /// As there.
     pub fn predict(&self, split: Split) -> Result<Vec<f32>> {
         self.with(|session, network| session.predict(network, split))
+    }
+
+    /// See [`Session::measure`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn measure(&self, split: Split) -> Result<Sums> {
+        self.with(|session, network| session.measure(network, split))
     }
 
     /// See [`Session::remember`].

@@ -19,8 +19,11 @@ const SLOTS: usize = 32;
 const LOSSES: usize = 1 << 14;
 
 /// 64-bit words of a network as the kernels know it, and 32-bit words of a step.
-const NETWORK_WORDS: usize = 20;
+const NETWORK_WORDS: usize = 22;
 const STEP_WORDS: usize = 12;
+
+/// Sums of a block of `measure`.
+const SUMS: usize = 5;
 
 const ACCUMULATES: u32 = 1;
 const HAS_ACCUMULATED: u32 = 2;
@@ -116,6 +119,8 @@ struct Member {
     moments: Buffer<f32>,
     norms: Buffer<f32>,
     predictions: Buffer<f32>,
+    sums: Buffer<f64>,
+    confusion: Buffer<u32>,
     remembered: Option<Remembered>,
     has_average: bool,
     steps: u32,
@@ -126,6 +131,25 @@ struct Member {
     untaken: usize,
     taken: Vec<f32>,
     waiting: Vec<[u32; STEP_WORDS]>,
+}
+
+/// Sums over the predictions for all rows of a split, in 64 bits.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sums {
+    /// Rows.
+    pub rows: usize,
+    /// Losses, each times its row's weight.
+    pub loss: f64,
+    /// Weights.
+    pub weight: f64,
+    /// Squared errors of numbers.
+    pub squared_error: f64,
+    /// Absolute errors of numbers.
+    pub absolute_error: f64,
+    /// Rows whose predictions are not finite.
+    pub not_finite: usize,
+    /// Rows of each actual (first) and likeliest class, `k × k`; empty for numbers.
+    pub confusion: Vec<u32>,
 }
 
 /// A graph of `SLOTS` steps.
@@ -152,6 +176,7 @@ pub struct Session {
     collect: Option<CudaFunction>,
     update: CudaFunction,
     predict: CudaFunction,
+    measure: CudaFunction,
     program: Program,
     geometry: Geometry,
     optimizer: Optimizer,
@@ -221,6 +246,7 @@ impl Session {
             passes,
             collect: update.clip_norm.map(|_| function("collect")).transpose()?,
             update: function("update")?,
+            measure: function("measure")?,
             predict,
             geometry,
             optimizer: update.optimizer,
@@ -278,6 +304,8 @@ impl Session {
             moments: floats(self.program.moments)?,
             norms: floats(self.program.norms)?,
             predictions: floats(0)?,
+            sums: Buffer::zeros(&self.stream, SUMS * predict_blocks(self.geometry))?,
+            confusion: Buffer::zeros(&self.stream, if self.width > 1 { self.width.pow(2) } else { 0 })?,
             remembered: None,
             has_average: false,
             steps: 0,
@@ -373,6 +401,8 @@ impl Session {
                 member.moments.address(),
                 member.norms.address(),
                 member.predictions.address(),
+                member.sums.address(),
+                member.confusion.address(),
                 member.seed,
             ]
         };
@@ -647,6 +677,41 @@ impl Session {
     /// # Errors
     /// [`CudaError::Driver`].
     pub fn predict(&mut self, network: usize, split: Split) -> Result<Vec<f32>> {
+        let n = self.queue_prediction(network, split)?.map_or(0, |(n, _)| n);
+        self.members[network].predictions.read(0..n * self.width)
+    }
+
+    /// Sums over what [`predict`](Self::predict) would give, without bringing it from the device.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn measure(&mut self, network: usize, split: Split) -> Result<Sums> {
+        let Some((n, networks)) = self.queue_prediction(network, split)? else {
+            return Ok(Sums::default());
+        };
+        self.members[network].confusion.clear()?;
+        let blocks = n.div_ceil(THREADS).min(predict_blocks(self.geometry));
+        let steps = self.single.address();
+        self.launch_at(&self.measure, (blocks, 1), 0, networks, steps, (0, 1))?;
+        let member = &self.members[network];
+        let of_blocks = member.sums.read(0..blocks * SUMS)?;
+        let confusion = member.confusion.read_all()?;
+        let total = |place: usize| of_blocks.iter().skip(place).step_by(SUMS).sum::<f64>();
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let not_finite = total(4) as usize;
+        Ok(Sums {
+            rows: n,
+            loss: total(0),
+            weight: total(1),
+            squared_error: total(2),
+            absolute_error: total(3),
+            not_finite,
+            confusion,
+        })
+    }
+
+    /// Queues the prediction of a split; gives its rows, and where the kernels find the network with them.
+    fn queue_prediction(&mut self, network: usize, split: Split) -> Result<Option<(usize, u64)>> {
         self.settle(network)?;
         let member = &self.members[network];
         let (rows, half) = match split {
@@ -655,7 +720,7 @@ impl Session {
         };
         let n = rows.map_or(0, |rows| rows.n);
         if n == 0 {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let mut step = [0; STEP_WORDS];
         step[1] = u32::try_from(n).unwrap_or(u32::MAX);
@@ -669,7 +734,7 @@ impl Session {
             .min(predict_blocks(self.geometry));
         let shared = self.program.predict_shared;
         self.launch_at(&self.predict, (blocks, 1), shared, networks, steps, (0, 1))?;
-        self.members[network].predictions.read(0..n * self.width)
+        Ok(Some((n, networks)))
     }
 
     /// Remembers what a network has learned, or the average of it where one is kept, on the device.

@@ -58,4 +58,4 @@ pub use decision::threshold::{FittedThreshold, ThresholdMetric, ThresholdRule, T
 pub use error::{MetricsError, Result};
 pub use groups::{GroupMetrics, by_group, classes_by_group};
 pub use metric::{Direction, Metric};
-pub use regression::{RegressionMetric, RegressionMetrics, mape_scikit_learn};
+pub use regression::{RegressionMetric, RegressionMetrics, determination, mape_scikit_learn};

@@ -185,7 +185,7 @@ impl RegressionMetrics {
 
 /// One minus a ratio of sums of squares; for a total of zero 1 if there is no error and 0 if there is one, as in
 /// scikit-learn (`force_finite`).
-pub(crate) fn determination(error: f64, total: f64) -> f64 {
+pub fn determination(error: f64, total: f64) -> f64 {
     if total == 0.0 {
         return if error == 0.0 { 1.0 } else { 0.0 };
     }

@@ -252,7 +252,8 @@ impl Loss {
         total / rows
     }
 
-    fn of_error(self, error: f64) -> f64 {
+    /// The loss of a number that lies `error`, at least 0, from its target.
+    pub fn of_error(self, error: f64) -> f64 {
         match self {
             Self::Mse => error * error,
             Self::Huber { delta } if error <= delta => 0.5 * error * error,
@@ -261,12 +262,13 @@ impl Loss {
         }
     }
 
+    /// The loss of a row of this class, given the probability of each class (`k`); one counts as at least 1e-38.
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss
     )]
-    fn of_class(self, probabilities: ArrayView1<'_, f64>, class: f64) -> f64 {
+    pub fn of_class(self, probabilities: ArrayView1<'_, f64>, class: f64) -> f64 {
         let log = |p: f64| p.max(f64::from(f32::MIN_POSITIVE)).ln();
         let p = probabilities.get(class as usize).copied().unwrap_or(0.0);
         match self {

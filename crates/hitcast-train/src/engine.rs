@@ -13,6 +13,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use crate::error::Result;
 use crate::optimizer::{DecayedParameters, Optimizer};
 use crate::settings::TrainingSettings;
+use crate::sums::Sums;
 
 /// Rows that are predicted at a time.
 const CHUNK: i64 = 8192;
@@ -72,6 +73,15 @@ pub trait Engine {
     /// # Errors
     /// What the engine runs into.
     fn predict(&mut self, split: Split) -> Result<Predictions>;
+
+    /// Sums over what it would predict for a split by this loss, computed where the rows are; `None`, the default, where they
+    /// are predicted first.
+    ///
+    /// # Errors
+    /// What the engine runs into.
+    fn measure(&mut self, _split: Split, _loss: Loss) -> Result<Option<Sums>> {
+        Ok(None)
+    }
 
     /// Remembers the weights as they are (or their average, where one is kept), in place of those remembered before.
     ///

@@ -35,6 +35,7 @@
 //! - [`trainer`]: the loop over epochs and batches
 //! - `checkpoint`: what a run that was killed goes on from
 //! - [`stream`]: training rows that do not fit into memory
+//! - [`sums`]: what rows are measured by after every epoch
 //! - [`callback`]: code of your own after each epoch
 //! - [`learning_rate_finder`]: a range test for the learning rate
 //! - [`estimator`]: a network behind the common trait
@@ -55,6 +56,7 @@ pub mod plan;
 pub mod schedule;
 pub mod settings;
 pub mod stream;
+pub mod sums;
 pub mod trainer;
 
 pub use callback::Callback;
@@ -69,6 +71,7 @@ pub use optimizer::{DecayedParameters, Optimizer, OptimizerSettings};
 pub use plan::PlanEngine;
 pub use schedule::Schedule;
 pub use settings::TrainingSettings;
+pub use sums::Sums;
 pub use trainer::{Outcome, Trainer};
 
 #[doc(no_inline)]

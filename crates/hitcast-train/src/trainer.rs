@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Instant;
 
-use hitcast_core::{EpochRecord, Event, FitContext, Predictions, Seed, StopReason};
-use hitcast_metrics::{ConfusionMatrix, RegressionMetrics, likeliest};
+use hitcast_core::{EpochRecord, Event, FitContext, Seed, StopReason};
 use hitcast_nn::Loss;
 
 use crate::callback::Callback;
@@ -15,6 +14,7 @@ use crate::error::{Result, TrainError};
 use crate::schedule::ScheduleState;
 use crate::settings::TrainingSettings;
 use crate::stream::ShuffleBuffer;
+use crate::sums::{Sums, TargetSums};
 
 /// Changed whenever what an engine saves means something else.
 const CHECKPOINT_FORMAT: u32 = 1;
@@ -144,6 +144,8 @@ impl<'c> Trainer<'c> {
             elapsed_before: 0.0,
             history: Vec::new(),
             best: None,
+            of_train: None,
+            of_validation: None,
         };
         let mut stopped = match &checkpoints {
             Some(checkpoints) => run.resume(checkpoints)?,
@@ -188,6 +190,8 @@ struct Run<'a, 's> {
     history: Vec<EpochRecord>,
     /// The best epoch so far and its loss.
     best: Option<(usize, f64)>,
+    of_train: Option<TargetSums>,
+    of_validation: Option<TargetSums>,
 }
 
 /// What the batches of an epoch have brought so far.
@@ -367,20 +371,28 @@ impl Run<'_, '_> {
         target: &[f64],
         weights: Option<&[f64]>,
     ) -> Result<(BTreeMap<String, f64>, f64)> {
-        let predicted = self.engine.predict(split)?;
-        if let Some(&value) = predicted.values().iter().find(|v| !v.is_finite()) {
-            let split = match split {
-                Split::Train => "training",
-                Split::Validation => "validation",
-            };
+        let loss = self.targets.loss;
+        let sums = match self.engine.measure(split, loss)? {
+            Some(sums) => sums,
+            None => Sums::of(loss, &self.engine.predict(split)?, target, weights),
+        };
+        let split_name = match split {
+            Split::Train => "training",
+            Split::Validation => "validation",
+        };
+        if let Some(value) = sums.not_finite {
             return Err(TrainError::NonFinitePrediction {
                 epoch: epoch + 1,
-                split,
+                split: split_name,
                 value,
             });
         }
-        let loss = self.targets.loss.mean_of(&predicted, target, weights);
-        Ok((epoch_metrics(&predicted, target)?, loss))
+        let of_target = match split {
+            Split::Train => &mut self.of_train,
+            Split::Validation => &mut self.of_validation,
+        };
+        let of_target = *of_target.get_or_insert_with(|| TargetSums::of(target));
+        Ok((sums.metrics(of_target)?, sums.mean_loss()))
     }
 
     /// Goes on from the newest checkpoint, if there is one; gives why the run had ended, if it had.
@@ -434,30 +446,6 @@ impl Run<'_, '_> {
             stopped,
         })
     }
-}
-
-/// The metrics that are worth their time after every epoch.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn epoch_metrics(predicted: &Predictions, target: &[f64]) -> Result<BTreeMap<String, f64>> {
-    let named = match predicted {
-        Predictions::Classification(probabilities) => {
-            let actual: Vec<usize> = target.iter().map(|&class| class as usize).collect();
-            let likeliest = likeliest(probabilities.view());
-            let confusion = ConfusionMatrix::compute(&actual, &likeliest, probabilities.ncols())?;
-            vec![
-                ("accuracy", confusion.accuracy()),
-                ("balanced_accuracy", confusion.balanced_accuracy()),
-            ]
-        }
-        other => {
-            let metrics = RegressionMetrics::compute(target, &other.values())?;
-            vec![("rmse", metrics.rmse), ("mae", metrics.mae), ("r2", metrics.r2)]
-        }
-    };
-    Ok(named
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect())
 }
 
 /// The seed of an epoch's order, which does not depend on the epochs before it.

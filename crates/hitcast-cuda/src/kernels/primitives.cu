@@ -34,6 +34,8 @@ struct Network {
     float* moments;  // of each tile: mean and summed squared deviations of each normalised unit
     float* norms;    // of the batch: mean and inverse deviation of each normalised unit
     float* predictions;
+    double* sums;    // of each block of `measure`
+    u32* confusion;  // rows of each actual and likeliest class
     u64 seed;
 };
 

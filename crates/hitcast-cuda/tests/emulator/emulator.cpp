@@ -41,6 +41,8 @@ alignas(64) float4 emulated_shared[1 << 14];
 #define __forceinline__ inline
 #define __launch_bounds__(threads)
 #define __syncthreads() emulated_barrier()
+static inline unsigned atomicAdd(unsigned* to, unsigned value) { return (*to += value) - value; }
+using std::isfinite;
 )";
 
 struct Program {

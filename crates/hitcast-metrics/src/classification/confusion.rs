@@ -87,6 +87,30 @@ impl ConfusionMatrix {
         Ok(matrix)
     }
 
+    /// The matrix of these counts, `k × k`: rows of each actual class (first) and predicted class.
+    ///
+    /// # Errors
+    /// [`MetricsError::Length`] if they are no square, [`MetricsError::Classes`] below two classes,
+    /// [`MetricsError::NoRows`] if all are 0.
+    pub fn from_counts(counts: &[u64]) -> Result<Self> {
+        let n_classes = counts.len().isqrt();
+        if n_classes * n_classes != counts.len() {
+            return Err(MetricsError::Length {
+                what: "counts of classes",
+                expected: n_classes * n_classes,
+                got: counts.len(),
+            });
+        }
+        let seen: Vec<usize> = (0..n_classes)
+            .filter(|class| counts[class * n_classes..][..n_classes].iter().any(|&count| count > 0))
+            .collect();
+        check_classes("actual classes", &seen, n_classes)?;
+        Ok(Self {
+            n_classes,
+            counts: counts.to_vec(),
+        })
+    }
+
     pub(crate) fn empty(n_classes: usize) -> Self {
         Self {
             n_classes,

@@ -5,13 +5,14 @@ use std::ops::Range;
 
 use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Task, TensorData};
 use hitcast_cuda::{Batch, Gpu, Numbers, Rows, Seat, Session};
-use hitcast_nn::{Network, NnError};
+use hitcast_nn::{Loss, Network, NnError};
 use serde::Deserialize;
 
 use super::outline::{NamedOutline, update};
 use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, prefixed, scaled_weights, take_prefixed};
 use crate::error::{Result, TrainError};
 use crate::settings::TrainingSettings;
+use crate::sums::Sums;
 
 /// More numbers than this are left to libtorch, whose products of large matrices are faster.
 const MOST_PARAMETERS: usize = 1 << 18;
@@ -28,6 +29,7 @@ pub struct CudaEngine {
     seat: Seat,
     outline: NamedOutline,
     task: Task,
+    loss: Loss,
     n_features: usize,
 }
 
@@ -96,6 +98,7 @@ impl CudaEngine {
                     seat,
                     outline: outline.clone(),
                     task: head.task(),
+                    loss,
                     n_features: network.n_inputs(),
                 })
             });
@@ -181,12 +184,29 @@ impl Engine for CudaEngine {
     }
 
     fn predict(&mut self, split: Split) -> Result<Predictions> {
-        let split = match split {
-            Split::Train => hitcast_cuda::Split::Train,
-            Split::Validation => hitcast_cuda::Split::Validation,
-        };
-        let predictions = self.seat.predict(split)?.into_iter().map(f64::from).collect();
+        let predictions = self.seat.predict(split_of(split))?.into_iter().map(f64::from).collect();
         Ok(Predictions::from_rounded_values(self.task, predictions).map_err(NnError::from)?)
+    }
+
+    fn measure(&mut self, split: Split, loss: Loss) -> Result<Option<Sums>> {
+        // The kernels know the loss that they were made for.
+        if loss != self.loss {
+            return Ok(None);
+        }
+        let sums = self.seat.measure(split_of(split))?;
+        if sums.not_finite > 0 {
+            // Which one is seen where they are predicted.
+            return Ok(None);
+        }
+        Ok(Some(Sums {
+            rows: sums.rows,
+            loss: sums.loss,
+            weight: sums.weight,
+            squared_error: sums.squared_error,
+            absolute_error: sums.absolute_error,
+            confusion: sums.confusion.into_iter().map(u64::from).collect(),
+            not_finite: None,
+        }))
     }
 
     fn remember(&mut self) -> Result<()> {
@@ -265,6 +285,13 @@ impl Engine for CudaEngine {
             .as_ref()
             .map(|(parameters, statistics)| (&parameters[..], &statistics[..]));
         Ok(self.seat.set_remembered(best)?)
+    }
+}
+
+const fn split_of(split: Split) -> hitcast_cuda::Split {
+    match split {
+        Split::Train => hitcast_cuda::Split::Train,
+        Split::Validation => hitcast_cuda::Split::Validation,
     }
 }
 

@@ -5,7 +5,7 @@ use hitcast_core::{Dataset, Features, Seed, Task};
 use hitcast_cuda::Gpu;
 use hitcast_nn::{Activation, Head, LayerSpec, Loss, Network, NetworkSpec};
 use hitcast_train::{
-    AutogradEngine, CudaEngine, DecayedParameters, Engine, OptimizerSettings, Split, TrainingSettings,
+    AutogradEngine, CudaEngine, DecayedParameters, Engine, OptimizerSettings, Split, Sums, TrainingSettings,
 };
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -150,6 +150,20 @@ pub(crate) fn compare(
         let by_us = learn(&mut ours, rows, size, rate, settings.accumulate_batches);
         let by_them = learn(&mut theirs, rows, size, rate, settings.accumulate_batches);
         prop_assert!(gap(&by_us, &by_them) < tolerance, "losses {by_us:?} {by_them:?}");
+    }
+    let loss = settings.loss_for(spec.head);
+    for (split, rows) in [(Split::Train, &train), (Split::Validation, &validation)] {
+        let by_us = ours.measure(split, loss).unwrap().unwrap();
+        let by_them = Sums::of(loss, &ours.predict(split).unwrap(), rows.target(), rows.weights());
+        prop_assert_eq!(&by_us.confusion, &by_them.confusion);
+        prop_assert_eq!(by_us.rows, by_them.rows);
+        for (ours, theirs) in [
+            (by_us.loss / by_us.weight, by_them.loss / by_them.weight),
+            (by_us.squared_error, by_them.squared_error),
+            (by_us.absolute_error, by_them.absolute_error),
+        ] {
+            prop_assert!((ours - theirs).abs() <= 1e-5 * theirs.abs(), "{split:?}: {ours} {theirs}");
+        }
     }
     for split in [Split::Train, Split::Validation] {
         #[allow(clippy::cast_possible_truncation)]

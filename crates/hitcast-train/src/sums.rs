@@ -1,0 +1,207 @@
+//! What rows are measured by after every epoch: sums over them, in one pass, wherever their predictions are.
+
+use std::collections::BTreeMap;
+
+use hitcast_core::{Predictions, stats};
+use hitcast_metrics::{ConfusionMatrix, determination};
+use hitcast_nn::Loss;
+
+use crate::error::Result;
+
+/// Rows whose sums are taken before they are added to the others', so that small ones are not lost.
+const BLOCK: usize = 1024;
+
+/// Sums over the predictions for some rows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sums {
+    /// Rows.
+    pub rows: usize,
+    /// Losses, each times its row's weight, and the weights.
+    pub loss: f64,
+    /// See [`loss`](Self::loss).
+    pub weight: f64,
+    /// Of numbers: squared errors.
+    pub squared_error: f64,
+    /// Of numbers: absolute errors.
+    pub absolute_error: f64,
+    /// Of classes: rows of each actual (first) and likeliest class, `k × k`; empty for numbers.
+    pub confusion: Vec<u64>,
+    /// A prediction that is no finite number, if there is one: the other sums then mean nothing.
+    pub not_finite: Option<f64>,
+}
+
+/// What does not depend on the predictions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TargetSums {
+    /// Squared deviations from the mean; of classes nothing.
+    deviations: f64,
+}
+
+impl TargetSums {
+    pub(crate) fn of(target: &[f64]) -> Self {
+        // A constant target has a mean that may differ in the last digit, so constancy is asked of the values.
+        let constant = target.windows(2).all(|pair| pair[0].to_bits() == pair[1].to_bits());
+        let mean = stats::mean(target);
+        let deviations = if constant {
+            0.0
+        } else {
+            stats::sum(target.iter().map(|value| (value - mean).powi(2)))
+        };
+        Self { deviations }
+    }
+}
+
+impl Sums {
+    /// The sums over predictions for rows with these targets (of classes their numbers), and weights if there are any.
+    pub fn of(loss: Loss, predicted: &Predictions, target: &[f64], weights: Option<&[f64]>) -> Self {
+        let mut sums = Self {
+            rows: target.len(),
+            ..Self::default()
+        };
+        let weight = |row: usize| weights.map_or(1.0, |weights| weights.get(row).copied().unwrap_or(0.0));
+        match predicted {
+            Predictions::Classification(probabilities) => sums.add_classes(loss, probabilities.view(), target, weight),
+            other => sums.add_numbers(loss, &other.values(), target, weight),
+        }
+        sums
+    }
+
+    fn add_numbers(&mut self, loss: Loss, predicted: &[f64], target: &[f64], weight: impl Fn(usize) -> f64) {
+        for (block, (predicted, target)) in predicted.chunks(BLOCK).zip(target.chunks(BLOCK)).enumerate() {
+            let [mut squares, mut absolutes, mut losses, mut weights] = [0.0; 4];
+            for (place, (predicted, target)) in predicted.iter().zip(target).enumerate() {
+                let error = (predicted - target).abs();
+                squares += error * error;
+                absolutes += error;
+                let weight = weight(block * BLOCK + place);
+                losses += weight * loss.of_error(error);
+                weights += weight;
+            }
+            // NaN and infinity go through to the sum.
+            if !absolutes.is_finite() {
+                self.not_finite = predicted.iter().copied().find(|value| !value.is_finite());
+            }
+            self.squared_error += squares;
+            self.absolute_error += absolutes;
+            self.loss += losses;
+            self.weight += weights;
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn add_classes(
+        &mut self,
+        loss: Loss,
+        probabilities: ndarray::ArrayView2<'_, f64>,
+        target: &[f64],
+        weight: impl Fn(usize) -> f64,
+    ) {
+        let k = probabilities.ncols();
+        self.confusion = vec![0; k * k];
+        let (mut losses, mut weights) = (0.0, 0.0);
+        for (row, (probabilities, &class)) in probabilities.rows().into_iter().zip(target).enumerate() {
+            let mut likeliest = (0, f64::NEG_INFINITY);
+            for (class, &probability) in probabilities.iter().enumerate() {
+                if !probability.is_finite() {
+                    self.not_finite = Some(probability);
+                }
+                if probability > likeliest.1 {
+                    likeliest = (class, probability);
+                }
+            }
+            if let Some(count) = self.confusion.get_mut(class as usize * k + likeliest.0) {
+                *count += 1;
+            }
+            losses += weight(row) * loss.of_class(probabilities, class);
+            weights += weight(row);
+            if row % BLOCK == BLOCK - 1 || row + 1 == target.len() {
+                self.loss += std::mem::take(&mut losses);
+                self.weight += std::mem::take(&mut weights);
+            }
+        }
+    }
+
+    /// The mean loss.
+    pub(crate) fn mean_loss(&self) -> f64 {
+        self.loss / self.weight
+    }
+
+    /// The metrics that are worth their time after every epoch.
+    #[allow(clippy::cast_precision_loss)]
+    pub(crate) fn metrics(&self, of_target: TargetSums) -> Result<BTreeMap<String, f64>> {
+        let rows = self.rows as f64;
+        let named = if self.confusion.is_empty() {
+            vec![
+                ("rmse", (self.squared_error / rows).sqrt()),
+                ("mae", self.absolute_error / rows),
+                ("r2", determination(self.squared_error, of_target.deviations)),
+            ]
+        } else {
+            let confusion = ConfusionMatrix::from_counts(&self.confusion)?;
+            vec![
+                ("accuracy", confusion.accuracy()),
+                ("balanced_accuracy", confusion.balanced_accuracy()),
+            ]
+        };
+        Ok(named
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hitcast_core::{Seed, Task};
+    use hitcast_metrics::{RegressionMetrics, likeliest};
+
+    #[test]
+    fn sums_give_the_metrics_and_the_loss() {
+        let mut stream = Seed::new(1).stream("rows");
+        let target: Vec<f64> = (0..5000).map(|_| 40.0 + 10.0 * stream.normal()).collect();
+        let predicted: Vec<f64> = target.iter().map(|value| 0.5 * value + stream.normal()).collect();
+        let weights: Vec<f64> = target.iter().map(|_| stream.uniform()).collect();
+        let metrics = RegressionMetrics::compute(&target, &predicted).unwrap();
+        let predicted = Predictions::Regression(predicted);
+        for (loss, weights) in [(Loss::Mse, None), (Loss::Huber { delta: 3.0 }, Some(&weights[..]))] {
+            let sums = Sums::of(loss, &predicted, &target, weights);
+            let exact = loss.mean_of(&predicted, &target, weights);
+            assert!((sums.mean_loss() / exact - 1.0).abs() < 1e-12);
+            let ours = sums.metrics(TargetSums::of(&target)).unwrap();
+            for (name, theirs) in [("rmse", metrics.rmse), ("mae", metrics.mae), ("r2", metrics.r2)] {
+                assert!((ours[name] - theirs).abs() < 1e-12, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn so_do_those_of_classes() {
+        let mut stream = Seed::new(2).stream("rows");
+        let actual: Vec<usize> = (0..3000).map(|_| stream.below(3)).collect();
+        let values = actual.iter().flat_map(|_| [(); 3].map(|()| 0.01 + stream.uniform())).collect();
+        let task = Task::Classification { n_classes: 3 };
+        let predicted = Predictions::from_rounded_values(task, values).unwrap();
+        #[allow(clippy::cast_precision_loss)]
+        let target: Vec<f64> = actual.iter().map(|&class| class as f64).collect();
+        let loss = Loss::Focal { gamma: 2.0 };
+        let sums = Sums::of(loss, &predicted, &target, None);
+        assert!((sums.mean_loss() / loss.mean_of(&predicted, &target, None) - 1.0).abs() < 1e-12);
+        let likeliest = likeliest(predicted.probabilities().unwrap());
+        let confusion = ConfusionMatrix::compute(&actual, &likeliest, 3).unwrap();
+        let ours = sums.metrics(TargetSums::of(&target)).unwrap();
+        assert_eq!(ours["accuracy"].to_bits(), confusion.accuracy().to_bits());
+        assert_eq!(ours["balanced_accuracy"].to_bits(), confusion.balanced_accuracy().to_bits());
+    }
+
+    #[test]
+    fn a_constant_target_and_predictions_that_are_not_finite() {
+        let target = [0.1; 7];
+        let exact = Sums::of(Loss::Mse, &Predictions::Regression(target.to_vec()), &target, None);
+        assert_eq!(exact.metrics(TargetSums::of(&target)).unwrap()["r2"].to_bits(), 1.0_f64.to_bits());
+        let mut predicted = target.to_vec();
+        predicted[3] = f64::INFINITY;
+        let sums = Sums::of(Loss::Mae, &Predictions::Regression(predicted), &target, None);
+        assert_eq!(sums.not_finite, Some(f64::INFINITY));
+    }
+}
