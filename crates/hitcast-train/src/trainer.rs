@@ -7,6 +7,7 @@ use std::time::Instant;
 use hitcast_core::{EpochRecord, Event, FitContext, Predictions, Seed, StopReason};
 use hitcast_metrics::{ConfusionMatrix, RegressionMetrics, likeliest};
 use hitcast_nn::Loss;
+use serde::{Deserialize, Serialize};
 
 use crate::callback::Callback;
 use crate::checkpoint::{Checkpoint, CheckpointFolder};
@@ -17,7 +18,7 @@ use crate::settings::TrainingSettings;
 use crate::stream::ShuffleBuffer;
 
 /// Changed whenever what an engine saves means something else.
-const CHECKPOINT_FORMAT: u32 = 1;
+const CHECKPOINT_FORMAT: u32 = 2;
 
 /// Steps after which losses are looked at; each look may wait for the device.
 const LOOK_EVERY: usize = 64;
@@ -126,7 +127,7 @@ impl<'c> Trainer<'c> {
         let (format, version) = (CHECKPOINT_FORMAT, env!("CARGO_PKG_VERSION"));
         let (seed, of) = (context.seed.value(), targets.identity);
         let identity = format!("{format} {version} {settings:?} {seed} {of}");
-        let mut checkpoints = context
+        let checkpoints = context
             .checkpoints
             .map(|checkpoints| CheckpointFolder::new(checkpoints, &identity));
         let mut run = Run {
@@ -143,30 +144,23 @@ impl<'c> Trainer<'c> {
             targets,
             context,
             batches,
+            checkpoints,
+            within: Progress::default(),
             began: Instant::now(),
             elapsed_before: 0.0,
             history: Vec::new(),
             best: None,
         };
-        let mut stopped = match &checkpoints {
-            Some(checkpoints) => run.resume(checkpoints)?,
-            None => None,
-        };
+        let mut stopped = run.resume()?;
         while stopped.is_none() {
             let epoch = run.history.len();
             stopped = run.epoch(epoch, &mut self.callbacks)?;
             if epoch + 1 == settings.epochs && stopped.is_none() {
                 stopped = Some(StopReason::Completed);
             }
-            // What was interrupted within an epoch goes on from the last checkpoint.
-            let interrupted = stopped == Some(StopReason::Requested);
-            let wanted = |all: &&mut CheckpointFolder<'_>| stopped.is_some() || all.is_due();
-            if let Some(checkpoints) = checkpoints.as_mut().filter(wanted).filter(|_| !interrupted)
-                && let Err(error) = run.save(checkpoints, stopped)
-            {
-                // Training is worth more than its checkpoints.
-                let note = format!("{}: no checkpoint was made: {error}", context.name);
-                context.progress.report(&Event::Note(&note));
+            // What was interrupted was kept at that step.
+            if stopped != Some(StopReason::Requested) && (stopped.is_some() || run.is_checkpoint_due()) {
+                run.keep(stopped, &Progress::default());
             }
         }
         run.finish(stopped.unwrap_or(StopReason::Completed))
@@ -185,8 +179,11 @@ struct Run<'a, 's> {
     batches: Vec<Range<usize>>,
     schedule: ScheduleState,
     watch: Option<crate::early_stopping::Watch>,
+    checkpoints: Option<CheckpointFolder<'a>>,
+    /// What the epoch had brought within which the run was taken up again.
+    within: Progress,
     began: Instant,
-    /// Seconds of the epochs before the run was taken up again.
+    /// Seconds before the run was taken up again.
     elapsed_before: f64,
     history: Vec<EpochRecord>,
     /// The best epoch so far and its loss.
@@ -194,10 +191,12 @@ struct Run<'a, 's> {
 }
 
 /// What the batches of an epoch have brought so far.
-#[derive(Debug, Default)]
-struct Progress {
-    batches: usize,
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    pub(crate) batches: usize,
     /// Rows of the batches whose losses were not looked at yet.
+    #[serde(skip)]
     pending: Vec<usize>,
     /// Of the others.
     rows: usize,
@@ -208,27 +207,36 @@ struct Progress {
 impl Run<'_, '_> {
     /// Goes through all rows once; gives what that brought, and whether it was interrupted.
     fn go_through(&mut self, epoch: usize) -> Result<(Progress, bool)> {
-        let mut done = Progress::default();
+        let mut done = std::mem::take(&mut self.within);
         let mut order = epoch_seed(self.context.seed, epoch).stream("order");
+        let n_batches = self.batches.len();
         let Some(stream) = self.stream.take() else {
             self.engine
                 .begin_epoch(&order.permutation(self.targets.n_train))?;
             let batches = std::mem::take(&mut self.batches);
-            let interrupted = self.learn(epoch, &batches, batches.len(), &mut done);
+            let rest = batches.get(done.batches..).unwrap_or_default();
+            let interrupted = self.learn(epoch, rest, n_batches, &mut done);
             self.batches = batches;
             return Ok((done, interrupted?));
         };
-        let n_batches = self.batches.len();
         stream.rewind()?;
-        let mut interrupted = false;
+        let (mut interrupted, mut before) = (false, 0);
         while let Some(rows) = stream.next(&mut order)? {
-            self.engine.replace_rows(&rows)?;
             let batches = batches(
                 rows.n_rows(),
                 self.settings.batch_size,
                 self.targets.has_batch_norm,
             )?;
-            interrupted = self.learn(epoch, &batches, n_batches, &mut done)?;
+            // Of those that were learned from before the run was taken up again, nothing is left.
+            let rest = batches
+                .get(done.batches.saturating_sub(before)..)
+                .unwrap_or_default();
+            before += batches.len();
+            if rest.is_empty() {
+                continue;
+            }
+            self.engine.replace_rows(&rows)?;
+            interrupted = self.learn(epoch, rest, n_batches, &mut done)?;
             if interrupted {
                 break;
             }
@@ -250,14 +258,20 @@ impl Run<'_, '_> {
             let batch = done.batches;
             done.batches += 1;
             let is_last = done.batches == n_batches;
-            if is_last || done.batches.is_multiple_of(self.settings.accumulate_batches) {
+            let is_step = is_last || done.batches.is_multiple_of(self.settings.accumulate_batches);
+            if is_step {
                 self.engine.step(rows.clone(), self.rate(epoch, batch))?;
             } else {
                 self.engine.accumulate(rows.clone())?;
             }
-            let interrupted = self.context.stop.is_requested();
-            if interrupted || is_last || done.pending.len() == LOOK_EVERY {
+            // Between two steps there is no gradient that a checkpoint would have to hold.
+            let interrupted = is_step && self.context.stop.is_requested();
+            let is_due = is_step && !is_last && self.is_checkpoint_due();
+            if interrupted || is_due || is_last || done.pending.len() >= LOOK_EVERY {
                 self.look(epoch, done)?;
+            }
+            if interrupted || is_due {
+                self.keep(None, done);
             }
             if interrupted {
                 return Ok(true);
@@ -358,7 +372,7 @@ impl Run<'_, '_> {
             validation_loss,
             train,
             validation,
-            elapsed_seconds: self.elapsed_before + self.began.elapsed().as_secs_f64(),
+            elapsed_seconds: self.elapsed_seconds(),
         })
     }
 
@@ -385,11 +399,18 @@ impl Run<'_, '_> {
         Ok((epoch_metrics(&predicted, target)?, loss))
     }
 
-    /// Goes on from the newest checkpoint, if there is one; gives why the run had ended, if it had.
-    fn resume(&mut self, checkpoints: &CheckpointFolder<'_>) -> Result<Option<StopReason>> {
-        let Some(checkpoint) = checkpoints.newest()? else {
+    /// Goes on from the newest whole checkpoint, if there is one; gives why the run had ended, if it had.
+    fn resume(&mut self) -> Result<Option<StopReason>> {
+        let Some(checkpoints) = &self.checkpoints else {
             return Ok(None);
         };
+        checkpoints.remove_unfinished();
+        let Some((checkpoint, notes)) = checkpoints.newest()? else {
+            return Ok(None);
+        };
+        for note in notes {
+            self.note(&note);
+        }
         self.engine
             .restore(&checkpoint.engine)
             .map_err(|error| checkpoints.not_here(&error))?;
@@ -402,19 +423,45 @@ impl Run<'_, '_> {
             if self.best.is_none_or(|(_, best)| loss < best) {
                 self.best = Some((record.epoch, loss));
             }
-            self.elapsed_before = record.elapsed_seconds;
             self.history.push(record);
         }
+        self.within = checkpoint.within;
+        self.elapsed_before = checkpoint.elapsed_seconds;
         Ok(checkpoint.stopped)
     }
 
-    fn save(&mut self, checkpoints: &mut CheckpointFolder<'_>, stopped: Option<StopReason>) -> Result<()> {
-        let checkpoint = Checkpoint {
-            history: self.history.clone(),
-            stopped,
-            engine: self.engine.state()?,
+    fn is_checkpoint_due(&self) -> bool {
+        self.checkpoints.as_ref().is_some_and(CheckpointFolder::is_due)
+    }
+
+    /// Makes a checkpoint, if they are wanted; training is worth more than one that cannot be made.
+    fn keep(&mut self, stopped: Option<StopReason>, within: &Progress) {
+        let elapsed_seconds = self.elapsed_seconds();
+        let Some(checkpoints) = &mut self.checkpoints else {
+            return;
         };
-        checkpoints.save(&checkpoint, self.best.map(|(epoch, _)| epoch))
+        let saved = self.engine.state().and_then(|engine| {
+            let checkpoint = Checkpoint {
+                history: self.history.clone(),
+                within: within.clone(),
+                elapsed_seconds,
+                stopped,
+                engine,
+            };
+            checkpoints.save(&checkpoint, self.best.map(|(epoch, _)| epoch))
+        });
+        if let Err(error) = saved {
+            self.note(&format!("no checkpoint was made: {error}"));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        let note = format!("{}: {text}", self.context.name);
+        self.context.progress.report(&Event::Note(&note));
+    }
+
+    fn elapsed_seconds(&self) -> f64 {
+        self.elapsed_before + self.began.elapsed().as_secs_f64()
     }
 
     fn finish(self, stopped: StopReason) -> Result<Outcome> {
