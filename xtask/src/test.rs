@@ -1,23 +1,33 @@
 //! The whole suite, with one line at the end that counts it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+use hitcast_core::testing::SKIPPED;
 
 use crate::command::{cargo, run_watched};
 use crate::error::{Error, Result};
 use crate::readme;
 
-/// How many tests passed and failed.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// How many tests passed and failed, and what those that passed left out.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Count {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
+    /// How many said so, by reason.
+    pub(crate) skipped: BTreeMap<String, usize>,
 }
 
 impl Count {
     /// Adds what a line of a test program's output reports, if it does.
     fn read(&mut self, line: &str) {
+        // Behind the name of a test, where they run one at a time.
+        if let Some((_, skipped)) = line.split_once(SKIPPED) {
+            let why = skipped.split_once(": ").map_or(skipped, |(_, why)| why);
+            *self.skipped.entry(why.to_owned()).or_default() += 1;
+        }
         let Some(report) = line.strip_prefix("test result: ") else {
             return;
         };
@@ -34,6 +44,9 @@ impl Count {
     fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        for (why, times) in other.skipped {
+            *self.skipped.entry(why).or_default() += times;
+        }
     }
 }
 
@@ -70,6 +83,9 @@ pub(crate) fn run(checkout: &Path) -> Result<()> {
     println!();
     for (name, time) in times {
         println!("{name}: {} s", time.as_secs());
+    }
+    for (why, times) in &total.skipped {
+        println!("skipped {times} times, by tests that passed: {why}");
     }
     println!("{} passed, {} failed", total.passed, total.failed);
     match total.failed {
@@ -156,6 +172,9 @@ mod tests {
             "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "test result: FAILED. 10 passed; 2 failed; 1 ignored; 0 measured; 0 filtered out; finished in 1.25s",
             "a line that says 5 passed",
+            "test skipped: cuda::the_answers: there is no CUDA device",
+            "test songs ... test skipped: songs: HITCAST_DATA: no folder",
+            "test skipped: engine: there is no CUDA device",
         ] {
             count.read(line);
         }
@@ -163,7 +182,11 @@ mod tests {
             count,
             Count {
                 passed: 13,
-                failed: 2
+                failed: 2,
+                skipped: BTreeMap::from([
+                    ("HITCAST_DATA: no folder".to_owned(), 1),
+                    ("there is no CUDA device".to_owned(), 2),
+                ]),
             }
         );
     }

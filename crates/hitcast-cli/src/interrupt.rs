@@ -1,7 +1,9 @@
-//! Ctrl-C: the first one asks for an orderly end, the second one ends the program.
+//! Ctrl-C: the first one asks for an orderly end, the second one ends the program and takes half-written files along.
 
+use std::io::Write;
 use std::process;
 
+use hitcast::core::file::abandon_unfinished;
 use hitcast::prelude::StopSignal;
 
 /// A signal that is requested on Ctrl-C.
@@ -11,10 +13,13 @@ pub(crate) fn install() -> StopSignal {
     // Without a handler Ctrl-C ends the program at once, which is no reason not to run.
     let _ = ctrlc::set_handler(move || {
         if handler.is_requested() {
+            abandon_unfinished();
             process::exit(i32::from(crate::INTERRUPTED));
         }
-        eprintln!("\nstopping after this step; the best weights are kept (Ctrl-C again ends at once)");
         handler.request();
+        // Where nobody listens any more, the stop counts all the same.
+        let message = "\nstopping after this step; the best weights are kept (Ctrl-C again ends at once)";
+        let _ = writeln!(std::io::stderr(), "{message}");
     });
     stop
 }

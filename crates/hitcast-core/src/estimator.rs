@@ -185,7 +185,7 @@ pub struct FitContext<'a> {
 pub struct Checkpoints<'a> {
     /// A folder for this fit alone; it is made when there is something to keep.
     pub folder: &'a Path,
-    /// Time between two checkpoints at least. They are made at the end of an epoch.
+    /// Time between two checkpoints at least; with none, they are made after every step.
     pub every: Duration,
     /// How many of the newest are kept, at least 1; that of the best epoch is kept besides, if there is one. Each holds the
     /// best weights so far.

@@ -39,6 +39,8 @@ pub mod seed;
 pub mod state;
 pub mod stats;
 pub mod suggest;
+#[doc(hidden)]
+pub mod testing;
 
 pub use dataset::{Dataset, FeatureBlock, FeatureColumn, Features, Indicators};
 pub use device::DeviceChoice;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use hitcast_core::file::temporary_name;
+use hitcast_core::file::{Unfinished, temporary_name};
 
 use crate::error::{PipelineError, Result};
 
@@ -54,12 +54,11 @@ pub fn write_folder(
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(PipelineError::file("create the folder", parent))?;
     }
-    let fresh = create_temporary(path, name, "new")?;
-    let written = fill(&fresh).and_then(|()| put_in_place(&fresh, path, name, existing, kind));
-    if written.is_err() {
-        let _ = fs::remove_dir_all(&fresh);
-    }
-    written
+    let (fresh, ()) = create_temporary(path, name, "new", |temporary| {
+        Unfinished::create(temporary, |temporary| fs::create_dir(temporary))
+    })?;
+    fill(fresh.path())?;
+    fresh.finish(|fresh| put_in_place(fresh, path, name, existing, kind))
 }
 
 /// Writes a file of such a folder and flushes it to disk.
@@ -87,7 +86,9 @@ fn put_in_place(
     if fs::symlink_metadata(path).is_err() {
         return fs::rename(fresh, path).map_err(PipelineError::file("write", path));
     }
-    let old = create_temporary(path, name, "old")?;
+    let old = create_temporary(path, name, "old", |temporary| {
+        fs::create_dir(&temporary).map(|()| temporary)
+    })?;
     let moved = old.join("former");
     fs::rename(path, &moved).map_err(PipelineError::file("move away", path))?;
     if let Err(source) = fs::rename(fresh, path) {
@@ -148,14 +149,20 @@ pub(crate) fn check_existing(path: &Path, existing: Existing, kind: &FolderKind)
     }
 }
 
-fn create_temporary(path: &Path, name: &OsStr, role: &str) -> Result<PathBuf> {
+/// Creates a folder beside `path` under the first temporary name that is free.
+fn create_temporary<T>(
+    path: &Path,
+    name: &OsStr,
+    role: &str,
+    create: impl Fn(PathBuf) -> std::io::Result<T>,
+) -> Result<T> {
     let mut attempt = 0_u32;
     loop {
         let mut candidate = name.to_owned();
         candidate.push(format!(".{role}{attempt}"));
         let candidate = temporary_name(&path.with_file_name(candidate));
-        match fs::create_dir(&candidate) {
-            Ok(()) => return Ok(candidate),
+        match create(candidate.clone()) {
+            Ok(created) => return Ok(created),
             // Left by a process that was killed, or in use by another thread.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
             Err(source) => return Err(PipelineError::file("create the folder", &candidate)(source)),

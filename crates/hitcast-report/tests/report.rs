@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use hitcast_classical::{LogisticModel, LogisticRegression, RandomForest, TreeModel};
+use hitcast_core::testing::report_skipped;
 use hitcast_core::{BoxError, DeviceChoice, Estimator, Model, ModelState, StopSignal};
 use hitcast_data::{CsvReader, DATA_VARIABLE};
 use hitcast_pipeline::{
@@ -196,7 +197,7 @@ fn the_heatmap_of_a_real_file_shows_the_correlations_that_are_known_of_it() {
     const FILE: &str = "SpotifyFeatures_sample.csv";
     let path = std::env::var_os(DATA_VARIABLE).map(|folder| PathBuf::from(folder).join(FILE));
     let Some(path) = path.filter(|path| path.is_file()) else {
-        eprintln!("skipped: {DATA_VARIABLE} names no folder with {FILE}");
+        report_skipped(&format!("{DATA_VARIABLE} names no folder with {FILE}"));
         return;
     };
     let report = Report::of_data(path, None).unwrap();

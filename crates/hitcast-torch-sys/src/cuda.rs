@@ -102,7 +102,7 @@ mod tests {
         if cuda_is_available() {
             assert_eq!(load_cuda(), Ok(true));
         } else {
-            println!("skipped on CUDA: there is no device");
+            hitcast_core::testing::report_skipped("there is no CUDA device");
         }
     }
 }

@@ -5,6 +5,8 @@
 //! SHA-256 of everything. The order of rows comes from the seed and the epoch alone; schedule and early stopping
 //! follow from the history. So a run that was killed at any moment and taken up again ends with the same weights as one that
 //! was not, bit for bit on the processor.
+//!
+//! One that is damaged is passed over for an older one, and stays where it is; one of another run is never passed over.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -20,15 +22,20 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Result, TrainError};
+use crate::trainer::Progress;
 
 /// Name of the metadata entry.
 const ENTRY: &str = "hitcast";
 
-/// A training run after some epoch.
+/// A training run between two steps.
 #[derive(Debug, Clone)]
 pub(crate) struct Checkpoint {
     /// The epochs so far.
     pub(crate) history: Vec<EpochRecord>,
+    /// What the epoch under way has brought; nothing between two epochs.
+    pub(crate) within: Progress,
+    /// Seconds of training so far.
+    pub(crate) elapsed_seconds: f64,
     /// Why the run ended, if it has.
     pub(crate) stopped: Option<StopReason>,
     /// All that the engine's next steps depend on.
@@ -42,9 +49,22 @@ struct Facts {
     fingerprint: String,
     sha256: String,
     history: Vec<EpochRecord>,
+    within: Progress,
+    elapsed_seconds: f64,
     stopped: Option<StopReason>,
     engine: Value,
 }
+
+/// Why a file is not gone on from.
+enum Flaw {
+    /// It is not what was written; an older one may be.
+    Damaged(String),
+    /// It is whole, but of other settings, rows or another seed.
+    OtherRun,
+}
+
+/// How far a run was: whole epochs, and batches of the one after them.
+type Place = (usize, usize);
 
 /// The checkpoints of one training run.
 #[derive(Debug)]
@@ -77,28 +97,67 @@ impl<'a> CheckpointFolder<'a> {
         self.last.elapsed() >= self.settings.every
     }
 
-    /// The newest one, if there is any.
-    pub(crate) fn newest(&self) -> Result<Option<Checkpoint>> {
-        let Some((_, path)) = self.epochs()?.pop() else {
+    /// The newest whole one, if there is any, with a note on each newer one that is damaged.
+    pub(crate) fn newest(&self) -> Result<Option<(Checkpoint, Vec<String>)>> {
+        let mut damaged = Vec::new();
+        for (place, path) in self.places()?.into_iter().rev() {
+            let read = fs::read(&path).map_err(|error| Flaw::Damaged(format!("cannot be read: {error}")));
+            match read.and_then(|bytes| self.decode(&bytes)) {
+                Ok(checkpoint) => {
+                    let note = |(newer, file, problem): &(Place, PathBuf, String)| {
+                        format!(
+                            "checkpoint {} {problem}; it is left there, and training goes on from {}: epochs trained again: {}",
+                            file.display(),
+                            path.display(),
+                            trained_again(place, *newer)
+                        )
+                    };
+                    return Ok(Some((checkpoint, damaged.iter().map(note).collect())));
+                }
+                Err(Flaw::Damaged(problem)) => damaged.push((place, path, problem)),
+                Err(Flaw::OtherRun) => {
+                    let problem = "is of another run: its settings, its rows or its seed differ; resume that one, or \
+                                   remove the checkpoints";
+                    return Err(self.broken(&path, problem.to_owned()));
+                }
+            }
+        }
+        let Some((_, path, problem)) = damaged.first() else {
             return Ok(None);
         };
-        let bytes =
-            fs::read(&path).map_err(|error| self.broken(&path, format!("cannot be read: {error}")))?;
-        self.decode(&bytes)
-            .map(Some)
-            .map_err(|problem| self.broken(&path, problem))
+        let older = match damaged.len() - 1 {
+            0 => "there is no older one",
+            _ => "so are all older ones",
+        };
+        let what_to_do = "remove the checkpoints to begin anew";
+        Err(self.broken(path, format!("{problem}; {older}; {what_to_do}")))
+    }
+
+    /// Removes what a process left that was killed while it wrote one.
+    pub(crate) fn remove_unfinished(&self) {
+        let is_unfinished = |name: &str| name.starts_with(".epoch-") && name.ends_with(".tmp");
+        for entry in fs::read_dir(self.settings.folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_str().is_some_and(is_unfinished) {
+                // One that cannot be removed is only in the way of disk space.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Writes one, and removes those that are no longer needed.
     pub(crate) fn save(&mut self, checkpoint: &Checkpoint, best_epoch: Option<usize>) -> Result<()> {
-        let path = self.path(checkpoint.history.len());
+        let place = (checkpoint.history.len(), checkpoint.within.batches);
+        let path = self.path(place);
         let bytes = self
             .encode(checkpoint)
             .map_err(|problem| self.broken(&path, problem))?;
         write_atomic(&path, &bytes).map_err(hitcast_nn::NnError::from)?;
-        let mut epochs = self.epochs()?;
-        epochs.truncate(epochs.len().saturating_sub(self.settings.keep.max(1)));
-        for (_, old) in epochs.into_iter().filter(|(epoch, _)| Some(*epoch) != best_epoch) {
+        let mut old = self.places()?;
+        // Newer ones are damaged.
+        old.retain(|(other, _)| *other <= place);
+        old.truncate(old.len().saturating_sub(self.settings.keep.max(1)));
+        let best = best_epoch.map(|epoch| (epoch, 0));
+        for (_, old) in old.into_iter().filter(|(other, _)| Some(*other) != best) {
             // One that cannot be removed is only in the way of disk space.
             let _ = fs::remove_file(old);
         }
@@ -106,27 +165,32 @@ impl<'a> CheckpointFolder<'a> {
         Ok(())
     }
 
-    fn path(&self, epoch: usize) -> PathBuf {
-        self.settings.folder.join(format!("epoch-{epoch:06}.safetensors"))
+    fn path(&self, (epochs, batches): Place) -> PathBuf {
+        let within = match batches {
+            0 => String::new(),
+            batches => format!("-batch-{batches:06}"),
+        };
+        self.settings
+            .folder
+            .join(format!("epoch-{epochs:06}{within}.safetensors"))
     }
 
-    /// Epochs with their files, the newest last.
-    fn epochs(&self) -> Result<Vec<(usize, PathBuf)>> {
+    /// All of them by how far the run was, the newest last.
+    fn places(&self) -> Result<Vec<(Place, PathBuf)>> {
         let entries = match fs::read_dir(self.settings.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(self.broken(self.settings.folder, format!("cannot be read: {error}"))),
         };
-        let epoch = |name: &str| {
-            name.strip_prefix("epoch-")?
-                .strip_suffix(".safetensors")?
-                .parse()
-                .ok()
+        let place = |name: &str| -> Option<Place> {
+            let name = name.strip_prefix("epoch-")?.strip_suffix(".safetensors")?;
+            let (epochs, batches) = name.split_once("-batch-").unwrap_or((name, "0"));
+            Some((epochs.parse().ok()?, batches.parse().ok()?))
         };
-        let mut found: Vec<(usize, PathBuf)> = entries
+        let mut found: Vec<(Place, PathBuf)> = entries
             .filter_map(|entry| {
                 let entry = entry.ok()?;
-                Some((epoch(entry.file_name().to_str()?)?, entry.path()))
+                Some((place(entry.file_name().to_str()?)?, entry.path()))
             })
             .collect();
         found.sort();
@@ -153,6 +217,8 @@ impl<'a> CheckpointFolder<'a> {
             fingerprint: self.fingerprint.clone(),
             sha256: String::new(),
             history: checkpoint.history.clone(),
+            within: checkpoint.within.clone(),
+            elapsed_seconds: checkpoint.elapsed_seconds,
             stopped: checkpoint.stopped,
             engine: checkpoint.engine.settings.clone(),
         };
@@ -174,30 +240,28 @@ impl<'a> CheckpointFolder<'a> {
         serialize(views, Some(metadata)).map_err(|error| error.to_string())
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Checkpoint, String> {
-        let damaged = |error: &dyn std::fmt::Display| format!("is damaged: {error}");
+    fn decode(&self, bytes: &[u8]) -> Result<Checkpoint, Flaw> {
+        let damaged = |error: &dyn std::fmt::Display| Flaw::Damaged(format!("is damaged: {error}"));
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error))?;
         let facts = metadata
             .metadata()
             .as_ref()
             .and_then(|entries| entries.get(ENTRY));
-        let facts = facts.ok_or("is no checkpoint of hitcast")?;
+        let facts = facts.ok_or_else(|| Flaw::Damaged("is no checkpoint of hitcast".to_owned()))?;
         let mut facts: Facts = serde_json::from_str(facts).map_err(|error| damaged(&error))?;
         let expected = std::mem::take(&mut facts.sha256);
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
         let mut views = tensors.tensors();
         views.sort_by(|a, b| a.0.cmp(&b.0));
-        if checksum(
+        let found = checksum(
             &facts,
             views.iter().map(|(name, view)| (name.as_str(), view.data())),
-        )? != expected
-        {
-            return Err("is damaged: its checksum is wrong".to_owned());
+        );
+        if found.map_err(|error| damaged(&error))? != expected {
+            return Err(damaged(&"its checksum is wrong"));
         }
         if facts.fingerprint != self.fingerprint {
-            let other = "is of another run: its settings, its rows or its seed differ; resume that one, or remove the \
-                         checkpoints";
-            return Err(other.to_owned());
+            return Err(Flaw::OtherRun);
         }
         let mut state = ModelState {
             settings: facts.engine,
@@ -213,9 +277,20 @@ impl<'a> CheckpointFolder<'a> {
         }
         Ok(Checkpoint {
             history: facts.history,
+            within: facts.within,
+            elapsed_seconds: facts.elapsed_seconds,
             stopped: facts.stopped,
             engine: state,
         })
+    }
+}
+
+/// How many epochs lie between two places, as in "2", or "at most 2" where one of them is within an epoch.
+fn trained_again(from: Place, to: Place) -> String {
+    let epochs = (to.0 + usize::from(to.1 > 0)).saturating_sub(from.0);
+    match (from.1, to.1) {
+        (0, 0) => epochs.to_string(),
+        _ => format!("at most {epochs}"),
     }
 }
 
@@ -235,4 +310,61 @@ fn checksum<'t>(facts: &Facts, tensors: impl Iterator<Item = (&'t str, &'t [u8])
 /// Two digits a byte.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_counts() {
+        let folder = CheckpointFolder::new(Checkpoints::new(Path::new("nowhere")), "this run");
+        let tensor = |values: &[f32]| TensorData::f32_vector(values.to_vec());
+        let tensors = [("first", tensor(&[1.5, -2.0])), ("second", tensor(&[0.1]))];
+        let record = EpochRecord {
+            epoch: 1,
+            learning_rate: 1e-3,
+            train_loss: 0.1 + 0.2,
+            validation_loss: None,
+            train: BTreeMap::new(),
+            validation: BTreeMap::new(),
+            elapsed_seconds: 0.5,
+        };
+        let checkpoint = Checkpoint {
+            history: vec![record],
+            within: Progress::default(),
+            elapsed_seconds: 0.75,
+            stopped: Some(StopReason::EarlyStopping),
+            engine: ModelState {
+                settings: serde_json::json!({"steps": 7}),
+                tensors: tensors.map(|(name, tensor)| (name.to_owned(), tensor)).into(),
+            },
+        };
+        let bytes = folder.encode(&checkpoint).unwrap();
+        let read = folder.decode(&bytes).ok().unwrap();
+        assert_eq!(
+            (read.history, read.engine),
+            (checkpoint.history, checkpoint.engine)
+        );
+        for place in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 1 << (place % 8);
+            for wrong in [&flipped, &bytes[..place]] {
+                assert!(
+                    matches!(folder.decode(wrong), Err(Flaw::Damaged(_))),
+                    "byte {place}"
+                );
+            }
+        }
+        let other = CheckpointFolder::new(Checkpoints::new(Path::new("nowhere")), "another run");
+        assert!(matches!(other.decode(&bytes), Err(Flaw::OtherRun)));
+    }
+
+    #[test]
+    fn what_is_trained_again_is_counted_in_epochs() {
+        assert_eq!(trained_again((3, 0), (5, 0)), "2");
+        assert_eq!(trained_again((3, 7), (5, 0)), "at most 2");
+        assert_eq!(trained_again((3, 7), (3, 9)), "at most 1");
+        assert_eq!(trained_again((3, 0), (4, 1)), "at most 2");
+    }
 }

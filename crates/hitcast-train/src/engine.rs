@@ -56,6 +56,11 @@ pub trait Engine {
     /// What the engine runs into.
     fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()>;
 
+    /// Whether steps are only queued when they return, so that something else can be done meanwhile.
+    fn is_ahead(&self) -> bool {
+        false
+    }
+
     /// Batches after which the trainer asks for losses: few where asking costs little.
     fn look_every(&self) -> usize {
         64

@@ -42,6 +42,9 @@ pub struct TrainingSettings {
     /// `None`: the weights themselves are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
+    /// Whether the training rows are measured after every epoch as the validation rows are, which takes up to a third of the
+    /// time of small networks; their loss while they are learned from is told anyway.
+    pub measure_training_rows: bool,
     /// What does the work.
     pub engine: EngineChoice,
 }
@@ -59,6 +62,7 @@ impl Default for TrainingSettings {
             weight_decay_on: DecayedParameters::default(),
             accumulate_batches: 1,
             ema_decay: None,
+            measure_training_rows: true,
             engine: EngineChoice::default(),
         }
     }

@@ -40,7 +40,9 @@ pub(crate) struct TargetSums {
 impl TargetSums {
     pub(crate) fn of(target: &[f64]) -> Self {
         // A constant target has a mean that may differ in the last digit, so constancy is asked of the values.
-        let constant = target.windows(2).all(|pair| pair[0].to_bits() == pair[1].to_bits());
+        let constant = target
+            .windows(2)
+            .all(|pair| pair[0].to_bits() == pair[1].to_bits());
         let mean = stats::mean(target);
         let deviations = if constant {
             0.0
@@ -60,7 +62,9 @@ impl Sums {
         };
         let weight = |row: usize| weights.map_or(1.0, |weights| weights.get(row).copied().unwrap_or(0.0));
         match predicted {
-            Predictions::Classification(probabilities) => sums.add_classes(loss, probabilities.view(), target, weight),
+            Predictions::Classification(probabilities) => {
+                sums.add_classes(loss, probabilities.view(), target, weight)
+            }
             other => sums.add_numbers(loss, &other.values(), target, weight),
         }
         sums
@@ -164,7 +168,10 @@ mod tests {
         let weights: Vec<f64> = target.iter().map(|_| stream.uniform()).collect();
         let metrics = RegressionMetrics::compute(&target, &predicted).unwrap();
         let predicted = Predictions::Regression(predicted);
-        for (loss, weights) in [(Loss::Mse, None), (Loss::Huber { delta: 3.0 }, Some(&weights[..]))] {
+        for (loss, weights) in [
+            (Loss::Mse, None),
+            (Loss::Huber { delta: 3.0 }, Some(&weights[..])),
+        ] {
             let sums = Sums::of(loss, &predicted, &target, weights);
             let exact = loss.mean_of(&predicted, &target, weights);
             assert!((sums.mean_loss() / exact - 1.0).abs() < 1e-12);
@@ -179,7 +186,10 @@ mod tests {
     fn so_do_those_of_classes() {
         let mut stream = Seed::new(2).stream("rows");
         let actual: Vec<usize> = (0..3000).map(|_| stream.below(3)).collect();
-        let values = actual.iter().flat_map(|_| [(); 3].map(|()| 0.01 + stream.uniform())).collect();
+        let values = actual
+            .iter()
+            .flat_map(|_| [(); 3].map(|()| 0.01 + stream.uniform()))
+            .collect();
         let task = Task::Classification { n_classes: 3 };
         let predicted = Predictions::from_rounded_values(task, values).unwrap();
         #[allow(clippy::cast_precision_loss)]
@@ -191,14 +201,25 @@ mod tests {
         let confusion = ConfusionMatrix::compute(&actual, &likeliest, 3).unwrap();
         let ours = sums.metrics(TargetSums::of(&target)).unwrap();
         assert_eq!(ours["accuracy"].to_bits(), confusion.accuracy().to_bits());
-        assert_eq!(ours["balanced_accuracy"].to_bits(), confusion.balanced_accuracy().to_bits());
+        assert_eq!(
+            ours["balanced_accuracy"].to_bits(),
+            confusion.balanced_accuracy().to_bits()
+        );
     }
 
     #[test]
     fn a_constant_target_and_predictions_that_are_not_finite() {
         let target = [0.1; 7];
-        let exact = Sums::of(Loss::Mse, &Predictions::Regression(target.to_vec()), &target, None);
-        assert_eq!(exact.metrics(TargetSums::of(&target)).unwrap()["r2"].to_bits(), 1.0_f64.to_bits());
+        let exact = Sums::of(
+            Loss::Mse,
+            &Predictions::Regression(target.to_vec()),
+            &target,
+            None,
+        );
+        assert_eq!(
+            exact.metrics(TargetSums::of(&target)).unwrap()["r2"].to_bits(),
+            1.0_f64.to_bits()
+        );
         let mut predicted = target.to_vec();
         predicted[3] = f64::INFINITY;
         let sums = Sums::of(Loss::Mae, &Predictions::Regression(predicted), &target, None);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Instant;
 
-use hitcast_core::{EpochRecord, Event, FitContext, Seed, StopReason};
+use hitcast_core::{EpochRecord, Event, FitContext, Seed, StopReason, Stream};
 use hitcast_nn::Loss;
+use serde::{Deserialize, Serialize};
 
 use crate::callback::Callback;
 use crate::checkpoint::{Checkpoint, CheckpointFolder};
@@ -17,7 +18,7 @@ use crate::stream::ShuffleBuffer;
 use crate::sums::{Sums, TargetSums};
 
 /// Changed whenever what an engine saves means something else.
-const CHECKPOINT_FORMAT: u32 = 1;
+const CHECKPOINT_FORMAT: u32 = 2;
 
 /// Trains by an [`Engine`]: shuffles, steps, watches, keeps the best.
 #[derive(Default)]
@@ -123,7 +124,7 @@ impl<'c> Trainer<'c> {
         let (format, version) = (CHECKPOINT_FORMAT, env!("CARGO_PKG_VERSION"));
         let (seed, of) = (context.seed.value(), targets.identity);
         let identity = format!("{format} {version} {settings:?} {seed} {of}");
-        let mut checkpoints = context
+        let checkpoints = context
             .checkpoints
             .map(|checkpoints| CheckpointFolder::new(checkpoints, &identity));
         let mut run = Run {
@@ -140,32 +141,26 @@ impl<'c> Trainer<'c> {
             targets,
             context,
             batches,
+            checkpoints,
+            within: Progress::default(),
             began: Instant::now(),
             elapsed_before: 0.0,
             history: Vec::new(),
             best: None,
             of_train: None,
             of_validation: None,
+            next_order: None,
         };
-        let mut stopped = match &checkpoints {
-            Some(checkpoints) => run.resume(checkpoints)?,
-            None => None,
-        };
+        let mut stopped = run.resume()?;
         while stopped.is_none() {
             let epoch = run.history.len();
             stopped = run.epoch(epoch, &mut self.callbacks)?;
             if epoch + 1 == settings.epochs && stopped.is_none() {
                 stopped = Some(StopReason::Completed);
             }
-            // What was interrupted within an epoch goes on from the last checkpoint.
-            let interrupted = stopped == Some(StopReason::Requested);
-            let wanted = |all: &&mut CheckpointFolder<'_>| stopped.is_some() || all.is_due();
-            if let Some(checkpoints) = checkpoints.as_mut().filter(wanted).filter(|_| !interrupted)
-                && let Err(error) = run.save(checkpoints, stopped)
-            {
-                // Training is worth more than its checkpoints.
-                let note = format!("{}: no checkpoint was made: {error}", context.name);
-                context.progress.report(&Event::Note(&note));
+            // What was interrupted was kept at that step.
+            if stopped != Some(StopReason::Requested) && (stopped.is_some() || run.is_checkpoint_due()) {
+                run.keep(stopped, &Progress::default());
             }
         }
         run.finish(stopped.unwrap_or(StopReason::Completed))
@@ -184,21 +179,28 @@ struct Run<'a, 's> {
     batches: Vec<Range<usize>>,
     schedule: ScheduleState,
     watch: Option<crate::early_stopping::Watch>,
+    checkpoints: Option<CheckpointFolder<'a>>,
+    /// What the epoch had brought within which the run was taken up again.
+    within: Progress,
     began: Instant,
-    /// Seconds of the epochs before the run was taken up again.
+    /// Seconds before the run was taken up again.
     elapsed_before: f64,
     history: Vec<EpochRecord>,
     /// The best epoch so far and its loss.
     best: Option<(usize, f64)>,
     of_train: Option<TargetSums>,
     of_validation: Option<TargetSums>,
+    /// The order of an epoch that has not begun.
+    next_order: Option<(usize, Vec<usize>)>,
 }
 
 /// What the batches of an epoch have brought so far.
-#[derive(Debug, Default)]
-struct Progress {
-    batches: usize,
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    pub(crate) batches: usize,
     /// Rows of the batches whose losses were not looked at yet.
+    #[serde(skip)]
     pending: Vec<usize>,
     /// Of the others.
     rows: usize,
@@ -209,33 +211,55 @@ struct Progress {
 impl Run<'_, '_> {
     /// Goes through all rows once; gives what that brought, and whether it was interrupted.
     fn go_through(&mut self, epoch: usize) -> Result<(Progress, bool)> {
-        let mut done = Progress::default();
-        let mut order = epoch_seed(self.context.seed, epoch).stream("order");
+        let mut done = std::mem::take(&mut self.within);
+        let mut order = self.order(epoch);
+        let n_batches = self.batches.len();
         let Some(stream) = self.stream.take() else {
-            self.engine
-                .begin_epoch(&order.permutation(self.targets.n_train))?;
+            let prepared = self.next_order.take().filter(|(of, _)| *of == epoch);
+            let order = prepared.map_or_else(|| order.permutation(self.targets.n_train), |(_, order)| order);
+            self.engine.begin_epoch(&order)?;
             let batches = std::mem::take(&mut self.batches);
-            let interrupted = self.learn(epoch, &batches, batches.len(), &mut done);
+            let rest = batches.get(done.batches..).unwrap_or_default();
+            let interrupted = self.learn(epoch, rest, n_batches, &mut done);
             self.batches = batches;
             return Ok((done, interrupted?));
         };
-        let n_batches = self.batches.len();
         stream.rewind()?;
-        let mut interrupted = false;
+        let (mut interrupted, mut before) = (false, 0);
         while let Some(rows) = stream.next(&mut order)? {
-            self.engine.replace_rows(&rows)?;
             let batches = batches(
                 rows.n_rows(),
                 self.settings.batch_size,
                 self.targets.has_batch_norm,
             )?;
-            interrupted = self.learn(epoch, &batches, n_batches, &mut done)?;
+            // Of those that were learned from before the run was taken up again, nothing is left.
+            let rest = batches
+                .get(done.batches.saturating_sub(before)..)
+                .unwrap_or_default();
+            before += batches.len();
+            if rest.is_empty() {
+                continue;
+            }
+            self.engine.replace_rows(&rows)?;
+            interrupted = self.learn(epoch, rest, n_batches, &mut done)?;
             if interrupted {
                 break;
             }
         }
         self.stream = Some(stream);
         Ok((done, interrupted))
+    }
+
+    /// What the order of an epoch's rows is drawn from.
+    fn order(&self, epoch: usize) -> Stream {
+        epoch_seed(self.context.seed, epoch).stream("order")
+    }
+
+    /// Draws the order of the epoch to come while the device is still at work on the steps of this one.
+    fn prepare_order(&mut self, epoch: usize) {
+        if epoch < self.settings.epochs && self.targets.train.is_some() && self.engine.is_ahead() {
+            self.next_order = Some((epoch, self.order(epoch).permutation(self.targets.n_train)));
+        }
     }
 
     /// Learns from these batches, some of an epoch's; says whether a stop was requested meanwhile.
@@ -252,14 +276,23 @@ impl Run<'_, '_> {
             let batch = done.batches;
             done.batches += 1;
             let is_last = done.batches == n_batches;
-            if is_last || done.batches.is_multiple_of(self.settings.accumulate_batches) {
+            let is_step = is_last || done.batches.is_multiple_of(self.settings.accumulate_batches);
+            if is_step {
                 self.engine.step(rows.clone(), self.rate(epoch, batch))?;
             } else {
                 self.engine.accumulate(rows.clone())?;
             }
-            let interrupted = self.context.stop.is_requested();
-            if interrupted || is_last || done.pending.len() >= look_every {
+            // Between two steps there is no gradient that a checkpoint would have to hold.
+            let interrupted = is_step && self.context.stop.is_requested();
+            let is_due = is_step && !is_last && self.is_checkpoint_due();
+            if is_last {
+                self.prepare_order(epoch + 1);
+            }
+            if interrupted || is_due || is_last || done.pending.len() >= look_every {
                 self.look(epoch, done)?;
+            }
+            if interrupted || is_due {
+                self.keep(None, done);
             }
             if interrupted {
                 return Ok(true);
@@ -341,7 +374,7 @@ impl Run<'_, '_> {
     }
 
     fn measure(&mut self, epoch: usize, last_step: usize, train_loss: f64) -> Result<EpochRecord> {
-        let train = match self.targets.train {
+        let train = match self.targets.train.filter(|_| self.settings.measure_training_rows) {
             Some(target) => self.metrics(epoch, Split::Train, target, None)?.0,
             None => BTreeMap::new(),
         };
@@ -360,7 +393,7 @@ impl Run<'_, '_> {
             validation_loss,
             train,
             validation,
-            elapsed_seconds: self.elapsed_before + self.began.elapsed().as_secs_f64(),
+            elapsed_seconds: self.elapsed_seconds(),
         })
     }
 
@@ -395,11 +428,18 @@ impl Run<'_, '_> {
         Ok((sums.metrics(of_target)?, sums.mean_loss()))
     }
 
-    /// Goes on from the newest checkpoint, if there is one; gives why the run had ended, if it had.
-    fn resume(&mut self, checkpoints: &CheckpointFolder<'_>) -> Result<Option<StopReason>> {
-        let Some(checkpoint) = checkpoints.newest()? else {
+    /// Goes on from the newest whole checkpoint, if there is one; gives why the run had ended, if it had.
+    fn resume(&mut self) -> Result<Option<StopReason>> {
+        let Some(checkpoints) = &self.checkpoints else {
             return Ok(None);
         };
+        checkpoints.remove_unfinished();
+        let Some((checkpoint, notes)) = checkpoints.newest()? else {
+            return Ok(None);
+        };
+        for note in notes {
+            self.note(&note);
+        }
         self.engine
             .restore(&checkpoint.engine)
             .map_err(|error| checkpoints.not_here(&error))?;
@@ -412,19 +452,45 @@ impl Run<'_, '_> {
             if self.best.is_none_or(|(_, best)| loss < best) {
                 self.best = Some((record.epoch, loss));
             }
-            self.elapsed_before = record.elapsed_seconds;
             self.history.push(record);
         }
+        self.within = checkpoint.within;
+        self.elapsed_before = checkpoint.elapsed_seconds;
         Ok(checkpoint.stopped)
     }
 
-    fn save(&mut self, checkpoints: &mut CheckpointFolder<'_>, stopped: Option<StopReason>) -> Result<()> {
-        let checkpoint = Checkpoint {
-            history: self.history.clone(),
-            stopped,
-            engine: self.engine.state()?,
+    fn is_checkpoint_due(&self) -> bool {
+        self.checkpoints.as_ref().is_some_and(CheckpointFolder::is_due)
+    }
+
+    /// Makes a checkpoint, if they are wanted; training is worth more than one that cannot be made.
+    fn keep(&mut self, stopped: Option<StopReason>, within: &Progress) {
+        let elapsed_seconds = self.elapsed_seconds();
+        let Some(checkpoints) = &mut self.checkpoints else {
+            return;
         };
-        checkpoints.save(&checkpoint, self.best.map(|(epoch, _)| epoch))
+        let saved = self.engine.state().and_then(|engine| {
+            let checkpoint = Checkpoint {
+                history: self.history.clone(),
+                within: within.clone(),
+                elapsed_seconds,
+                stopped,
+                engine,
+            };
+            checkpoints.save(&checkpoint, self.best.map(|(epoch, _)| epoch))
+        });
+        if let Err(error) = saved {
+            self.note(&format!("no checkpoint was made: {error}"));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        let note = format!("{}: {text}", self.context.name);
+        self.context.progress.report(&Event::Note(&note));
+    }
+
+    fn elapsed_seconds(&self) -> f64 {
+        self.elapsed_before + self.began.elapsed().as_secs_f64()
     }
 
     fn finish(self, stopped: StopReason) -> Result<Outcome> {

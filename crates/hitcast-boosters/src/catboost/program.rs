@@ -483,7 +483,7 @@ mod tests {
         match Booster::CatBoost.place() {
             Ok(found) => Some(found.path),
             Err(error @ BoosterError::Absent { .. }) => {
-                eprintln!("skipped: {error}");
+                hitcast_core::testing::report_skipped(&error.to_string());
                 None
             }
             Err(error) => panic!("{error}"),

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use hitcast_boosters::Booster;
 use hitcast_core::Dataset;
+use hitcast_core::testing::report_skipped;
 use ndarray::Array2;
 use serde_json::json;
 
@@ -48,7 +49,7 @@ fn songs() -> Option<(Dataset, Dataset)> {
 fn on_songs_they_are_as_good_as_in_python() {
     let here = here();
     let Some((train, test)) = songs().filter(|_| !here.is_empty()) else {
-        eprintln!("skipped: no booster, or HITCAST_DATA names no folder with spotify_songs.csv");
+        report_skipped("no booster is here, or HITCAST_DATA names no folder with spotify_songs.csv");
         return;
     };
     for booster in here {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use hitcast_boosters::Booster;
 use hitcast_classical::TreeModel;
+use hitcast_core::testing::report_skipped;
 use hitcast_core::{Dataset, DeviceChoice, Event, FitContext, Progress, Seed, StopReason, StopSignal, Task};
 use ndarray::Array2;
 use serde_json::json;
@@ -84,7 +85,9 @@ fn settings_mean_what_they_mean_in_python() {
         };
         let found = booster.find().unwrap().version;
         if found.as_ref().is_some_and(|found| found != version) {
-            eprintln!("skipped for {booster} {found:?}: the golden values are of {version}");
+            report_skipped(&format!(
+                "{booster} is {found:?}, the golden values are of {version}"
+            ));
             continue;
         }
         let settings = case.fit.as_ref().unwrap().settings.clone();

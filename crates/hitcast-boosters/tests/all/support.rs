@@ -2,6 +2,7 @@
 
 use hitcast_boosters::{Booster, BoosterError, CatBoost, LightGBM, XGBoost, catboost, lightgbm, xgboost};
 use hitcast_classical::TreeModel;
+use hitcast_core::testing::report_skipped;
 use hitcast_core::{
     Dataset, Estimator, FeatureColumn, Features, Fit, FitContext, Result, Seed, StopSignal, Task,
 };
@@ -128,7 +129,7 @@ pub(crate) fn here() -> Vec<Booster> {
     let is_here = |booster: &Booster| match booster.find() {
         Ok(_) => true,
         Err(error @ BoosterError::Absent { .. }) => {
-            eprintln!("skipped for {booster}: {error}");
+            report_skipped(&format!("{booster}: {error}"));
             false
         }
         Err(error) => panic!("{booster}: {error}"),

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use hitcast_core::testing::report_skipped;
 use hitcast_data::clean::{DropDuplicates, DropMissing, Keep, OutOfRange, SongKey};
 use hitcast_data::{
     BadValues, Cleaning, CleaningReport, CleaningStep, CsvReader, DATA_VARIABLE, Description, Loaded,
@@ -32,7 +33,7 @@ fn real(name: &str) -> Option<Loaded> {
     match path.filter(|path| path.is_file()) {
         Some(path) => Some(CsvReader::default().read(path).unwrap()),
         None => {
-            eprintln!("skipped: {DATA_VARIABLE} names no folder with {name}");
+            report_skipped(&format!("{DATA_VARIABLE} names no folder with {name}"));
             None
         }
     }

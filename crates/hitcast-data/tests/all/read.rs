@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hitcast_core::testing::report_skipped;
 use hitcast_data::read::{IgnoredReason, InferredColumn, RenamedColumn};
 use hitcast_data::{BadValues, ColumnKind, CsvReader, DataError, EmptyColumns, Schema, SchemaChoice};
 use tempfile::TempDir;
@@ -435,7 +436,7 @@ fn columns_without_values_are_left_out_on_request() {
 #[test]
 fn the_public_files_have_the_facts_that_are_known_of_them() {
     let Some(folder) = std::env::var_os("HITCAST_DATA").map(PathBuf::from) else {
-        eprintln!("skipped: HITCAST_DATA names no folder with the public files");
+        report_skipped("HITCAST_DATA names no folder with the public files");
         return;
     };
     let facts = [
@@ -449,7 +450,7 @@ fn the_public_files_have_the_facts_that_are_known_of_them() {
     for (file, schema, rows, mean) in facts {
         let path = folder.join(file);
         if !path.exists() {
-            eprintln!("skipped: no {file}");
+            report_skipped(&format!("HITCAST_DATA names no folder with {file}"));
             continue;
         }
         let loaded = CsvReader::default().read(&path).unwrap();

@@ -175,6 +175,10 @@ impl Engine for CudaEngine {
         Ok(self.seat.note(batch(rows, Some(learning_rate)))?)
     }
 
+    fn is_ahead(&self) -> bool {
+        true
+    }
+
     fn look_every(&self) -> usize {
         LOOK_EVERY
     }
@@ -184,7 +188,12 @@ impl Engine for CudaEngine {
     }
 
     fn predict(&mut self, split: Split) -> Result<Predictions> {
-        let predictions = self.seat.predict(split_of(split))?.into_iter().map(f64::from).collect();
+        let predictions = self
+            .seat
+            .predict(split_of(split))?
+            .into_iter()
+            .map(f64::from)
+            .collect();
         Ok(Predictions::from_rounded_values(self.task, predictions).map_err(NnError::from)?)
     }
 

@@ -11,6 +11,7 @@ use std::error::Error;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
+use hitcast_core::testing::report_skipped;
 use hitcast_core::{
     Dataset, EpochRecord, Estimator, Event, FeatureBlock, FeatureColumn, Features, FitContext, Indicators,
     Job, Progress, Seed, StopReason, StopSignal,
@@ -335,7 +336,7 @@ fn a_cuda_device_that_is_not_there_is_an_error_and_one_that_is_gives_the_same_ne
     let on_cpu = estimator.fit(&train, None, &context)?;
     context.device = "cuda".parse()?;
     if hitcast_torch_sys::cuda_device_count() == 0 {
-        eprintln!("skipped the CUDA half: no CUDA device here");
+        report_skipped("there is no CUDA device");
         let message = estimator.fit(&train, None, &context).unwrap_err().to_string();
         assert!(message.to_lowercase().contains("cuda"), "{message}");
         return Ok(());

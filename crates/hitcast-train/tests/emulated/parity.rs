@@ -162,7 +162,10 @@ pub(crate) fn compare(
             (by_us.squared_error, by_them.squared_error),
             (by_us.absolute_error, by_them.absolute_error),
         ] {
-            prop_assert!((ours - theirs).abs() <= 1e-5 * theirs.abs(), "{split:?}: {ours} {theirs}");
+            prop_assert!(
+                (ours - theirs).abs() <= 1e-5 * theirs.abs(),
+                "{split:?}: {ours} {theirs}"
+            );
         }
     }
     for split in [Split::Train, Split::Validation] {

@@ -1,0 +1,381 @@
+//! What checkpoints hold, and what becomes of training where one is damaged or of another run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::cast_possible_truncation)]
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use hitcast_core::dataset::FeatureColumn;
+use hitcast_core::{
+    Checkpoints, Dataset, Estimator, Event, Features, Fit, FitContext, ModelState, Predictions, Progress,
+    Seed, StopReason, StopSignal,
+};
+use hitcast_nn::{Loss, Network, NetworkSpec};
+use hitcast_train::trainer::Targets;
+use hitcast_train::{
+    AutogradEngine, EarlyStopping, Engine, EngineChoice, NetworkEstimator, OptimizerSettings, PlanEngine,
+    Split, Trainer, TrainingSettings,
+};
+use ndarray::Array2;
+use tch::Device;
+
+fn data(rows: usize, seed: u64) -> Dataset {
+    let mut stream = Seed::new(seed).stream("rows");
+    let x = Array2::from_shape_simple_fn((rows, 4), || stream.normal() as f32);
+    let y = x.outer_iter().map(|row| f64::from(row.sum()).powi(2)).collect();
+    let columns = ["a", "b", "c", "d"].map(FeatureColumn::plain).to_vec();
+    Dataset::new(Features::new(x, columns).unwrap(), y).unwrap()
+}
+
+/// Of ten batches an epoch, in four steps.
+fn estimator(epochs: usize) -> NetworkEstimator {
+    NetworkEstimator {
+        network: NetworkSpec::mlp(&[12]).with_batch_norm().with_dropout(0.2),
+        training: TrainingSettings {
+            epochs,
+            batch_size: 32,
+            optimizer: OptimizerSettings::adam(3e-3),
+            early_stopping: Some(EarlyStopping {
+                patience: epochs,
+                ..Default::default()
+            }),
+            accumulate_batches: 3,
+            ..Default::default()
+        },
+    }
+}
+
+/// What a fit notes.
+#[derive(Debug, Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Progress for Notes {
+    fn report(&self, event: &Event<'_>) {
+        if let Event::Note(text) = event {
+            self.0.lock().unwrap().push((*text).to_owned());
+        }
+    }
+}
+
+/// A fit with a checkpoint after every step, and its notes.
+fn fit(
+    estimator: &NetworkEstimator,
+    seed: u64,
+    folder: Option<&Path>,
+    stop: &StopSignal,
+) -> (hitcast_core::Result<Fit>, Vec<String>) {
+    let notes = Notes::default();
+    let context = FitContext {
+        checkpoints: folder.map(|folder| Checkpoints {
+            every: Duration::ZERO,
+            ..Checkpoints::new(folder)
+        }),
+        progress: &notes,
+        device: "cpu".parse().unwrap(),
+        ..FitContext::quiet("resumed", Seed::new(seed), stop)
+    };
+    let fit = estimator.fit(&data(320, 1), Some(&data(100, 2)), &context);
+    (fit, notes.0.into_inner().unwrap())
+}
+
+fn whole(estimator: &NetworkEstimator, folder: Option<&Path>) -> (Fit, Vec<String>) {
+    let (fit, notes) = fit(estimator, 5, folder, &StopSignal::new());
+    (fit.unwrap(), notes)
+}
+
+fn fails(estimator: &NetworkEstimator, seed: u64, folder: &Path) -> String {
+    match fit(estimator, seed, Some(folder), &StopSignal::new()).0 {
+        Ok(_) => panic!("went on from something else"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The checkpoints in a folder, the newest first.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = (fs::read_dir(folder).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    // A point comes after a hyphen.
+    files.sort_by_key(|path| path.to_str().unwrap().replace(".safetensors", ""));
+    files.reverse();
+    files
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
+#[test]
+fn checkpoints_change_nothing_and_a_finished_run_is_only_loaded() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    let estimator = estimator(6);
+    let (plain, _) = whole(&estimator, None);
+    let (kept, _) = whole(&estimator, Some(&folder));
+    let (again, notes) = whole(&estimator, Some(&folder));
+    for fit in [&kept, &again] {
+        assert_eq!(fit.model.state().unwrap(), plain.model.state().unwrap());
+        assert_eq!(fit.best_epoch, plain.best_epoch);
+        assert_eq!(fit.history.len(), 6);
+    }
+    assert!(notes.is_empty());
+    assert_eq!(
+        again.history[5].elapsed_seconds, kept.history[5].elapsed_seconds,
+        "nothing was trained again"
+    );
+    let best = format!("epoch-{:06}.safetensors", plain.best_epoch.unwrap());
+    let names: Vec<String> = files(&folder).iter().map(|path| name(path).to_owned()).collect();
+    assert_eq!(
+        names[..2],
+        [
+            "epoch-000006.safetensors",
+            "epoch-000005-batch-000009.safetensors"
+        ]
+    );
+    assert!(names.len() <= 3 && names.contains(&best), "{names:?}");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_for_the_newest_whole_one_and_told() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    let estimator = estimator(3);
+    let expected = whole(&estimator, Some(&folder)).0.model.state().unwrap();
+    let kept: Vec<(PathBuf, Vec<u8>)> = files(&folder)
+        .into_iter()
+        .map(|path| (path.clone(), fs::read(&path).unwrap()))
+        .collect();
+    let put_back = || {
+        fs::remove_dir_all(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
+        for (path, bytes) in &kept {
+            fs::write(path, bytes).unwrap();
+        }
+    };
+    // The newest, the two newest, and so on.
+    for damaged in 1..kept.len() {
+        let (newest, bytes) = &kept[0];
+        let flips = [0, 9, bytes.len() / 2, bytes.len() - 1].map(|place| {
+            let mut bytes = bytes.clone();
+            bytes[place] ^= 0x10;
+            bytes
+        });
+        let cuts = [0, 7, bytes.len() / 2, bytes.len() - 1].map(|length| bytes[..length].to_vec());
+        for wrong in flips.into_iter().chain(cuts) {
+            put_back();
+            for (path, bytes) in &kept[1..damaged] {
+                fs::write(path, &bytes[1..]).unwrap();
+            }
+            fs::write(newest, &wrong).unwrap();
+            // It is left there for as long as training does not come to its place again.
+            let stop = StopSignal::new();
+            stop.request();
+            let (stopped, notes) = fit(&estimator, 5, Some(&folder), &stop);
+            assert_eq!(stopped.unwrap().stopped, StopReason::Requested);
+            assert_eq!(fs::read(newest).unwrap(), wrong);
+            assert_eq!(notes.len(), damaged, "{notes:?}");
+            for ((path, _), note) in kept[..damaged].iter().zip(&notes) {
+                let (this, older) = (name(path), name(&kept[damaged].0));
+                assert!(
+                    note.starts_with("resumed: checkpoint ")
+                        && note.contains(this)
+                        && note.contains("is damaged: ")
+                        && note.contains(older)
+                        && note.contains("epochs trained again: at most 1"),
+                    "{note}"
+                );
+            }
+            assert_eq!(
+                whole(&estimator, Some(&folder)).0.model.state().unwrap(),
+                expected
+            );
+        }
+    }
+}
+
+#[test]
+fn where_no_checkpoint_is_whole_that_is_an_error_and_nothing_is_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    let estimator = estimator(3);
+    whole(&estimator, Some(&folder));
+    let before = files(&folder);
+    for path in &before {
+        fs::write(path, &fs::read(path).unwrap()[..100]).unwrap();
+    }
+    let message = fails(&estimator, 5, &folder);
+    for part in [
+        "epoch-000003.safetensors is damaged: ",
+        "so are all older ones",
+        "remove the checkpoints",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    assert_eq!(files(&folder), before);
+    for path in &before[1..] {
+        fs::remove_file(path).unwrap();
+    }
+    let message = fails(&estimator, 5, &folder);
+    assert!(message.contains("there is no older one"), "{message}");
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused_also_behind_a_damaged_one() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    let small = estimator(3);
+    whole(&small, Some(&folder));
+    let mut wider = estimator(3);
+    wider.network = NetworkSpec::mlp(&[13]).with_batch_norm().with_dropout(0.2);
+    let refused = |estimator: &NetworkEstimator, seed: u64, file: &str| {
+        let message = fails(estimator, seed, &folder);
+        assert!(
+            message.contains(file) && message.contains("is of another run"),
+            "{message}"
+        );
+    };
+    let kept = files(&folder);
+    for file in &kept[..2] {
+        refused(&small, 6, name(file));
+        refused(&estimator(4), 5, name(file));
+        refused(&wider, 5, name(file));
+        fs::write(file, "damaged").unwrap();
+    }
+}
+
+#[test]
+fn what_a_killed_process_left_half_written_is_cleared_away() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    let estimator = estimator(2);
+    whole(&estimator, Some(&folder));
+    let half = folder.join(".epoch-000001.safetensors.123.tmp");
+    let notes = folder.join("notes.txt");
+    fs::write(&half, "half").unwrap();
+    fs::write(&notes, "mine").unwrap();
+    whole(&estimator, Some(&folder));
+    assert!(!half.exists() && notes.exists());
+}
+
+/// An engine that counts its steps, and requests a stop after so many.
+struct Counting<'a> {
+    engine: &'a mut dyn Engine,
+    steps: usize,
+    stop_after: usize,
+    stop: StopSignal,
+}
+
+impl Engine for Counting<'_> {
+    fn replace_rows(&mut self, rows: &Dataset) -> hitcast_train::Result<()> {
+        self.engine.replace_rows(rows)
+    }
+
+    fn begin_epoch(&mut self, order: &[usize]) -> hitcast_train::Result<()> {
+        self.engine.begin_epoch(order)
+    }
+
+    fn accumulate(&mut self, rows: Range<usize>) -> hitcast_train::Result<()> {
+        self.engine.accumulate(rows)
+    }
+
+    fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> hitcast_train::Result<()> {
+        self.steps += 1;
+        if self.steps == self.stop_after {
+            self.stop.request();
+        }
+        self.engine.step(rows, learning_rate)
+    }
+
+    fn take_losses(&mut self) -> hitcast_train::Result<Vec<f32>> {
+        self.engine.take_losses()
+    }
+
+    fn predict(&mut self, split: Split) -> hitcast_train::Result<Predictions> {
+        self.engine.predict(split)
+    }
+
+    fn remember(&mut self) -> hitcast_train::Result<()> {
+        self.engine.remember()
+    }
+
+    fn recall(&mut self) -> hitcast_train::Result<()> {
+        self.engine.recall()
+    }
+
+    fn state(&mut self) -> hitcast_train::Result<ModelState> {
+        self.engine.state()
+    }
+
+    fn restore(&mut self, state: &ModelState) -> hitcast_train::Result<()> {
+        self.engine.restore(state)
+    }
+}
+
+/// Trains until a stop after so many steps; gives the steps, the losses and the state at the end.
+fn steps(choice: EngineChoice, folder: &Path, stop_after: usize) -> (usize, Vec<f64>, ModelState) {
+    let (estimator, train, validation, seed) = (estimator(3), data(320, 1), data(100, 2), Seed::new(5));
+    let network = Network::new(&estimator.network, 4, Device::Cpu, seed).unwrap();
+    let settings = &estimator.training;
+    let mut engine: Box<dyn Engine> = match choice {
+        EngineChoice::Plan => {
+            let plan = PlanEngine::compile(&network, settings, &train, Some(&validation), seed).unwrap();
+            Box::new(plan.unwrap())
+        }
+        _ => Box::new(AutogradEngine::new(network, settings, &train, Some(&validation), seed).unwrap()),
+    };
+    let stop = StopSignal::new();
+    let mut counting = Counting {
+        engine: &mut *engine,
+        steps: 0,
+        stop_after,
+        stop: stop.clone(),
+    };
+    let targets = Targets {
+        n_train: 320,
+        train: Some(train.target()),
+        validation: Some(validation.target()),
+        loss: Loss::Mse,
+        validation_weights: None,
+        has_batch_norm: true,
+        identity: "counted",
+    };
+    let context = FitContext {
+        checkpoints: Some(Checkpoints::new(folder)),
+        ..FitContext::quiet("counted", seed, &stop)
+    };
+    let outcome = Trainer::new(settings.clone())
+        .run(&mut counting, &targets, &context)
+        .unwrap();
+    let losses = outcome.history.iter().map(|record| record.train_loss).collect();
+    (counting.steps, losses, engine.state().unwrap())
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_at_that_very_step() {
+    let home = tempfile::tempdir().unwrap();
+    for choice in [EngineChoice::Plan, EngineChoice::Autograd] {
+        let never = usize::MAX;
+        let whole = steps(choice, &home.path().join(format!("{choice:?}")), never);
+        // Ten batches by threes make four steps an epoch.
+        assert_eq!(whole.0, 12);
+        for stop_after in 1..=12 {
+            let folder = home.path().join(format!("{choice:?} {stop_after}"));
+            assert_eq!(steps(choice, &folder, stop_after).0, stop_after);
+            let (rest, losses, state) = steps(choice, &folder, never);
+            assert_eq!(
+                rest,
+                12 - stop_after,
+                "{choice:?}: no step is taken twice, and none left out"
+            );
+            assert_eq!(
+                (losses, state),
+                (whole.1.clone(), whole.2.clone()),
+                "{choice:?} {stop_after}"
+            );
+        }
+    }
+}
