@@ -243,12 +243,16 @@ impl<'a> CheckpointFolder<'a> {
     fn decode(&self, bytes: &[u8]) -> Result<Checkpoint, Flaw> {
         let damaged = |error: &dyn std::fmt::Display| Flaw::Damaged(format!("is damaged: {error}"));
         let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error))?;
-        let facts = metadata
+        let text = metadata
             .metadata()
             .as_ref()
             .and_then(|entries| entries.get(ENTRY));
-        let facts = facts.ok_or_else(|| Flaw::Damaged("is no checkpoint of hitcast".to_owned()))?;
-        let mut facts: Facts = serde_json::from_str(facts).map_err(|error| damaged(&error))?;
+        let text = text.ok_or_else(|| Flaw::Damaged("is no checkpoint of hitcast".to_owned()))?;
+        let mut facts: Facts = serde_json::from_str(text).map_err(|error| damaged(&error))?;
+        // A field whose name is damaged would be taken for one that is missing.
+        if serde_json::to_string(&facts).ok().as_ref() != Some(text) {
+            return Err(damaged(&"it is not as it was written"));
+        }
         let expected = std::mem::take(&mut facts.sha256);
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
         let mut views = tensors.tensors();
