@@ -472,7 +472,9 @@ fn loss_of_row(outline: &Outline) -> String {
                 NumberLoss::Squared => "error * error".to_owned(),
                 NumberLoss::Absolute => "error".to_owned(),
                 NumberLoss::Huber { delta } => {
-                    format!("error <= {delta:?} ? 0.5 * error * error : {delta:?} * (error - 0.5 * {delta:?})")
+                    format!(
+                        "error <= {delta:?} ? 0.5 * error * error : {delta:?} * (error - 0.5 * {delta:?})"
+                    )
                 }
             };
             (0, loss, false)

@@ -63,7 +63,7 @@ impl Sums {
         let weight = |row: usize| weights.map_or(1.0, |weights| weights.get(row).copied().unwrap_or(0.0));
         match predicted {
             Predictions::Classification(probabilities) => {
-                sums.add_classes(loss, probabilities.view(), target, weight)
+                sums.add_classes(loss, probabilities.view(), target, weight);
             }
             other => sums.add_numbers(loss, &other.values(), target, weight),
         }

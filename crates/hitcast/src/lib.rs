@@ -55,6 +55,8 @@ pub use hitcast_boosters as boosters;
 #[cfg(feature = "classical")]
 pub use hitcast_classical as classical;
 pub use hitcast_core as core;
+#[cfg(feature = "torch")]
+pub use hitcast_cuda as cuda;
 pub use hitcast_data as data;
 pub use hitcast_explain as explain;
 pub use hitcast_metrics as metrics;

@@ -1,6 +1,7 @@
 //! `hitcast doctor`
 
 use hitcast::boosters::Booster;
+use hitcast::cuda::Gpu;
 use hitcast::torch;
 use serde_json::{Value, json};
 
@@ -18,13 +19,18 @@ pub(crate) fn run(_args: &DoctorArgs) -> Result<Output> {
             devices => format!("{devices} devices"),
         },
     };
+    let gpu = match Gpu::open(0, &[torch::library_dir()]) {
+        Ok(gpu) => gpu.name(),
+        Err(error) => format!("none for the kernels of our own: {error}"),
+    };
     let environment = hitcast::environment();
     let [xgboost, lightgbm, catboost] = Booster::ALL.map(found);
     let facts = [
         ("hitcast", json!(env!("CARGO_PKG_VERSION"))),
         ("libtorch", json!(torch::libtorch_version())),
         ("libtorch_folder", json!(torch::library_dir())),
-        ("cuda", json!(cuda)),
+        ("gpu", json!(gpu)),
+        ("cuda_of_libtorch", json!(cuda)),
         ("xgboost", json!(xgboost)),
         ("lightgbm", json!(lightgbm)),
         ("catboost", json!(catboost)),

@@ -102,7 +102,11 @@ impl ConfusionMatrix {
             });
         }
         let seen: Vec<usize> = (0..n_classes)
-            .filter(|class| counts[class * n_classes..][..n_classes].iter().any(|&count| count > 0))
+            .filter(|class| {
+                counts[class * n_classes..][..n_classes]
+                    .iter()
+                    .any(|&count| count > 0)
+            })
             .collect();
         check_classes("actual classes", &seen, n_classes)?;
         Ok(Self {

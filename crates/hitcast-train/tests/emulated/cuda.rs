@@ -98,7 +98,7 @@ fn dropout_keeps_as_many_as_it_should_and_draws_anew_each_step() {
     let mean = counts.iter().sum::<f64>() / (ROWS * counts.len()) as f64;
     // Five standard errors of 20,000 draws.
     assert!((mean - KEPT).abs() < 0.017, "{mean}");
-    let mut distinct: Vec<i64> = counts.iter().map(|count| count.round() as i64).collect();
+    let mut distinct: Vec<u64> = counts.iter().map(|count| count.round().to_bits()).collect();
     distinct.dedup();
     assert!(distinct.len() > 40, "{distinct:?}");
     assert_eq!(counts, kept(1));
