@@ -465,7 +465,7 @@ struct SavedAutograd {
     dropout: Stream,
 }
 
-type Tensors = BTreeMap<String, TensorData>;
+pub(crate) type Tensors = BTreeMap<String, TensorData>;
 
 /// The tensors under longer names.
 pub(crate) fn prefixed(prefix: &str, tensors: Tensors) -> Tensors {

@@ -9,7 +9,9 @@ use hitcast_nn::{Loss, Network, NnError};
 use serde::Deserialize;
 
 use super::outline::{NamedOutline, update};
-use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, prefixed, scaled_weights, take_prefixed};
+use crate::engine::{
+    AVERAGE, BEST, Engine, OPTIMIZER, Split, Tensors, prefixed, scaled_weights, take_prefixed,
+};
 use crate::error::{Result, TrainError};
 use crate::settings::TrainingSettings;
 use crate::sums::Sums;
@@ -260,32 +262,21 @@ impl Engine for CudaEngine {
             return Err(NnError::from(CoreError::State(message)).into());
         }
         let now = self.seat.numbers()?;
-        let take = |tensors: &BTreeMap<String, TensorData>, name: &str, n: usize| -> Result<Vec<f32>> {
-            let state = ModelState {
-                settings: serde_json::Value::Null,
-                tensors: tensors.clone(),
-            };
-            Ok(state.f32(name, &[n]).map_err(NnError::from)?.to_vec())
-        };
         let (n, m) = (now.parameters.len(), now.statistics.len());
-        let both = |tensors: &BTreeMap<String, TensorData>| -> Result<(Vec<f32>, Vec<f32>)> {
-            Ok((take(tensors, "parameters", n)?, take(tensors, "statistics", m)?))
-        };
         let mut own = state.tensors.clone();
-        let best = take_prefixed(&mut own, BEST);
-        let average = take_prefixed(&mut own, AVERAGE);
-        let moments = take_prefixed(&mut own, OPTIMIZER);
-        let kept = |tensors: &BTreeMap<String, TensorData>| {
-            let kept = (!tensors.is_empty()).then(|| both(tensors));
+        let kept = |tensors: Tensors| {
+            let kept = (!tensors.is_empty()).then(|| learned(tensors, n, m));
             kept.transpose()
         };
-        let (best, average) = (kept(&best)?, kept(&average)?);
-        let (parameters, statistics) = both(&own)?;
+        let best = kept(take_prefixed(&mut own, BEST))?;
+        let average = kept(take_prefixed(&mut own, AVERAGE))?;
+        let moments = without_settings(take_prefixed(&mut own, OPTIMIZER));
+        let (parameters, statistics) = learned(own, n, m)?;
         self.seat.set_numbers(&Numbers {
             parameters,
             statistics,
-            first: take(&moments, "first", now.first.len())?,
-            second: take(&moments, "second", now.second.len())?,
+            first: vector(&moments, "first", now.first.len())?,
+            second: vector(&moments, "second", now.second.len())?,
             average: average.map(|(parameters, statistics)| [parameters, statistics].concat()),
             steps: saved.steps,
             batches: saved.batches,
@@ -295,6 +286,23 @@ impl Engine for CudaEngine {
             .map(|(parameters, statistics)| (&parameters[..], &statistics[..]));
         Ok(self.seat.set_remembered(best)?)
     }
+}
+
+fn without_settings(tensors: Tensors) -> ModelState {
+    ModelState {
+        settings: serde_json::Value::Null,
+        tensors,
+    }
+}
+
+fn vector(state: &ModelState, name: &str, n: usize) -> Result<Vec<f32>> {
+    Ok(state.f32(name, &[n]).map_err(NnError::from)?.to_vec())
+}
+
+/// So many parameters and statistics.
+fn learned(tensors: Tensors, n: usize, m: usize) -> Result<(Vec<f32>, Vec<f32>)> {
+    let state = without_settings(tensors);
+    Ok((vector(&state, "parameters", n)?, vector(&state, "statistics", m)?))
 }
 
 const fn split_of(split: Split) -> hitcast_cuda::Split {
@@ -312,7 +320,7 @@ fn batch(rows: Range<usize>, learning_rate: Option<f64>) -> Batch {
     }
 }
 
-fn named<const N: usize>(values: [(&str, Vec<f32>); N]) -> BTreeMap<String, TensorData> {
+fn named<const N: usize>(values: [(&str, Vec<f32>); N]) -> Tensors {
     BTreeMap::from(values.map(|(name, values)| (name.to_owned(), TensorData::f32_vector(values))))
 }
 

@@ -131,6 +131,7 @@ impl Run {
         let data = match self.n_classes {
             None => Dataset::new(features, y),
             Some(n_classes) => {
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 let class = |y: &f64| ((y / 3.0) as usize).min(n_classes - 1);
                 let classes: Vec<usize> = y.iter().map(class).collect();
                 Dataset::of_classes(features, &classes, n_classes)
