@@ -23,9 +23,13 @@ pub enum EngineChoice {
     Autograd,
 }
 
-/// The chosen engine with the network that it trains.
-pub(crate) enum NetworkEngine {
+/// The chosen engine with the network that it trains, see
+/// [`NetworkEstimator::engine_for`](crate::NetworkEstimator::engine_for).
+#[non_exhaustive]
+pub enum NetworkEngine {
+    /// A plan, and the network as it was in the beginning.
     Plan(Box<PlanEngine>, Network),
+    /// Automatic differentiation, which holds the network.
     Autograd(Box<AutogradEngine>),
 }
 
@@ -51,7 +55,8 @@ impl NetworkEngine {
         Ok(Self::Autograd(Box::new(engine)))
     }
 
-    pub(crate) fn engine(&mut self) -> &mut dyn Engine {
+    /// What trains.
+    pub fn engine(&mut self) -> &mut dyn Engine {
         match self {
             Self::Plan(engine, _) => &mut **engine,
             Self::Autograd(engine) => &mut **engine,
@@ -59,7 +64,10 @@ impl NetworkEngine {
     }
 
     /// The network as it is now.
-    pub(crate) fn into_network(self) -> Result<Network> {
+    ///
+    /// # Errors
+    /// [`TrainError::Network`] if a number is not finite.
+    pub fn into_network(self) -> Result<Network> {
         match self {
             Self::Plan(mut engine, mut network) => engine.write_to(&mut network).map(|()| network),
             Self::Autograd(engine) => engine.into_network(),

@@ -56,7 +56,7 @@ pub mod stream;
 pub mod trainer;
 
 pub use callback::Callback;
-pub use choice::EngineChoice;
+pub use choice::{EngineChoice, NetworkEngine};
 pub use early_stopping::EarlyStopping;
 pub use engine::{AutogradEngine, Engine, Split};
 pub use error::{Result, TrainError};
