@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 /// PyTorch's loops on the processor.
 const LOOPS: [&str; 2] = ["notebook", "eager"];
 
-/// Those on a GPU; the tutorial's is slower than all of them there.
+/// Those on a GPU.
 const LOOPS_ON_GPU: [&str; 3] = ["eager", "compile", "graph"];
 
 /// Times training steps with hitcast and with PyTorch.
