@@ -1,4 +1,5 @@
-//! Prediction, hitcast alone: one row's latency through a bundle and through the network alone, and many rows at a time.
+//! Prediction, hitcast alone: one row's latency through a bundle and through the network alone, and many rows at a
+//! time, on a GPU too where there is one.
 
 // What `criterion_group!` makes is public and has no documentation.
 #![allow(missing_docs, unreachable_pub)]
@@ -7,9 +8,9 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hitcast::core::{Model as _, StopSignal};
+use hitcast::core::{DeviceChoice, Model as _, StopSignal};
 use hitcast::pipeline::{Experiment, RowValue, Run};
-use hitcast_benches::networks::{NETS, data, model};
+use hitcast_benches::networks::{DEVICES, NETS, data, model, or_skip};
 use hitcast_benches::peers::{Result, workspace};
 
 /// A short run of the built-in experiment on invented tracks.
@@ -26,7 +27,7 @@ fn run() -> Result<Run> {
 fn latency(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("predict/one row");
     for net in NETS {
-        let (Ok(model), Ok(data)) = (model(net), data(1)) else {
+        let (Ok(model), Ok(data)) = (model(net, DeviceChoice::Cpu), data(1)) else {
             continue;
         };
         group.bench_function(BenchmarkId::new("network", net), |bencher| {
@@ -64,9 +65,14 @@ fn throughput(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("predict/a million rows");
     group.sample_size(10);
     group.throughput(Throughput::Elements(ROWS as u64));
-    for net in NETS {
-        let Ok(model) = model(net) else { continue };
-        group.bench_function(net, |bencher| {
+    for (device, net) in DEVICES
+        .into_iter()
+        .flat_map(|device| NETS.map(|net| (device, net)))
+    {
+        let Some(model) = or_skip(&format!("a million rows on {device}"), model(net, device)) else {
+            break;
+        };
+        group.bench_function(BenchmarkId::new(net, device), |bencher| {
             bencher.iter(|| model.predict_features(data.features()).is_ok());
         });
     }

@@ -1,39 +1,57 @@
-//! Training of the four networks of `code_pudding`, hitcast alone: a step of each at several batch sizes, and its optimiser.
+//! Training of the four networks of `code_pudding`, hitcast alone, on the processor and on a GPU where there is one: a step of
+//! each at several batch sizes, an epoch, many fits, and the optimisers.
 
 // What `criterion_group!` makes is public and has no documentation.
 #![allow(missing_docs, unreachable_pub)]
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
+use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hitcast::core::{FitContext, Job, Seed, StopSignal, train_many};
-use hitcast::train::{Engine, NetworkEstimator, OptimizerSettings, TrainingSettings};
-use hitcast_benches::networks::{NETS, data, engine, spec};
+use hitcast::train::{NetworkEstimator, TrainingSettings};
+use hitcast_benches::networks::{DEVICES, NETS, data, engine, or_skip, spec};
 use hitcast_kernels::Level;
 use hitcast_kernels::optimizer::{Adam, Sgd};
+
+/// Steps between two looks at the losses, which may wait for the device; as in training.
+const LOOK_EVERY: usize = 64;
 
 fn step(criterion: &mut Criterion) {
     for net in NETS {
         let mut group = criterion.benchmark_group(format!("step/{net}"));
-        for batch in [64, 256, 1024, 4096] {
+        for (device, batch) in DEVICES
+            .into_iter()
+            .flat_map(|device| [64, 256, 1024, 4096].map(|n| (device, n)))
+        {
             let rows = 16 * batch;
-            let Ok(mut engine) = engine(net, rows, OptimizerSettings::adam(1e-3)) else {
-                continue;
+            let Some(mut engine) = or_skip(
+                &format!("step/{net} on {device}"),
+                engine(net, rows, batch, device),
+            ) else {
+                break;
             };
+            let engine = engine.engine();
             group.throughput(Throughput::Elements(batch as u64));
             let mut order = Seed::new(1).stream("order");
             let mut place = rows;
-            group.bench_function(BenchmarkId::new("plan", batch), |bencher| {
-                bencher.iter(|| {
-                    if place == rows {
-                        place = 0;
-                        // As in training, batches do not lie one behind the other in memory.
-                        let _ = engine.begin_epoch(&order.permutation(rows));
+            group.bench_function(BenchmarkId::new(device.to_string(), batch), |bencher| {
+                bencher.iter_custom(|steps| {
+                    let begin = Instant::now();
+                    for step in 1..=steps {
+                        if place == rows {
+                            place = 0;
+                            // As in training, batches do not lie one behind the other in memory.
+                            let _ = engine.begin_epoch(&order.permutation(rows));
+                        }
+                        let _ = black_box(engine.step(place..place + batch, 1e-3));
+                        place += batch;
+                        if step.is_multiple_of(LOOK_EVERY as u64) || step == steps {
+                            let _ = black_box(engine.take_losses());
+                        }
                     }
-                    let done = engine.step(place..place + batch, 1e-3);
-                    place += batch;
-                    done.is_ok() && engine.take_losses().is_ok()
+                    begin.elapsed()
                 });
             });
         }
@@ -48,16 +66,26 @@ fn epoch(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("epoch");
     group.sample_size(10);
     group.throughput(Throughput::Elements(ROWS as u64));
-    for net in NETS {
-        let Ok(mut engine) = engine(net, ROWS, OptimizerSettings::adam(1e-3)) else {
-            continue;
+    for (device, net) in DEVICES
+        .into_iter()
+        .flat_map(|device| NETS.map(|net| (device, net)))
+    {
+        let Some(mut engine) = or_skip(
+            &format!("epoch/{net} on {device}"),
+            engine(net, ROWS, BATCH, device),
+        ) else {
+            break;
         };
+        let engine = engine.engine();
         let mut order = Seed::new(1).stream("order");
-        group.bench_function(net, |bencher| {
+        group.bench_function(BenchmarkId::new(net, device), |bencher| {
             bencher.iter(|| {
                 let mut done = engine.begin_epoch(&order.permutation(ROWS)).is_ok();
-                for first in (0..ROWS).step_by(BATCH) {
+                for (step, first) in (0..ROWS).step_by(BATCH).enumerate() {
                     done &= engine.step(first..(first + BATCH).min(ROWS), 1e-3).is_ok();
+                    if step % LOOK_EVERY == LOOK_EVERY - 1 {
+                        done &= engine.take_losses().is_ok();
+                    }
                 }
                 done && engine.take_losses().is_ok()
             });

@@ -3,7 +3,8 @@
 Prints one JSON object: the seconds of a step, timed over some steps at once, and those of beginning an epoch, several times
 each, after an epoch that warms up. `notebook` is the loop of a tutorial,
 with TensorDataset, DataLoader and loss.item() each step; `eager` is the fastest plain loop: one gather an epoch, slices,
-fused Adam, nothing that waits. `gemm` gives the rate of a large matrix product, in floating-point operations a second.
+fused Adam, nothing that waits. `compile` is the same with what leads to the loss compiled, `graph` with the whole step captured
+into one CUDA graph. `gemm` gives the rate of a large matrix product, in floating-point operations a second.
 """
 import argparse
 import json
@@ -53,19 +54,69 @@ def notebook(net, x, y, batch):
         yield steps(batches)
 
 
-def eager(net, x, y, batch):
-    optimizer, loss_fn = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True), nn.MSELoss()
-
+def epochs_of(step, x, y, batch):
+    """Rows in a new order each epoch, gathered at once, a slice of them a step."""
     def steps(xs, ys):
         for start in range(0, len(x) - batch + 1, batch):
-            optimizer.zero_grad(set_to_none=True)
-            loss_fn(net(xs[start:start + batch]), ys[start:start + batch]).backward()
-            optimizer.step()
+            step(xs[start:start + batch], ys[start:start + batch])
             yield
 
     while True:
-        order = torch.randperm(len(x))
+        order = torch.randperm(len(x), device=x.device)
         yield steps(x[order], y[order])
+
+
+def eager(net, x, y, batch, compiled=False):
+    optimizer, loss_fn = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True), nn.MSELoss()
+
+    def loss(xb, yb):
+        return loss_fn(net(xb), yb)
+
+    if compiled:
+        loss = torch.compile(loss, mode="reduce-overhead" if x.is_cuda else "default")
+
+    def step(xb, yb):
+        optimizer.zero_grad(set_to_none=True)
+        loss(xb, yb).backward()
+        optimizer.step()
+
+    return epochs_of(step, x, y, batch)
+
+
+def compiled(net, x, y, batch):
+    return eager(net, x, y, batch, compiled=True)
+
+
+def graph(net, x, y, batch):
+    """Forward, backward and Adam as one captured graph, which a step copies its rows to and replays."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, fused=True, capturable=True)
+    loss_fn, xs, ys = nn.MSELoss(), x[:batch].clone(), y[:batch].clone()
+
+    def whole_step():
+        optimizer.zero_grad(set_to_none=True)
+        loss_fn(net(xs), ys).backward()
+        optimizer.step()
+
+    # What is allocated or chosen in the first steps must have been before the capture.
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(11):
+            whole_step()
+    torch.cuda.current_stream().wait_stream(side)
+    captured = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(captured):
+        whole_step()
+
+    def step(xb, yb):
+        xs.copy_(xb)
+        ys.copy_(yb)
+        captured.replay()
+
+    return epochs_of(step, x, y, batch)
+
+
+LOOPS = {"notebook": notebook, "eager": eager, "compile": compiled, "graph": graph}
 
 
 def gemm_rate():
@@ -81,8 +132,9 @@ def gemm_rate():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--loop", choices=["notebook", "eager", "gemm"], required=True)
+    parser.add_argument("--loop", choices=[*LOOPS, "gemm"], required=True)
     parser.add_argument("--net", choices=sorted(HIDDEN), default="mlp1")
+    parser.add_argument("--device", type=torch.device, default="cpu")
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
@@ -97,24 +149,34 @@ def main():
         return
     x = torch.randn(arguments.rows, 10)
     y = (x @ torch.randn(10, 1)).tanh() * 15 + 41 + torch.randn(arguments.rows, 1) * 14
-    net, loop = build(*HIDDEN[arguments.net]), {"notebook": notebook, "eager": eager}[arguments.loop]
-    epochs = loop(net, x, y, arguments.batch)
+    device, on_gpu = arguments.device, arguments.device.type == "cuda"
+    if arguments.loop == "graph" and not on_gpu:
+        parser.error("the loop graph needs a GPU: --device cuda")
+    if on_gpu:
+        torch.cuda.set_device(device)
+    wait = torch.cuda.synchronize if on_gpu else lambda: None
+    net = build(*HIDDEN[arguments.net]).to(device)
+    epochs = LOOPS[arguments.loop](net, x.to(device), y.to(device), arguments.batch)
     steps_an_epoch = arguments.rows // arguments.batch - 1
     windows = min(arguments.windows, steps_an_epoch // arguments.steps)
     times = {"steps": [], "epochs": []}
     for epoch in range(arguments.epochs + 1):
         start = time.perf_counter()
         steps = next(epochs)
+        wait()
         begun = time.perf_counter() - start
         of_epoch = []
         for _ in range(windows):
             start = time.perf_counter()
             for _ in range(arguments.steps):
                 next(steps)
+            wait()
             of_epoch.append((time.perf_counter() - start) / arguments.steps)
         if epoch > 0:
             times["epochs"].append(begun)
             times["steps"] += of_epoch
+    if on_gpu:
+        times["device_name"] = torch.cuda.get_device_name(device)
     print(json.dumps(times))
 
 

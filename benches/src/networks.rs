@@ -1,9 +1,9 @@
 //! The four networks of `code_pudding`, and rows for them like those that the peers make.
 
 use hitcast::core::dataset::FeatureColumn;
-use hitcast::core::{Dataset, DeviceChoice, Features, Seed};
+use hitcast::core::{Dataset, DeviceChoice, Features, FitContext, Seed, StopSignal};
 use hitcast::nn::{Network, NetworkModel, NetworkSpec};
-use hitcast::train::{OptimizerSettings, PlanEngine, TrainingSettings};
+use hitcast::train::{NetworkEngine, NetworkEstimator, OptimizerSettings, TrainingSettings};
 use ndarray::Array2;
 
 use crate::peers::Result;
@@ -12,7 +12,7 @@ use crate::peers::Result;
 pub const NETS: [&str; 4] = ["mlp1", "mlp2", "mlp2_batchnorm", "mlp3_dropout"];
 
 /// Features of a row.
-const N_FEATURES: usize = 10;
+pub const N_FEATURES: usize = 10;
 
 fn hidden(net: &str) -> &'static [usize] {
     match net {
@@ -64,32 +64,75 @@ pub fn data(rows: usize) -> Result<Dataset> {
     Ok(Dataset::new(Features::new(matrix, columns)?, target)?)
 }
 
-/// One of the networks as it is before its training, ready to predict.
+/// One of the networks as it is before its training, ready to predict on a device.
 ///
 /// # Errors
-/// None on a machine with a processor.
-pub fn model(net: &str) -> Result<NetworkModel> {
-    let cpu = hitcast::torch::device(DeviceChoice::Cpu)?;
+/// If the device is not there.
+pub fn model(net: &str, device: DeviceChoice) -> Result<NetworkModel> {
+    let device = hitcast::torch::device(device)?;
     Ok(NetworkModel::new(Network::new(
         &spec(net),
         N_FEATURES,
-        cpu,
+        device,
         Seed::new(1),
     )?)?)
 }
 
-/// An engine of one of the networks on so many rows.
+/// One of the networks to be trained by Adam.
+pub fn estimator(net: &str, batch: usize) -> NetworkEstimator {
+    NetworkEstimator {
+        network: spec(net),
+        training: TrainingSettings {
+            optimizer: OptimizerSettings::adam(1e-3),
+            batch_size: batch,
+            ..TrainingSettings::default()
+        },
+    }
+}
+
+/// The engine that hitcast chooses for one of the networks on a device, with so many rows.
 ///
 /// # Errors
-/// On bad settings.
-pub fn engine(net: &str, rows: usize, optimizer: OptimizerSettings) -> Result<PlanEngine> {
-    let cpu = hitcast::torch::device(DeviceChoice::Cpu)?;
-    let network = Network::new(&spec(net), N_FEATURES, cpu, Seed::new(1))?;
-    let data = data(rows)?;
-    let settings = TrainingSettings {
-        optimizer,
-        ..TrainingSettings::default()
+/// If the device is not there, or there are fewer rows than a batch.
+pub fn engine(net: &str, rows: usize, batch: usize, device: DeviceChoice) -> Result<NetworkEngine> {
+    let stop = StopSignal::new();
+    let context = FitContext {
+        device,
+        ..FitContext::quiet(net, Seed::new(1), &stop)
     };
-    let engine = PlanEngine::compile(&network, &settings, &data, None, Seed::new(1))?;
-    Ok(engine.ok_or("there is no plan for the network")?)
+    Ok(estimator(net, batch).engine_for(&data(rows)?, None, &context)?)
+}
+
+/// Where benches run.
+pub const DEVICES: [DeviceChoice; 2] = [DeviceChoice::Cpu, DeviceChoice::Cuda(0)];
+
+/// What was made, or nothing where it cannot be, which is said: there is no GPU, for the most part.
+pub fn or_skip<T>(what: &str, made: Result<T>) -> Option<T> {
+    made.map_err(|error| eprintln!("{what}: skipped: {error}")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hitcast::train::Engine as _;
+
+    #[test]
+    fn training_takes_less_than_64_mb_besides_the_rows_and_no_more_than_foretold() -> Result<()> {
+        const ROWS: usize = 4096;
+        for (net, batch) in NETS.into_iter().flat_map(|net| [(net, 64), (net, 4096)]) {
+            let NetworkEngine::Plan(mut engine, _) = engine(net, ROWS, batch, DeviceChoice::Cpu)? else {
+                return Err(format!("no plan for {net}").into());
+            };
+            engine.step(0..batch, 1e-3)?;
+            engine.remember()?;
+            let taken = engine.bytes();
+            let foretold = estimator(net, batch).memory(ROWS, 0, N_FEATURES);
+            assert!(taken < 64 << 20, "{net} at {batch}: {taken} bytes");
+            assert!(
+                taken < foretold,
+                "{net} at {batch}: {taken} bytes, {foretold} foretold"
+            );
+        }
+        Ok(())
+    }
 }

@@ -1,20 +1,29 @@
 //! Python environments with the peers in them, in the workspace's git-ignored `.peers/`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// An error in words.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// The workspace's root.
+/// The workspace's root: the checkout that `HITCAST_CHECKOUT` names, for a program that is run elsewhere than where it was
+/// built, else the one that Cargo runs it for.
 pub fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    std::env::var_os("HITCAST_CHECKOUT").map_or_else(
+        || {
+            let manifest = std::env::var_os("CARGO_MANIFEST_DIR");
+            manifest
+                .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+                .join("..")
+        },
+        PathBuf::from,
+    )
 }
 
 /// A script of `benches/peers/`.
 pub fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name)
+    workspace().join("benches").join("peers").join(name)
 }
 
 /// A Python environment: what it is called, and so its folder and its file of requirements, and how large it is.

@@ -34,7 +34,8 @@ Usage: cargo xtask COMMAND
   soak                             What takes too long for every test run: property tests by the ten thousand, and the
                                    README's library section, followed in a project of its own
   compare [FURTHER]...             Train with hitcast and with PyTorch in turn and print how many times faster; further
-                                   arguments go to `compare_training` as they are (--json, --batch 1024, --python PATH)
+                                   arguments go to `compare_training` as they are (--json, --batch 1024, --device cuda,
+                                   --python PATH)
   fixtures                         Write the files in fixtures/ anew
   help                             Show this
 

@@ -1,7 +1,7 @@
-//! Training the four networks of `code_pudding` with hitcast and with PyTorch, in turn, on one thread:
+//! Training the four networks of `code_pudding` with hitcast and with PyTorch, in turn, on one thread or on a GPU:
 //!
 //! ```text
-//! cargo run --release -p hitcast-benches --bin compare_training -- [--json]
+//! cargo run --release -p hitcast-benches --bin compare_training -- [--json] [--device cuda]
 //! ```
 
 use std::collections::BTreeMap;
@@ -10,15 +10,18 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::Parser;
-use hitcast::core::Seed;
-use hitcast::train::{Engine, OptimizerSettings};
+use hitcast::core::{DeviceChoice, Seed};
 use hitcast_benches::measure::{Machine, exit, lower_quartile};
 use hitcast_benches::networks::{self, NETS, operations};
 use hitcast_benches::peers::{self, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+/// PyTorch's loops on the processor.
 const LOOPS: [&str; 2] = ["notebook", "eager"];
+
+/// Those on a GPU.
+const LOOPS_ON_GPU: [&str; 3] = ["eager", "compile", "graph"];
 
 /// Times training steps with hitcast and with PyTorch.
 #[derive(Debug, Parser)]
@@ -26,13 +29,17 @@ struct Arguments {
     /// Print one JSON object on standard output, and nothing else there.
     #[arg(long)]
     json: bool,
+    /// Where both sides train: cpu, cuda, cuda:1, or auto for the first GPU if there is one.
+    #[arg(long, default_value_t = DeviceChoice::Cpu)]
+    device: DeviceChoice,
     /// Rows of a step.
     #[arg(long, default_value_t = 64)]
     batch: usize,
     /// Training rows.
     #[arg(long, default_value_t = 186_180)]
     rows: usize,
-    /// Steps that are timed at once with PyTorch; hitcast takes ten times as many, to be timed about as long.
+    /// Steps that are timed at once with PyTorch; hitcast takes ten times as many, to be timed about as long, and on a GPU both
+    /// do.
     #[arg(long, default_value_t = 40)]
     steps: usize,
     /// How often both sides take their turn.
@@ -59,9 +66,18 @@ struct Times {
     steps: Vec<f64>,
     /// Seconds to begin an epoch: its order, and what is done with the rows beforehand.
     epochs: Vec<f64>,
+    /// What the GPU calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device_name: Option<String>,
 }
 
 impl Times {
+    fn add(&mut self, new: Self) {
+        self.steps.extend(new.steps);
+        self.epochs.extend(new.epochs);
+        self.device_name = new.device_name.or(self.device_name.take());
+    }
+
     /// Steps a second, each with its part of beginning an epoch.
     #[allow(clippy::cast_precision_loss)]
     fn rate(&self, arguments: &Arguments) -> f64 {
@@ -102,17 +118,29 @@ struct Floor {
 #[derive(Debug, Serialize)]
 struct Comparison {
     results: Vec<Ratio>,
+    /// On the processor.
     floors: Vec<Floor>,
-    gemm_gigaflops: f64,
+    gemm_gigaflops: Option<f64>,
     batch: usize,
     rows: usize,
     threads: usize,
+    device: DeviceChoice,
+    /// What a GPU calls itself.
+    device_name: Option<String>,
     instructions: &'static str,
     machine: Machine,
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    if arguments.device == DeviceChoice::Auto {
+        let has_gpu = hitcast::torch::cuda_is_available();
+        arguments.device = if has_gpu {
+            DeviceChoice::Cuda(0)
+        } else {
+            DeviceChoice::Cpu
+        };
+    }
     exit(match &arguments.turn {
         Some(net) => turn(&arguments, net),
         None => compare(&arguments),
@@ -120,7 +148,8 @@ fn main() -> ExitCode {
 }
 
 fn turn(arguments: &Arguments, net: &str) -> Result<()> {
-    let mut engine = networks::engine(net, arguments.rows, OptimizerSettings::adam(1e-3))?;
+    let mut engine = networks::engine(net, arguments.rows, arguments.batch, arguments.device)?;
+    let engine = engine.engine();
     let mut order = Seed::new(2).stream("order");
     let mut times = Times::default();
     // Whole batches alone, as the peers do.
@@ -130,17 +159,18 @@ fn turn(arguments: &Arguments, net: &str) -> Result<()> {
         let begin = Instant::now();
         engine.begin_epoch(&order.permutation(arguments.rows))?;
         let begun = begin.elapsed().as_secs_f64();
-        let mut of_epoch = Vec::new();
+        let (mut of_epoch, mut losses) = (Vec::new(), Vec::new());
         for window in windows.chunks_exact(arguments.steps) {
             let begin = Instant::now();
             for batch in window {
                 let start = batch * arguments.batch;
                 engine.step(start..start + arguments.batch, 1e-3)?;
             }
+            // Waits for the device.
+            losses.append(&mut engine.take_losses()?);
             #[allow(clippy::cast_precision_loss)]
             of_epoch.push(begin.elapsed().as_secs_f64() / arguments.steps as f64);
         }
-        let losses = engine.take_losses()?;
         assert!(losses.iter().all(|loss| loss.is_finite()), "training diverged");
         if epoch > 0 {
             times.epochs.push(begun);
@@ -163,35 +193,44 @@ fn compare(arguments: &Arguments) -> Result<()> {
         )
         .into());
     }
-    let steps = batches.min(10 * arguments.steps);
+    let on_gpu = arguments.device != DeviceChoice::Cpu;
+    if on_gpu {
+        // That there is none should be known before anything is installed.
+        networks::engine(NETS[0], arguments.batch, arguments.batch, arguments.device)?;
+    }
+    // PyTorch's notebook loop takes a batch of each epoch for its beginning.
+    let steps = (batches - 1).min(10 * arguments.steps);
+    let (peer_steps, loops) = if on_gpu {
+        (steps, &LOOPS_ON_GPU[..])
+    } else {
+        (arguments.steps, &LOOPS[..])
+    };
     let python = match &arguments.python {
         Some(python) => python.clone(),
         None => peers::python(peers::TRAINING)?,
     };
     let ours = std::env::current_exe()?;
+    let script = peers::script("train_throughput.py");
+    let peer = |name: &str, net: &str| {
+        let mut command = Command::new(&python);
+        command.arg(&script).args(["--loop", name, "--net", net]);
+        command
+    };
     let mut times: BTreeMap<(&str, &str), Times> = BTreeMap::new();
-    let mut gemm: f64 = 0.0;
+    let mut gemm: Option<f64> = None;
     for round in 1..=arguments.rounds {
         eprintln!("round {round} of {}", arguments.rounds);
-        let script = peers::script("train_throughput.py");
-        let peer = |name: &str, net: &str| {
-            let mut command = Command::new(&python);
-            command.arg(&script).args(["--loop", name, "--net", net]);
-            command
-        };
-        let of_gemm: Gemm = measured(&mut peer("gemm", NETS[0]), arguments, 1)?;
-        gemm = gemm.max(of_gemm.rate);
+        if !on_gpu {
+            let of_gemm: Gemm = measured(&mut peer("gemm", NETS[0]), arguments, 1)?;
+            gemm = Some(gemm.map_or(of_gemm.rate, |best| best.max(of_gemm.rate)));
+        }
         for net in NETS {
             let mut command = Command::new(&ours);
             command.args(["--turn", net]);
-            let mut add = |name, new: Times| {
-                let all = times.entry((net, name)).or_default();
-                all.steps.extend(new.steps);
-                all.epochs.extend(new.epochs);
-            };
+            let mut add = |name, new| times.entry((net, name)).or_default().add(new);
             add("hitcast", measured(&mut command, arguments, steps)?);
-            for name in LOOPS {
-                add(name, measured(&mut peer(name, net), arguments, arguments.steps)?);
+            for &name in loops {
+                add(name, measured(&mut peer(name, net), arguments, peer_steps)?);
             }
         }
     }
@@ -203,7 +242,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
     let comparison = Comparison {
         results: NETS
             .iter()
-            .flat_map(|&net| LOOPS.iter().map(move |&peer| (net, peer)))
+            .flat_map(|&net| loops.iter().map(move |&peer| (net, peer)))
             .map(|(net, peer)| Ratio {
                 net,
                 peer,
@@ -213,9 +252,10 @@ fn compare(arguments: &Arguments) -> Result<()> {
                 peer_steps_per_second: rate(net, peer),
             })
             .collect(),
-        floors: NETS
+        floors: gemm
             .iter()
-            .map(|&net| {
+            .flat_map(|gemm| NETS.map(|net| (net, gemm)))
+            .map(|(net, gemm)| {
                 let floor = operations(net, arguments.batch) / gemm;
                 Floor {
                     net,
@@ -225,10 +265,12 @@ fn compare(arguments: &Arguments) -> Result<()> {
                 }
             })
             .collect(),
-        gemm_gigaflops: gemm / 1e9,
+        gemm_gigaflops: gemm.map(|gemm| gemm / 1e9),
         batch: arguments.batch,
         rows: arguments.rows,
         threads: 1,
+        device: arguments.device,
+        device_name: times.values().find_map(|times| times.device_name.clone()),
         instructions: hitcast::train::plan::instructions(),
         machine: Machine::here(),
     };
@@ -252,6 +294,8 @@ fn measured<T: DeserializeOwned>(command: &mut Command, arguments: &Arguments, s
         command.arg(name).arg(value.to_string());
     }
     let output = command
+        .arg("--device")
+        .arg(arguments.device.to_string())
         .env("OMP_NUM_THREADS", "1")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -270,15 +314,18 @@ fn show(comparison: &Comparison) {
         gemm_gigaflops,
         batch,
         rows,
+        device_name,
         instructions,
         machine,
         ..
     } = comparison;
     let processor = machine.processor.as_deref().unwrap_or("an unnamed processor");
-    println!(
-        "{processor}, {}, 1 thread, {instructions}; batch {batch}, {rows} rows",
-        machine.system
-    );
+    let system = machine.system;
+    match device_name {
+        Some(gpu) => print!("{gpu}, {processor}, {system}"),
+        None => print!("{processor}, {system}, 1 thread, {instructions}"),
+    }
+    println!("; batch {batch}, {rows} rows");
     println!(
         "{:<16}{:<10}{:>14}{:>14}{:>9}",
         "network", "PyTorch", "hitcast steps/s", "theirs", "ratio"
@@ -289,7 +336,9 @@ fn show(comparison: &Comparison) {
             result.net, result.peer, result.steps_per_second, result.peer_steps_per_second, result.ratio
         );
     }
-    println!("\nThe products of a step alone, at {gemm_gigaflops:.0} GFLOP/s of a large product:");
+    if let Some(rate) = gemm_gigaflops {
+        println!("\nThe products of a step alone, at {rate:.0} GFLOP/s of a large product:");
+    }
     for floor in floors {
         println!(
             "{:<16}{:>8.1} µs, a step {:>8.1} µs: {:.2} times",

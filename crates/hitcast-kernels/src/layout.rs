@@ -37,6 +37,7 @@ impl Kernel for Transpose<'_, '_> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
+        const ROWS: usize = 512;
         let Self {
             from,
             rows,
@@ -46,11 +47,14 @@ impl Kernel for Transpose<'_, '_> {
         } = self;
         let whole = |n: usize| n - n % V::LANES;
         let (whole_rows, whole_columns) = (whole(rows), whole(columns));
-        for row in (0..whole_rows).step_by(V::LANES) {
+        // Of a large matrix some rows at a time, so that their pages are at hand for the next column.
+        for first in (0..whole_rows).step_by(ROWS) {
             for column in (0..whole_columns).step_by(V::LANES) {
-                let (from, to) = (&from[row * columns + column..], &mut to[column * stride + row..]);
-                // SAFETY: `transpose` has checked that the slices hold all rows and columns, and the square lies inside.
-                unsafe { V::transpose(from.as_ptr(), columns, to.as_mut_ptr(), stride) };
+                for row in (first..whole_rows.min(first + ROWS)).step_by(V::LANES) {
+                    let (from, to) = (&from[row * columns + column..], &mut to[column * stride + row..]);
+                    // SAFETY: `transpose` has checked that the slices hold all rows and columns, and the square lies inside.
+                    unsafe { V::transpose(from.as_ptr(), columns, to.as_mut_ptr(), stride) };
+                }
             }
         }
         // What is left of each row, and the rows that are left.

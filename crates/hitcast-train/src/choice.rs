@@ -41,10 +41,15 @@ pub(crate) fn gpu(choice: DeviceChoice) -> Result<Option<Gpu>, CudaError> {
     }
 }
 
-/// The chosen engine with the network that it trains.
-pub(crate) enum NetworkEngine {
+/// The chosen engine with the network that it trains, see
+/// [`NetworkEstimator::engine_for`](crate::NetworkEstimator::engine_for).
+#[non_exhaustive]
+pub enum NetworkEngine {
+    /// A plan on the processor, and the network as it was in the beginning.
     Plan(Box<PlanEngine>, Network),
+    /// Kernels on a GPU, and the network as it was in the beginning.
     Cuda(Box<CudaEngine>, Network),
+    /// Automatic differentiation, which holds the network.
     Autograd(Box<AutogradEngine>),
 }
 
@@ -101,7 +106,8 @@ impl NetworkEngine {
         Ok(Self::Autograd(Box::new(engine)))
     }
 
-    pub(crate) fn engine(&mut self) -> &mut dyn Engine {
+    /// What trains.
+    pub fn engine(&mut self) -> &mut dyn Engine {
         match self {
             Self::Plan(engine, _) => &mut **engine,
             Self::Cuda(engine, _) => &mut **engine,
@@ -110,7 +116,10 @@ impl NetworkEngine {
     }
 
     /// The network as it is now.
-    pub(crate) fn into_network(self) -> Result<Network> {
+    ///
+    /// # Errors
+    /// [`TrainError::Network`] if a number is not finite, [`TrainError::Cuda`] if the GPU fails.
+    pub fn into_network(self) -> Result<Network> {
         match self {
             Self::Plan(mut engine, mut network) => engine.write_to(&mut network).map(|()| network),
             Self::Cuda(engine, mut network) => engine.write_to(&mut network).map(|()| network),

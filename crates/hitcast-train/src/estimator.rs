@@ -68,6 +68,21 @@ impl NetworkEstimator {
             .saturating_add(block.saturating_mul(4 * (left + 2 * widest)))
     }
 
+    /// The engine that [`train`](Self::train) takes for these rows, for steps of one's own.
+    ///
+    /// # Errors
+    /// [`TrainError`]: bad settings, or a missing device.
+    pub fn engine_for(
+        &self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> Result<NetworkEngine> {
+        self.training.check(train.n_rows(), validation.is_some())?;
+        let this = self.for_task(train.task())?;
+        this.engine(train, train.n_rows(), train.n_rows(), validation, context)
+    }
+
     /// Trains with a trainer of one's own (callbacks, say), and returns the network itself.
     ///
     /// # Errors

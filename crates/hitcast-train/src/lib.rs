@@ -60,7 +60,7 @@ pub mod sums;
 pub mod trainer;
 
 pub use callback::Callback;
-pub use choice::EngineChoice;
+pub use choice::{EngineChoice, NetworkEngine};
 pub use cuda::CudaEngine;
 pub use early_stopping::EarlyStopping;
 pub use engine::{AutogradEngine, Engine, Split};

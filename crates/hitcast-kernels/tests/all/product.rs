@@ -36,6 +36,57 @@ fn cases() -> impl Strategy<Value = Case> {
     })
 }
 
+/// The product by plain loops, over a `c` full of sevens.
+fn by_loops(product: &Product<'_>, c_stride: usize, finish: Finish<'_>) -> Vec<f64> {
+    let Product {
+        a,
+        a_row,
+        a_column,
+        b,
+        b_stride,
+        rows,
+        columns,
+        inner,
+    } = *product;
+    let bit = |bits: &[u8], place: usize| bits[place / 8] >> (place % 8) & 1 == 1;
+    let mut c = vec![7.0_f64; rows * c_stride];
+    for i in 0..rows {
+        for j in 0..columns {
+            let place = i * c_stride + j;
+            let s: f64 = (0..inner)
+                .map(|k| f64::from(a[i * a_row + k * a_column]) * f64::from(b[k * b_stride + j]))
+                .sum();
+            let positive = |of: f32, then: f64| if of > 0.0 { then } else { 0.0 };
+            c[place] = match finish {
+                Finish::Store => s,
+                Finish::Add => s + 7.0,
+                Finish::Bias(bias) => s + f64::from(bias[j]),
+                Finish::BiasRelu(bias) => (s + f64::from(bias[j])).max(0.0),
+                Finish::BiasReluDropout { bias, bits, scale } if bit(bits, place) => {
+                    (s + f64::from(bias[j])).max(0.0) * f64::from(scale)
+                }
+                Finish::BiasReluDropout { .. } => 0.0,
+                Finish::WherePositive { of, scale } => positive(of[place], s * f64::from(scale)),
+                Finish::Times(by) => s * f64::from(by[place]),
+            };
+        }
+    }
+    c
+}
+
+fn finishes<'a>(bias: &'a [f32], by: &'a [f32], bits: &'a [u8]) -> [Finish<'a>; 7] {
+    let scale = 1.25;
+    [
+        Finish::Store,
+        Finish::Add,
+        Finish::Bias(bias),
+        Finish::BiasRelu(bias),
+        Finish::BiasReluDropout { bias, bits, scale },
+        Finish::WherePositive { of: by, scale: 0.5 },
+        Finish::Times(by),
+    ]
+}
+
 proptest! {
     #[test]
     fn a_product_is_the_sum_over_its_inner_index_however_it_is_finished(case in cases()) {
@@ -50,42 +101,14 @@ proptest! {
         let (a, rest) = values.split_at(a_length);
         let (b, rest) = rest.split_at(inner * b_stride);
         let (bias, rest) = rest.split_at(columns);
-        let by = &rest[..rows * c_stride];
-        let bit = |place: usize| bits[place / 8] >> (place % 8) & 1 == 1;
-        let finishes = [
-            Finish::Store,
-            Finish::Add,
-            Finish::Bias(bias),
-            Finish::BiasRelu(bias),
-            Finish::BiasReluDropout { bias, bits: &bits, scale: 1.25 },
-            Finish::WherePositive { of: by, scale: 0.5 },
-            Finish::Times(by),
-        ];
-        for (finish, level) in finishes.iter().flat_map(|f| Level::available().into_iter().map(move |l| (f, l))) {
-            let mut c = vec![7.0_f32; rows * c_stride];
-            let mut expected = vec![7.0_f64; rows * c_stride];
-            for i in 0..rows {
-                for j in 0..columns {
-                    let place = i * c_stride + j;
-                    let s: f64 = (0..inner)
-                        .map(|k| f64::from(a[i * a_row + k * a_column]) * f64::from(b[k * b_stride + j]))
-                        .sum();
-                    let positive = |of: f32, then: f64| if of > 0.0 { then } else { 0.0 };
-                    expected[place] = match *finish {
-                        Finish::Store => s,
-                        Finish::Add => s + 7.0,
-                        Finish::Bias(bias) => s + f64::from(bias[j]),
-                        Finish::BiasRelu(bias) => (s + f64::from(bias[j])).max(0.0),
-                        Finish::BiasReluDropout { bias, .. } if bit(place) => (s + f64::from(bias[j])).max(0.0) * 1.25,
-                        Finish::BiasReluDropout { .. } => 0.0,
-                        Finish::WherePositive { of, .. } => positive(of[place], s * 0.5),
-                        Finish::Times(by) => s * f64::from(by[place]),
-                    };
-                }
+        let product = Product { a, a_row, a_column, b, b_stride, rows, columns, inner };
+        for finish in finishes(bias, &rest[..rows * c_stride], &bits) {
+            let expected = by_loops(&product, c_stride, finish);
+            for level in Level::available() {
+                let mut c = vec![7.0_f32; rows * c_stride];
+                product.run(level, &mut c, c_stride, finish);
+                assert_close(&c, &expected, 1e-4, level.name());
             }
-            let product = Product { a, a_row, a_column, b, b_stride, rows, columns, inner };
-            product.run(level, &mut c, c_stride, *finish);
-            assert_close(&c, &expected, 1e-4, level.name());
         }
     }
 
@@ -126,6 +149,50 @@ proptest! {
                 let mut again = vec![1.0; width];
                 times_vector_back(level, d, a, stride, w, Finish::Store, None, &mut again);
                 assert_close(&again, &expected_dw, 1e-4, level.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn large_products_are_the_same_and_their_rows_do_not_depend_on_one_another() {
+    let values: Vec<f32> = (0..300_000_u64)
+        .map(|i| (i * i * 7919 % 1009) as f32 / 504.5 - 1.0)
+        .collect();
+    let bits: Vec<u8> = (0..8_000_u32)
+        .map(|i| u8::try_from(i * 37 % 251).unwrap())
+        .collect();
+    // Deeper than a panel on every level; as it lies, transposed with more rows than tiles are copied at a time, and with
+    // gaps on both sides and more columns than a slab has.
+    for (a_row, a_column, rows, columns, inner, b_stride) in [
+        (261, 1, 33, 300, 261, 300),
+        (1, 144, 141, 40, 261, 300),
+        (3, 150, 37, 520, 259, 528),
+    ] {
+        let c_stride = usize::next_multiple_of(columns, 8);
+        let product = Product {
+            a: &values,
+            a_row,
+            a_column,
+            b: &values[100..],
+            b_stride,
+            rows,
+            columns,
+            inner,
+        };
+        for finish in finishes(&values, &values[50..], &bits) {
+            let expected = by_loops(&product, c_stride, finish);
+            for level in Level::available() {
+                let mut c = vec![7.0_f32; rows * c_stride];
+                product.run(level, &mut c, c_stride, finish);
+                assert_close(&c, &expected, 1e-3, level.name());
+                if matches!(finish, Finish::Add) {
+                    continue;
+                }
+                let few = Product { rows: 9, ..product };
+                let mut of_few = vec![7.0_f32; few.rows * c_stride];
+                few.run(level, &mut of_few, c_stride, finish);
+                assert_eq!(of_few, c[..of_few.len()], "{finish:?} on {}", level.name());
             }
         }
     }

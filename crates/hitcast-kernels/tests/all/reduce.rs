@@ -43,3 +43,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_large_transpose_is_where_it_belongs() {
+    let (rows, columns, stride) = (1_100, 37, 1_104);
+    let from: Vec<f32> = (0..rows * columns).map(|place| place as f32).collect();
+    for level in Level::available() {
+        let mut to = vec![-9.0; columns * stride];
+        layout::transpose(level, &from, rows, columns, &mut to, stride);
+        for (place, &to) in to.iter().enumerate() {
+            let (j, i) = (place / stride, place % stride);
+            assert_eq!(to, if i < rows { from[i * columns + j] } else { -9.0 });
+        }
+    }
+}

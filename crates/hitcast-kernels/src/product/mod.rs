@@ -1,10 +1,16 @@
-//! Matrix products for small shapes.
+//! Matrix products, best for small shapes.
 //!
 //! A tile of the result, some rows by two vectors, is summed up in registers and then finished: bias, ReLU, dropout or a
-//! derivative cost no pass of their own. Nothing is packed: the matrices of a small network stay in the first caches.
+//! derivative cost no pass of their own. The matrices of a small network stay in the first caches and are read as they
+//! lie. A larger right one is gone through in panels, two vectors wide, that are copied together first.
 
 use crate::level::{Kernel, Level};
 use crate::simd::Vector;
+
+mod panels;
+mod vector;
+
+pub use vector::{times_vector, times_vector_back};
 
 /// `c = a · b`, with `a` of `rows × inner` and `b` of `inner × columns`.
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +121,7 @@ impl Product<'_> {
             product: self,
             c,
             c_stride,
+            onto: false,
             finish,
         });
     }
@@ -124,6 +131,8 @@ struct Run<'a, 'c> {
     product: Product<'a>,
     c: &'c mut [f32],
     c_stride: usize,
+    /// Whether `c` holds what the sums have come to so far.
+    onto: bool,
     finish: Finish<'a>,
 }
 
@@ -131,7 +140,18 @@ impl Kernel for Run<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<V: Vector>(mut self) {
+    fn run<V: Vector>(self) {
+        if self.product.is_large() {
+            self.in_panels::<V>();
+        } else {
+            self.in_tiles::<V>();
+        }
+    }
+}
+
+impl Run<'_, '_> {
+    #[inline(always)]
+    fn in_tiles<V: Vector>(mut self) {
         let mut row = 0;
         while row < self.product.rows {
             // The rows that are left at the end take tiles of the sizes that add up to them.
@@ -148,9 +168,7 @@ impl Kernel for Run<'_, '_> {
             };
         }
     }
-}
 
-impl Run<'_, '_> {
     #[inline(always)]
     fn row_of_tiles<V: Vector, const R: usize>(&mut self, row: usize) -> usize {
         let columns = self.product.columns;
@@ -177,7 +195,18 @@ impl Run<'_, '_> {
         // SAFETY, of all blocks below: `Product::run` has checked that every slice reaches over its extents, the rows
         // row..row + R and the columns column..column + (N - 1) · LANES + width lie inside them, and a vector that
         // is not whole is loaded and stored with its width.
+        let place = |r: usize, n: usize| (row + r) * self.c_stride + column + n * V::LANES;
+        let c = self.c.as_mut_ptr();
         let mut sums = [[V::zero(); N]; R];
+        for (r, sums) in sums.iter_mut().enumerate() {
+            for (n, sum) in sums.iter_mut().enumerate() {
+                if self.onto {
+                    *sum = unsafe { load::<V>(c.add(place(r, n)), whole, width) };
+                } else if matches!(self.finish, Finish::Add) {
+                    fetch(c.wrapping_add(place(r, n)));
+                }
+            }
+        }
         // With nothing to add up there may be nothing to point into.
         let mut a = p.a.as_ptr().wrapping_add(row * p.a_row);
         let mut b = p.b.as_ptr().wrapping_add(column);
@@ -195,8 +224,6 @@ impl Run<'_, '_> {
             a = a.wrapping_add(p.a_column);
             b = b.wrapping_add(p.b_stride);
         }
-        let place = |r: usize, n: usize| (row + r) * self.c_stride + column + n * V::LANES;
-        let c = self.c.as_mut_ptr();
         match self.finish {
             Finish::Store => {}
             Finish::Add => {
@@ -261,6 +288,19 @@ impl Run<'_, '_> {
     }
 }
 
+/// Has what is there brought into the first cache meanwhile.
+#[inline(always)]
+fn fetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 processor has the instruction, and it may be told any address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// # Safety
 /// `width` numbers can be read, at most `LANES`, and as many as `LANES` if `whole`.
 #[inline(always)]
@@ -283,145 +323,5 @@ pub(crate) fn bits_at<V: Vector>(bits: &[u8], place: usize) -> u32 {
         (..=8, _, Some(&low)) => u32::from(low),
         (_, Some(&pair), _) => u32::from(u16::from_le_bytes(pair)),
         (_, None, low) => low.copied().map_or(0, u32::from),
-    }
-}
-
-/// `c[i] = Σ_k a[i, k] · w[k] + bias`: the product with a single column, as of a network's last layer.
-///
-/// `a` is row-major with this stride.
-///
-/// # Panics
-/// If `a` has fewer rows than `c`.
-pub fn times_vector(level: Level, a: &[f32], stride: usize, w: &[f32], bias: f32, c: &mut [f32]) {
-    assert!(a.len() >= reach(c.len(), stride, w.len(), 1), "a is too short");
-    level.run(TimesVector {
-        a,
-        stride,
-        w,
-        bias,
-        c,
-    });
-}
-
-struct TimesVector<'a, 'c> {
-    a: &'a [f32],
-    stride: usize,
-    w: &'a [f32],
-    bias: f32,
-    c: &'c mut [f32],
-}
-
-impl Kernel for TimesVector<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Vector>(self) {
-        let whole = self.w.len() / V::LANES * V::LANES;
-        let (w, w_rest) = self.w.split_at(whole);
-        for (i, c) in self.c.iter_mut().enumerate() {
-            let row = self.a.get(i * self.stride..).unwrap_or_default();
-            let row = row.get(..self.w.len()).unwrap_or_default();
-            let (row, row_rest) = row.split_at(whole);
-            let mut sum = V::load_first(row_rest).mul(V::load_first(w_rest));
-            for (a, w) in row.chunks_exact(V::LANES).zip(w.chunks_exact(V::LANES)) {
-                sum = V::load(a).mul_add(V::load(w), sum);
-            }
-            *c = sum.sum() + self.bias;
-        }
-    }
-}
-
-/// Back through [`times_vector`]: `da[i, k] = finish(d[i] · w[k])` and `dw[k] = Σ_i d[i] · a[i, k]`, added to what is
-/// there.
-///
-/// `a` and `da` are row-major with this stride; `finish` is one of [`Finish::Store`], [`Finish::WherePositive`] and
-/// [`Finish::Times`]. Without `da` only `dw` is made.
-///
-/// # Panics
-/// If a slice is too short, or on another `finish` if there is anything to do.
-#[allow(clippy::too_many_arguments)]
-pub fn times_vector_back(
-    level: Level,
-    d: &[f32],
-    a: &[f32],
-    stride: usize,
-    w: &[f32],
-    finish: Finish<'_>,
-    da: Option<&mut [f32]>,
-    dw: &mut [f32],
-) {
-    let extent = reach(d.len(), stride, w.len(), 1);
-    assert!(a.len() >= extent && dw.len() == w.len(), "a or dw is too short");
-    let factors = match finish {
-        Finish::Store => extent,
-        Finish::WherePositive { of, .. } => of.len(),
-        Finish::Times(by) => by.len(),
-        _ => 0,
-    };
-    assert!(factors >= extent, "no such way back, or too few factors");
-    assert!(da.as_ref().is_none_or(|da| da.len() >= extent), "da is too short");
-    level.run(TimesVectorBack {
-        d,
-        a,
-        stride,
-        w,
-        finish,
-        da,
-        dw,
-    });
-}
-
-struct TimesVectorBack<'a, 'c> {
-    d: &'a [f32],
-    a: &'a [f32],
-    stride: usize,
-    w: &'a [f32],
-    finish: Finish<'a>,
-    da: Option<&'c mut [f32]>,
-    dw: &'c mut [f32],
-}
-
-impl Kernel for TimesVectorBack<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<V: Vector>(mut self) {
-        let width = self.w.len();
-        let mut column = 0;
-        while column < width {
-            let lanes = (width - column).min(V::LANES);
-            let whole = lanes == V::LANES;
-            let w = self.w.get(column..column + lanes).unwrap_or_default();
-            let w = V::load_first(w);
-            let mut sum = V::zero();
-            for (i, &d) in self.d.iter().enumerate() {
-                let d = V::splat(d);
-                let place = i * self.stride + column;
-                // SAFETY: `times_vector_back` has checked that every slice reaches over rows of `stride` with `width`
-                // columns, and this vector has `lanes` of the columns that are left.
-                unsafe {
-                    sum = d.mul_add(load::<V>(self.a.as_ptr().add(place), whole, lanes), sum);
-                    if let Some(da) = &mut self.da {
-                        let product = d.mul(w);
-                        let product = match self.finish {
-                            Finish::WherePositive { of, scale } => product
-                                .mul(V::splat(scale))
-                                .where_positive(load::<V>(of.as_ptr().add(place), whole, lanes)),
-                            Finish::Times(by) => product.mul(load::<V>(by.as_ptr().add(place), whole, lanes)),
-                            _ => product,
-                        };
-                        let to = da.as_mut_ptr().add(place);
-                        if whole {
-                            product.store_to(to);
-                        } else {
-                            product.store_first_to(to, lanes);
-                        }
-                    }
-                }
-            }
-            let dw = self.dw.get_mut(column..column + lanes).unwrap_or_default();
-            sum.add(V::load_first(dw)).store_first(dw);
-            column += lanes;
-        }
     }
 }

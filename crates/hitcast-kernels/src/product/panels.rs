@@ -1,0 +1,141 @@
+//! Products with a matrix that the first caches do not hold, piece by piece.
+//!
+//! Each element is summed up in the same order as without pieces, so that a row's result does not depend on how many rows
+//! there are; only what is added to what was there is added once for each piece.
+
+use super::{Finish, Product, Run};
+use crate::buffer::Buffer;
+use crate::simd::Vector;
+
+impl Product<'_> {
+    /// Whether reading `b` as it lies, the whole of it for each few rows, would take longer than copying it first.
+    ///
+    /// Measured (`cargo bench -p hitcast-benches --bench product`): narrow matrices are fetched ahead until they outgrow the
+    /// second cache, those whose rows lie a page or so apart only as long as they leave most of it free.
+    pub(super) fn is_large(&self) -> bool {
+        const ROWS: usize = 32;
+        const NARROW: usize = 256;
+        let most = if self.b_stride > NARROW { 1 << 16 } else { 1 << 19 };
+        self.rows >= ROWS && self.inner.saturating_mul(self.b_stride) > most
+    }
+}
+
+impl Run<'_, '_> {
+    /// Copies a slab of `b` together in panels of two vectors, as many rows of them as the first cache holds beside a tile
+    /// of `a`; of a transposed `a`, whose tiles would be scattered, also some tiles at a time. All pieces lie inside the
+    /// extents that `Product::run` has checked.
+    #[inline(always)]
+    pub(super) fn in_panels<V: Vector>(self) {
+        const PANEL: usize = 4096;
+        const PANELS: usize = 16;
+        const TILES: usize = 16;
+        let p = self.product;
+        let width = 2 * V::LANES;
+        let depth = PANEL / width;
+        let tile = V::TILE_ROWS * depth;
+        let copies_a = p.a_row == 1 && p.a_column != 1;
+        let block_rows = V::TILE_ROWS * TILES;
+        let tile_rows = if copies_a { V::TILE_ROWS } else { block_rows };
+        let mut slab = Buffer::zeros(PANEL * PANELS.min(p.columns.div_ceil(width)));
+        let mut block = Buffer::zeros(if copies_a { tile * TILES } else { 0 });
+        for left in (0..p.columns).step_by(width * PANELS) {
+            let columns = (p.columns - left).min(width * PANELS);
+            for first in (0..p.inner).step_by(depth) {
+                let inner = depth.min(p.inner - first);
+                for (panel, column) in slab.chunks_exact_mut(PANEL).zip((0..columns).step_by(width)) {
+                    let from = &p.b[first * p.b_stride + left + column..];
+                    copy_rows(from, p.b_stride, inner, width.min(columns - column), panel, width);
+                }
+                for top in (0..p.rows).step_by(block_rows) {
+                    let rows = (p.rows - top).min(block_rows);
+                    for (tile, row) in block.chunks_exact_mut(tile).zip((0..rows).step_by(tile_rows)) {
+                        let from = &p.a[first * p.a_column + top + row..];
+                        copy_rows(
+                            from,
+                            p.a_column,
+                            inner,
+                            tile_rows.min(rows - row),
+                            tile,
+                            tile_rows,
+                        );
+                    }
+                    for (panel, column) in slab.chunks_exact(PANEL).zip((0..columns).step_by(width)) {
+                        for row in (0..rows).step_by(tile_rows) {
+                            let (a, a_row, a_column) = if copies_a {
+                                (&block[row / tile_rows * tile..], 1, tile_rows)
+                            } else {
+                                (
+                                    &p.a[(top + row) * p.a_row + first * p.a_column..],
+                                    p.a_row,
+                                    p.a_column,
+                                )
+                            };
+                            let place = (top + row) * self.c_stride + left + column;
+                            let (onto, finish) = match self.finish {
+                                Finish::Add => (false, Finish::Add),
+                                finish if first + inner == p.inner => {
+                                    (first > 0, finish.from(left + column, place))
+                                }
+                                _ => (first > 0, Finish::Store),
+                            };
+                            Run {
+                                product: Product {
+                                    a,
+                                    a_row,
+                                    a_column,
+                                    b: panel,
+                                    b_stride: width,
+                                    rows: tile_rows.min(rows - row),
+                                    columns: width.min(columns - column),
+                                    inner,
+                                },
+                                c: &mut self.c[place..],
+                                c_stride: self.c_stride,
+                                onto,
+                                finish,
+                            }
+                            .in_tiles::<V>();
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Finish<'a> {
+    /// What is left of it from this column on, and from this place of `c`, a multiple of 8.
+    fn from(self, column: usize, place: usize) -> Self {
+        let biases = |all: &'a [f32]| all.get(column..).unwrap_or_default();
+        let numbers = |all: &'a [f32]| all.get(place..).unwrap_or_default();
+        match self {
+            Finish::Store | Finish::Add => self,
+            Finish::Bias(bias) => Finish::Bias(biases(bias)),
+            Finish::BiasRelu(bias) => Finish::BiasRelu(biases(bias)),
+            Finish::BiasReluDropout { bias, bits, scale } => Finish::BiasReluDropout {
+                bias: biases(bias),
+                bits: bits.get(place / 8..).unwrap_or_default(),
+                scale,
+            },
+            Finish::WherePositive { of, scale } => Finish::WherePositive {
+                of: numbers(of),
+                scale,
+            },
+            Finish::Times(by) => Finish::Times(numbers(by)),
+        }
+    }
+}
+
+/// Copies so many rows of so many numbers to where rows are `to_stride` apart.
+#[inline(always)]
+fn copy_rows(from: &[f32], stride: usize, rows: usize, columns: usize, to: &mut [f32], to_stride: usize) {
+    for (row, to) in to.chunks_exact_mut(to_stride).take(rows).enumerate() {
+        let from = &from[row * stride..][..columns];
+        if columns == to_stride {
+            // Of a length that is known where this is inlined.
+            to.copy_from_slice(&from[..to_stride]);
+        } else {
+            to[..columns].copy_from_slice(from);
+        }
+    }
+}
