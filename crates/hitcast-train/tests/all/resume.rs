@@ -102,7 +102,7 @@ impl Run {
                 "head": head,
             },
             "training": {
-                "epochs": 12,
+                "epochs": 8,
                 "batch_size": 32,
                 "optimizer": drawn(number, "optimizer", &optimizers),
                 "weight_decay_on": drawn(number, "weight decay", &["weights", "all"]),
@@ -161,10 +161,10 @@ impl Run {
         if self.feed != Feed::Streamed {
             return self
                 .estimator
-                .fit(&self.rows(500, 1), Some(&validation), &context);
+                .fit(&self.rows(300, 1), Some(&validation), &context);
         }
         let chunk = |seed| Ok::<_, BoxError>(self.rows(100, seed));
-        let mut chunks = Chunks::new(500, || Ok((10..15).map(chunk)));
+        let mut chunks = Chunks::new(300, || Ok((10..13).map(chunk)));
         let settings = StreamSettings { buffer_rows: 150 };
         self.estimator
             .fit_stream(&mut chunks, &settings, Some(&validation), &context)
