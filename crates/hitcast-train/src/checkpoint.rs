@@ -71,7 +71,7 @@ type Place = (usize, usize);
 pub(crate) struct CheckpointFolder<'a> {
     settings: Checkpoints<'a>,
     fingerprint: String,
-    /// When the last one was written, or the run began.
+    /// When the last one was written or could not be, or the run began.
     last: Instant,
 }
 
@@ -106,7 +106,7 @@ impl<'a> CheckpointFolder<'a> {
                 Ok(checkpoint) => {
                     let note = |(newer, file, problem): &(Place, PathBuf, String)| {
                         format!(
-                            "checkpoint {} {problem}; it is left there, and training goes on from {}: epochs trained again: {}",
+                            "checkpoint {} {problem}; it is left there, and training goes on from {} (epochs trained again: {})",
                             file.display(),
                             path.display(),
                             trained_again(place, *newer)
@@ -146,6 +146,13 @@ impl<'a> CheckpointFolder<'a> {
 
     /// Writes one, and removes those that are no longer needed.
     pub(crate) fn save(&mut self, checkpoint: &Checkpoint, best_epoch: Option<usize>) -> Result<()> {
+        let written = self.write(checkpoint, best_epoch);
+        // Where it cannot be written now, it is not tried again with every step.
+        self.last = Instant::now();
+        written
+    }
+
+    fn write(&self, checkpoint: &Checkpoint, best_epoch: Option<usize>) -> Result<()> {
         let place = (checkpoint.history.len(), checkpoint.within.batches);
         let path = self.path(place);
         let bytes = self
@@ -161,7 +168,6 @@ impl<'a> CheckpointFolder<'a> {
             // One that cannot be removed is only in the way of disk space.
             let _ = fs::remove_file(old);
         }
-        self.last = Instant::now();
         Ok(())
     }
 
@@ -248,7 +254,9 @@ impl<'a> CheckpointFolder<'a> {
             .as_ref()
             .and_then(|entries| entries.get(ENTRY));
         let facts = facts.ok_or_else(|| Flaw::Damaged("is no checkpoint of hitcast".to_owned()))?;
-        let mut facts: Facts = serde_json::from_str(facts).map_err(|error| damaged(&error))?;
+        let mut facts: Facts = serde_json::from_str(facts).map_err(|error| {
+            Flaw::Damaged(format!("is damaged, or of another version of hitcast: {error}"))
+        })?;
         let expected = std::mem::take(&mut facts.sha256);
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
         let mut views = tensors.tensors();

@@ -1,7 +1,11 @@
 //! Training that is killed and taken up again ends where training that was not ends.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
