@@ -87,7 +87,8 @@ pub(crate) struct TrainArgs {
     /// Go on with the run that was to go to that folder and was killed or interrupted, from its last checkpoints
     #[arg(long, conflicts_with = "overwrite")]
     pub(crate) resume: bool,
-    /// Seconds between two checkpoints of a network at least; they lie in DIR.checkpoints until the run is complete
+    /// Seconds between two checkpoints of a network at least, 0 for one after every step; they lie in DIR.checkpoints until
+    /// the run is complete
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub(crate) checkpoint_every: u64,
     /// How rows are divided, in place of the experiment's

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, Read};
 use std::process::Command;
 
 use serde_json::Value;
@@ -245,96 +244,6 @@ fn mistakes_are_answered_in_a_sentence() -> Outcome {
     }
     assert!(failure(folder, &["train", "--preset", "a", "--device", "gpu"], 2)?.contains("auto, cpu, cuda"));
     assert!(!folder.join("out/x").exists() && !folder.join("out/y").exists());
-    Ok(())
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_ends_the_training_and_keeps_what_was_learned() -> Outcome {
-    let folder = folder_with(
-        "endless.toml",
-        &EXPERIMENT.replace("epochs = 3", "epochs = 100000"),
-    )?;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hitcast"))
-        .current_dir(folder.path())
-        .args([
-            "train",
-            "--experiment",
-            "endless.toml",
-            "--data",
-            "tracks.csv",
-            "--json",
-        ])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()?;
-    let mut progress = BufReader::new(child.stderr.take().ok_or("no standard error")?);
-    let mut line = String::new();
-    while !line.contains("fitting") {
-        line.clear();
-        assert_ne!(
-            progress.read_line(&mut line)?,
-            0,
-            "it ended before it began to train"
-        );
-    }
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()?
-            .success()
-    );
-    // Both pipes at once: the history of the epochs fills one while the other is read.
-    let rest = std::thread::spawn(move || {
-        let mut rest = String::new();
-        progress.read_to_string(&mut rest).map(|_| rest)
-    });
-    let output = child.wait_with_output()?;
-    let rest = rest.join().map_err(|_| "the reader panicked")??;
-    assert_eq!(output.status.code(), Some(130), "{rest}");
-    let run: Value = serde_json::from_slice(&output.stdout)?;
-    assert_eq!(run["models"][0]["stopped"], "requested");
-    assert!(folder.path().join("out/run/bundle/manifest.json").is_file());
-    Ok(())
-}
-
-#[test]
-fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
-    let folder = folder_with("longer.toml", &EXPERIMENT.replace("epochs = 3", "epochs = 60"))?;
-    let arguments = |out: &'static str| {
-        let fixed = [
-            "train",
-            "--experiment",
-            "longer.toml",
-            "--data",
-            "tracks.csv",
-            "--out",
-        ];
-        [&fixed[..], &[out, "--checkpoint-every", "0"]].concat()
-    };
-    let resume = [&arguments("killed")[..], &["--resume"]].concat();
-    assert!(failure(folder.path(), &resume, 1)?.contains("nothing to go on with"));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hitcast"))
-        .current_dir(folder.path())
-        .args(arguments("killed"))
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()?;
-    let checkpoints = folder.path().join("killed.checkpoints");
-    while !checkpoints.exists() {
-        assert!(child.try_wait()?.is_none(), "it ended without a checkpoint");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    child.kill()?;
-    child.wait()?;
-    assert!(!folder.path().join("killed").exists());
-    assert!(failure(folder.path(), &arguments("killed"), 1)?.contains("a run that did not end"));
-    let resumed = json(folder.path(), &resume)?;
-    let whole = json(folder.path(), &arguments("whole"))?;
-    assert_eq!(resumed["test"], whole["test"]);
-    assert_eq!(resumed["models"][0]["history"].as_array().map(Vec::len), Some(60));
-    assert!(!checkpoints.exists() && !folder.path().join("whole.checkpoints").exists());
     Ok(())
 }
 

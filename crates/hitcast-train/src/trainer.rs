@@ -198,6 +198,7 @@ struct Run<'a, 's> {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Progress {
+    /// Those learned from.
     pub(crate) batches: usize,
     /// Rows of the batches whose losses were not looked at yet.
     #[serde(skip)]

@@ -97,16 +97,17 @@ pub(super) fn fit_all(
             Err(CoreError::NotBegun(name)) => {
                 warnings.push(format!("a stop was requested before {name} was fitted"));
             }
-            Err(source) => {
-                let error = failure(candidate, source);
-                context.progress.report(&Event::Note(&error.to_string()));
-                failures.push(error);
-            }
+            Err(source) => failures.push(failure(candidate, source)),
         }
     }
     // What others have learned is not lost with one that failed.
-    if !failures.is_empty() && !all.iter().any(|fitted| fitted.eligible) {
-        return Err(failures.swap_remove(0));
+    let is_lost = !failures.is_empty() && !all.iter().any(|fitted| fitted.eligible);
+    let error = is_lost.then(|| failures.remove(0));
+    for failure in &failures {
+        context.progress.report(&Event::Note(&failure.to_string()));
+    }
+    if let Some(error) = error {
+        return Err(error);
     }
     warnings.extend(
         failures

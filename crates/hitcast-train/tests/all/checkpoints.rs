@@ -7,9 +7,10 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hitcast_core::dataset::FeatureColumn;
+use hitcast_core::file::temporary_name;
 use hitcast_core::{
     Checkpoints, Dataset, Estimator, Event, Features, Fit, FitContext, ModelState, Predictions, Progress,
     Seed, StopReason, StopSignal,
@@ -68,12 +69,22 @@ fn fit(
     folder: Option<&Path>,
     stop: &StopSignal,
 ) -> (hitcast_core::Result<Fit>, Vec<String>) {
+    let checkpoints = folder.map(|folder| Checkpoints {
+        every: Duration::ZERO,
+        ..Checkpoints::new(folder)
+    });
+    fit_with(estimator, seed, checkpoints, stop)
+}
+
+fn fit_with(
+    estimator: &NetworkEstimator,
+    seed: u64,
+    checkpoints: Option<Checkpoints<'_>>,
+    stop: &StopSignal,
+) -> (hitcast_core::Result<Fit>, Vec<String>) {
     let notes = Notes::default();
     let context = FitContext {
-        checkpoints: folder.map(|folder| Checkpoints {
-            every: Duration::ZERO,
-            ..Checkpoints::new(folder)
-        }),
+        checkpoints,
         progress: &notes,
         device: "cpu".parse().unwrap(),
         ..FitContext::quiet("resumed", Seed::new(seed), stop)
@@ -183,7 +194,7 @@ fn a_damaged_checkpoint_is_passed_over_for_the_newest_whole_one_and_told() {
                 assert!(
                     note.starts_with("resumed: checkpoint ")
                         && note.contains(this)
-                        && note.contains("is damaged: ")
+                        && note.contains("is damaged")
                         && note.contains(older)
                         && note.contains("epochs trained again: at most 1"),
                     "{note}"
@@ -209,7 +220,7 @@ fn where_no_checkpoint_is_whole_that_is_an_error_and_nothing_is_removed() {
     }
     let message = fails(&estimator, 5, &folder);
     for part in [
-        "epoch-000003.safetensors is damaged: ",
+        "epoch-000003.safetensors is damaged",
         "so are all older ones",
         "remove the checkpoints",
     ] {
@@ -259,6 +270,38 @@ fn what_a_killed_process_left_half_written_is_cleared_away() {
     fs::write(&notes, "mine").unwrap();
     whole(&estimator, Some(&folder));
     assert!(!half.exists() && notes.exists());
+}
+
+#[test]
+fn checkpoints_that_cannot_be_made_are_noted_and_not_tried_again_with_every_step() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    // Folders are in the way of all files that will be written.
+    for (epoch, batch) in (0..=3).flat_map(|epoch| (0..=10).map(move |batch| (epoch, batch))) {
+        let within = if batch == 0 {
+            String::new()
+        } else {
+            format!("-batch-{batch:06}")
+        };
+        let path = folder.join(format!("epoch-{epoch:06}{within}.safetensors"));
+        fs::create_dir_all(temporary_name(&path)).unwrap();
+    }
+    let notes = |every| {
+        let checkpoints = Checkpoints {
+            every,
+            ..Checkpoints::new(&folder)
+        };
+        let (fit, notes) = fit_with(&estimator(3), 5, Some(checkpoints), &StopSignal::new());
+        assert_eq!(fit.unwrap().history.len(), 3);
+        assert!(notes.iter().all(|note| note.contains("no checkpoint was made")));
+        notes.len()
+    };
+    // Of twelve steps, and once at the end.
+    assert_eq!((notes(Duration::ZERO), notes(Duration::from_secs(3600))), (12, 1));
+    let pause = Duration::from_millis(20);
+    let began = Instant::now();
+    let noted = notes(pause);
+    assert!(began.elapsed() >= pause * u32::try_from(noted - 1).unwrap());
 }
 
 /// An engine that counts its steps, and requests a stop after so many.

@@ -1,7 +1,11 @@
 //! Training that is killed and taken up again ends where training that was not ends.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -102,7 +106,7 @@ impl Run {
                 "head": head,
             },
             "training": {
-                "epochs": 12,
+                "epochs": 8,
                 "batch_size": 32,
                 "optimizer": drawn(number, "optimizer", &optimizers),
                 "weight_decay_on": drawn(number, "weight decay", &["weights", "all"]),
@@ -162,10 +166,10 @@ impl Run {
         if self.feed != Feed::Streamed {
             return self
                 .estimator
-                .fit(&self.rows(500, 1), Some(&validation), &context);
+                .fit(&self.rows(300, 1), Some(&validation), &context);
         }
         let chunk = |seed| Ok::<_, BoxError>(self.rows(100, seed));
-        let mut chunks = Chunks::new(500, || Ok((10..15).map(chunk)));
+        let mut chunks = Chunks::new(300, || Ok((10..13).map(chunk)));
         let settings = StreamSettings { buffer_rows: 150 };
         self.estimator
             .fit_stream(&mut chunks, &settings, Some(&validation), &context)
