@@ -5,19 +5,18 @@
 #[path = "../emulated/parity.rs"]
 mod parity;
 
-use std::io::Write;
-
+use hitcast_core::testing::report_skipped;
 use hitcast_cuda::Gpu;
 use hitcast_nn::{Head, LayerSpec, NetworkSpec};
 use hitcast_train::{OptimizerSettings, TrainingSettings};
 use proptest::prelude::*;
 
-/// The first GPU; without one, says that a test was skipped, past what catches the output of tests.
+/// The first GPU; without one, says that a test was skipped.
 fn gpu() -> Option<Gpu> {
     match Gpu::open(0, &[hitcast_torch_sys::library_dir()]) {
         Ok(gpu) => Some(gpu),
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "skipped on CUDA: {error}");
+            report_skipped(&format!("there is no CUDA device: {error}"));
             None
         }
     }
