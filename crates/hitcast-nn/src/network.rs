@@ -416,6 +416,51 @@ impl Network {
         })
     }
 
+    /// All parameters, in the order of [`parameters`](Self::parameters), and all running statistics: of each batch norm the
+    /// means, then the variances.
+    ///
+    /// # Errors
+    /// [`NnError::Torch`] if the device fails.
+    pub fn numbers(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let parameters = Vec::try_from(self.flat.f_to_device(Device::Cpu)?)?;
+        let mut statistics = Vec::new();
+        for buffer in &self.buffers {
+            statistics.extend(Vec::<f32>::try_from(buffer.tensor.f_to_device(Device::Cpu)?)?);
+        }
+        Ok((parameters, statistics))
+    }
+
+    /// Takes numbers in that order.
+    ///
+    /// # Errors
+    /// [`NnError::State`] if they are more or fewer, or not finite. Nothing is changed then.
+    pub fn set_numbers(&mut self, parameters: &[f32], statistics: &[f32]) -> Result<()> {
+        let mut state = self.state()?;
+        let mut rest = [parameters, statistics];
+        for (place, (name, tensor)) in self.tensors().enumerate() {
+            let rest = &mut rest[usize::from(place >= self.parameters.len())];
+            let Some((own, left)) = rest.split_at_checked(tensor.numel()) else {
+                return Err(CoreError::State(format!(
+                    "there are no {} numbers for {name:?}",
+                    tensor.numel()
+                ))
+                .into());
+            };
+            *rest = left;
+            let shape = state
+                .tensors
+                .get(name)
+                .map(|data| data.shape().to_vec())
+                .unwrap_or_default();
+            let data = TensorData::new(shape, TensorValues::F32(own.to_vec()))?;
+            state.tensors.insert(name.clone(), data);
+        }
+        if let Some(left) = rest.iter().map(|rest| rest.len()).find(|left| *left > 0) {
+            return Err(CoreError::State(format!("there are {left} numbers too many")).into());
+        }
+        self.load_state(&state)
+    }
+
     fn tensors(&self) -> impl Iterator<Item = (&String, &Tensor)> {
         (self.parameters.iter().map(|p| (&p.name, &p.tensor)))
             .chain(self.buffers.iter().map(|b| (&b.name, &b.tensor)))

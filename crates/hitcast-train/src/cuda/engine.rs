@@ -8,7 +8,7 @@ use hitcast_cuda::{Batch, Gpu, Numbers, Rows, Seat, Session};
 use hitcast_nn::{Loss, Network, NnError};
 use serde::Deserialize;
 
-use super::outline::{NamedOutline, update};
+use super::outline::{outline, update};
 use crate::engine::{
     AVERAGE, BEST, Engine, OPTIMIZER, Split, Tensors, prefixed, scaled_weights, take_prefixed,
 };
@@ -29,7 +29,6 @@ const LOOK_EVERY: usize = 4096;
 #[derive(Debug)]
 pub struct CudaEngine {
     seat: Seat,
-    outline: NamedOutline,
     task: Task,
     loss: Loss,
     n_features: usize,
@@ -75,10 +74,10 @@ impl CudaEngine {
         let head = first.spec().head;
         settings.check_step(head)?;
         let loss = settings.loss_for(head);
-        let Some(outline) = NamedOutline::new(first.spec(), first.n_inputs(), loss) else {
+        let Some(outline) = outline(first.spec(), first.n_inputs(), loss) else {
             return Ok(None);
         };
-        let (n_parameters, n_statistics) = outline.outline.sizes();
+        let (n_parameters, n_statistics) = outline.sizes();
         if n_parameters > MOST_PARAMETERS {
             return Ok(None);
         }
@@ -88,17 +87,16 @@ impl CudaEngine {
             .collect();
         // With batch norm a row left over joins the batch before it.
         let batch = settings.batch_size + usize::from(n_statistics > 0);
-        let session = Session::new(gpu, &outline.outline, &update(settings), batch, &seeds)?;
+        let session = Session::new(gpu, &outline, &update(settings), batch, &seeds)?;
         let engines = Seat::all(session)
             .into_iter()
             .zip(networks)
             .map(|(seat, network)| {
                 let mut numbers = seat.numbers()?;
-                (numbers.parameters, numbers.statistics) = outline.numbers(&network.state()?)?;
+                (numbers.parameters, numbers.statistics) = network.numbers()?;
                 seat.set_numbers(&numbers)?;
                 Ok(Self {
                     seat,
-                    outline: outline.clone(),
                     task: head.task(),
                     loss,
                     n_features: network.n_inputs(),
@@ -146,14 +144,12 @@ impl CudaEngine {
     /// # Errors
     /// [`TrainError::Network`] if it is another network, or if a number is not finite; [`TrainError::Cuda`].
     pub fn write_to(&self, network: &mut Network) -> Result<()> {
-        let settings = network.state()?.settings;
         let numbers = self.seat.numbers()?;
         let (parameters, statistics) = match &numbers.average {
             Some(average) => average.split_at(numbers.parameters.len()),
             None => (&numbers.parameters[..], &numbers.statistics[..]),
         };
-        let state = self.outline.state(parameters, statistics, settings)?;
-        Ok(network.load_state(&state)?)
+        Ok(network.set_numbers(parameters, statistics)?)
     }
 }
 

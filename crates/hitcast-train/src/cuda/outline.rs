@@ -1,164 +1,63 @@
-//! A network as the kernels see it, and where its tensors stand in the flat numbers.
+//! A network as the kernels see it.
 
-use hitcast_core::{ModelState, TensorData, TensorValues};
 use hitcast_cuda::outline::{
     ClassLoss, Classes, Function, Head, Linear, Norm, NumberLoss, Optimizer, Outline, Output, Stage, Update,
 };
 use hitcast_kernels::pointwise;
-use hitcast_nn::{LayerSpec, Loss, NetworkSpec, NnError};
+use hitcast_nn::{LayerSpec, Loss, NetworkSpec};
 
-use crate::error::Result;
 use crate::optimizer::OptimizerSettings;
 use crate::settings::TrainingSettings;
 
-/// A tensor among the flat parameters, or the flat statistics.
-#[derive(Debug, Clone)]
-struct Slot {
-    name: String,
-    shape: Vec<usize>,
-    is_statistic: bool,
-}
-
-/// The outline of a network, with the names of its tensors.
-#[derive(Debug, Clone)]
-pub(super) struct NamedOutline {
-    pub(super) outline: Outline,
-    slots: Vec<Slot>,
-}
-
-impl NamedOutline {
-    /// `None` if the network has a part that the kernels do not know.
-    pub(super) fn new(spec: &NetworkSpec, n_inputs: usize, loss: Loss) -> Option<Self> {
-        let mut this = Self {
-            outline: Outline {
-                inputs: n_inputs,
-                stages: Vec::new(),
-                output: output(spec.head, loss)?,
-            },
-            slots: Vec::new(),
-        };
-        let mut units = n_inputs;
-        for (index, layer) in spec.layers.iter().enumerate() {
-            let prefix = format!("layers.{index}");
-            match *layer {
-                LayerSpec::Linear { units: out, bias } => {
-                    this.slot(format!("{prefix}.weight"), &[out, units], false);
-                    if bias {
-                        this.slot(format!("{prefix}.bias"), &[out], false);
-                    }
-                    units = out;
-                    this.outline.stages.push(Stage {
-                        linear: Some(Linear { bias }),
-                        ..empty(units)
-                    });
-                }
-                LayerSpec::BatchNorm { momentum, epsilon } => {
-                    for (name, is_statistic) in [
-                        ("weight", false),
-                        ("bias", false),
-                        ("running_mean", true),
-                        ("running_var", true),
-                    ] {
-                        this.slot(format!("{prefix}.{name}"), &[units], is_statistic);
-                    }
-                    let takes = |stage: &Stage| {
-                        stage.norm.is_none()
-                            && stage.function == Function::Identity
-                            && stage.dropout.is_none()
-                    };
-                    #[allow(clippy::cast_possible_truncation)]
-                    let (momentum, epsilon) = (momentum as f32, epsilon as f32);
-                    this.open(units, takes).norm = Some(Norm { momentum, epsilon });
-                }
-                LayerSpec::Activation { function } => {
-                    let takes =
-                        |stage: &Stage| stage.function == Function::Identity && stage.dropout.is_none();
-                    this.open(units, takes).function = function_of(function.kernel());
-                }
-                LayerSpec::Dropout { rate } => {
-                    if rate > 0.0 {
-                        this.open(units, |stage| stage.dropout.is_none()).dropout = Some(rate);
-                    }
-                }
-                _ => return None,
+/// The outline of a network, whose numbers stand as [`Network::numbers`](hitcast_nn::Network::numbers) gives them; `None` if it
+/// has a part that the kernels do not know.
+pub(super) fn outline(spec: &NetworkSpec, n_inputs: usize, loss: Loss) -> Option<Outline> {
+    let mut stages: Vec<Stage> = Vec::new();
+    let mut units = n_inputs;
+    for layer in &spec.layers {
+        match *layer {
+            LayerSpec::Linear { units: out, bias } => {
+                units = out;
+                stages.push(Stage {
+                    linear: Some(Linear { bias }),
+                    ..empty(units)
+                });
             }
+            LayerSpec::BatchNorm { momentum, epsilon } => {
+                let takes = |stage: &Stage| stage.norm.is_none() && takes_function(stage);
+                #[allow(clippy::cast_possible_truncation)]
+                let (momentum, epsilon) = (momentum as f32, epsilon as f32);
+                open(&mut stages, units, takes).norm = Some(Norm { momentum, epsilon });
+            }
+            LayerSpec::Activation { function } => {
+                open(&mut stages, units, takes_function).function = function_of(function.kernel());
+            }
+            LayerSpec::Dropout { rate } => {
+                if rate > 0.0 {
+                    open(&mut stages, units, |stage| stage.dropout.is_none()).dropout = Some(rate);
+                }
+            }
+            _ => return None,
         }
-        let n_units = match this.outline.output {
-            Output::Classes {
-                function: Classes::Softmax,
-                n,
-                ..
-            } => n,
-            _ => 1,
-        };
-        this.slot("head.weight".to_owned(), &[n_units, units], false);
-        match this.outline.output {
-            Output::Classes {
-                function: Classes::Cumulative,
-                n,
-                ..
-            } => this.slot("head.thresholds".to_owned(), &[n - 1], false),
-            _ => this.slot("head.bias".to_owned(), &[n_units], false),
-        }
-        Some(this)
     }
+    Some(Outline {
+        inputs: n_inputs,
+        stages,
+        output: output(spec.head, loss)?,
+    })
+}
 
-    fn slot(&mut self, name: String, shape: &[usize], is_statistic: bool) {
-        self.slots.push(Slot {
-            name,
-            shape: shape.to_vec(),
-            is_statistic,
-        });
-    }
+fn takes_function(stage: &Stage) -> bool {
+    stage.function == Function::Identity && stage.dropout.is_none()
+}
 
-    /// The last stage if it can take one thing more, else a new one behind it.
-    fn open(&mut self, units: usize, takes: impl Fn(&Stage) -> bool) -> &mut Stage {
-        let stages = &mut self.outline.stages;
-        if !stages.last().is_some_and(takes) {
-            stages.push(empty(units));
-        }
-        let last = stages.len() - 1;
-        &mut stages[last]
+/// The last stage if it can take one thing more, else a new one behind it.
+fn open(stages: &mut Vec<Stage>, units: usize, takes: impl Fn(&Stage) -> bool) -> &mut Stage {
+    if !stages.last().is_some_and(takes) {
+        stages.push(empty(units));
     }
-
-    /// The flat parameters and statistics of a network.
-    pub(super) fn numbers(&self, state: &ModelState) -> Result<(Vec<f32>, Vec<f32>)> {
-        let (mut parameters, mut statistics) = (Vec::new(), Vec::new());
-        for slot in &self.slots {
-            let values = state.f32(&slot.name, &slot.shape).map_err(NnError::from)?;
-            let to = if slot.is_statistic {
-                &mut statistics
-            } else {
-                &mut parameters
-            };
-            to.extend_from_slice(values);
-        }
-        Ok((parameters, statistics))
-    }
-
-    /// The tensors of a network from flat numbers.
-    pub(super) fn state(
-        &self,
-        parameters: &[f32],
-        statistics: &[f32],
-        settings: serde_json::Value,
-    ) -> Result<ModelState> {
-        let mut tensors = std::collections::BTreeMap::new();
-        let (mut parameters, mut statistics) = (parameters, statistics);
-        for slot in &self.slots {
-            let from = if slot.is_statistic {
-                &mut statistics
-            } else {
-                &mut parameters
-            };
-            let n: usize = slot.shape.iter().product();
-            let (own, rest) = from.split_at(n.min(from.len()));
-            *from = rest;
-            let data = TensorData::new(slot.shape.clone(), TensorValues::F32(own.to_vec()));
-            tensors.insert(slot.name.clone(), data.map_err(NnError::from)?);
-        }
-        Ok(ModelState { settings, tensors })
-    }
+    let last = stages.len() - 1;
+    &mut stages[last]
 }
 
 const fn empty(units: usize) -> Stage {
