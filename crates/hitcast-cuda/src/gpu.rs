@@ -1,5 +1,7 @@
 //! A device, and the libraries that it takes.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -90,15 +92,18 @@ fn load_driver() -> Result<()> {
     })
 }
 
+/// Names of the compiler's library, the newest first.
+const COMPILER: [&str; 3] = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
+
 fn load_compiler(folders: &[PathBuf]) -> Result<()> {
     static PRESENT: OnceLock<bool> = OnceLock::new();
-    // SAFETY: as above, of the compiler's library.
-    let present = || unsafe { nvrtc::sys::is_culib_present() };
     let found = *PRESENT.get_or_init(|| {
-        present() || {
-            folders.iter().for_each(|folder| open_compiler_near(folder));
-            present()
+        let by_loader = || COMPILER.iter().any(|name| open_for_good(Path::new(name)));
+        if by_loader() || folders.iter().any(|folder| open_compiler_near(folder)) {
+            open_builtins();
         }
+        // SAFETY: asks the loader for a library that is open by now, if it is anywhere.
+        unsafe { nvrtc::sys::is_culib_present() }
     });
     if found {
         return Ok(());
@@ -119,26 +124,46 @@ fn load_compiler(folders: &[PathBuf]) -> Result<()> {
 
 /// Opens the compiler in a folder of libraries, or in the Python packages that stand beside a Python torch's folder, so that
 /// the loader knows it by its name from then on.
-fn open_compiler_near(folder: &Path) {
+fn open_compiler_near(folder: &Path) -> bool {
     let packages = folder.join("../../nvidia");
     let places = [
         folder.to_path_buf(),
         packages.join("cu13/lib"),
         packages.join("cuda_nvrtc/lib"),
     ];
-    for place in places {
-        for name in ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"] {
+    places.iter().any(|place| {
+        COMPILER.iter().any(|name| {
             let path = place.join(name);
-            if path.exists() && open_for_good(&path) {
-                return;
-            }
+            path.exists() && open_for_good(&path)
+        })
+    })
+}
+
+/// Opens what the compiler itself opens by its bare name when it is first used, from the folder that it was loaded from: in
+/// Python's packages the loader would not find it.
+fn open_builtins() {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let compiler = maps
+        .lines()
+        .filter_map(|line| line.find('/').map(|start| Path::new(&line[start..])))
+        .find(|path| file_name(path).starts_with("libnvrtc.so"));
+    let Some(folder) = compiler.and_then(Path::parent) else {
+        return;
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if file_name(&entry.path()).starts_with("libnvrtc-builtins.so") {
+            open_for_good(&entry.path());
         }
     }
 }
 
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(OsStr::to_str).unwrap_or_default()
+}
+
 fn open_for_good(path: &Path) -> bool {
-    // SAFETY: opening a library runs its initialisers. It lies where libtorch or Python's packages keep NVIDIA's compiler; no
-    // symbol is taken from it here, and it is never closed.
+    // SAFETY: opening a library runs its initialisers. It lies where the loader, libtorch or Python's packages keep NVIDIA's
+    // compiler; no symbol is taken from it here, and it is never closed.
     match unsafe { libloading::Library::new(path) } {
         Ok(library) => {
             std::mem::forget(library);

@@ -267,6 +267,7 @@ impl Session {
             let member = session.member(seed)?;
             session.members.push(member);
         }
+        session.load_kernels()?;
         session.graph = session.capture()?;
         Ok(session)
     }
@@ -562,9 +563,7 @@ impl Session {
             for member in &mut self.members {
                 let own = member.waiting.len().min(slots);
                 words.extend(member.waiting.drain(..own).flatten());
-                let mut skipped = [0; STEP_WORDS];
-                skipped[2] = SKIPS;
-                words.extend((own..SLOTS).flat_map(|_| skipped));
+                words.extend((own..SLOTS).flat_map(|_| skipped_step()));
             }
             self.queue(&words, slots)?;
         }
@@ -634,6 +633,17 @@ impl Session {
     fn update_blocks(&self) -> usize {
         let averaged = if self.keeps_average { self.n_statistics } else { 0 };
         (self.n_parameters + averaged).div_ceil(UPDATED_BY_BLOCK)
+    }
+
+    /// Launches each kernel of a step once, with nothing to do: the driver loads kernels when they are first launched, which
+    /// it may not do while a graph is made.
+    fn load_kernels(&mut self) -> Result<()> {
+        let skipped = (0..self.members.len() * SLOTS).flat_map(|_| skipped_step());
+        self.steps.write_queued(&skipped.collect::<Vec<_>>())?;
+        self.launch_step(0)?;
+        self.stream
+            .synchronize()
+            .map_err(CudaError::while_("loading the kernels"))
     }
 
     /// The launches of `SLOTS` steps as one graph; what each step does stands in the memory of the device, so that the same
@@ -810,6 +820,12 @@ impl Session {
         };
         Ok(())
     }
+}
+
+const fn skipped_step() -> [u32; STEP_WORDS] {
+    let mut step = [0; STEP_WORDS];
+    step[2] = SKIPS;
+    step
 }
 
 /// Rate, scale of the root, length of the step, and what decoupled decay leaves, as the kernels want them.
