@@ -307,10 +307,11 @@ pub trait Estimator: Send + Sync {
     /// [`CoreError::Model`] with the model's own error; the settings are checked here.
     fn fit(&self, train: &Dataset, validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit>;
 
-    /// Does several fits of these settings at once where that is better than one a thread, as on a GPU that has room for all;
-    /// `None`, the default, where it is not. Each result is the one that [`fit`](Self::fit) gives alone.
-    fn fit_side_by_side(&self, _jobs: &[Job<'_>]) -> Option<Vec<Result<Trained>>> {
-        None
+    /// Does several fits of these settings at once where that is better than one a thread, as on a GPU that has room for all.
+    /// Each result is the one that [`fit`](Self::fit) gives alone; `None`, or nothing at all, which is the default, for those
+    /// that are to be fitted alone.
+    fn fit_side_by_side(&self, _jobs: &[Job<'_>]) -> Vec<Option<Result<Trained>>> {
+        Vec::new()
     }
 
     /// Whether what is fitted depends on the validation rows, as where they stop a fit early: rows that such a fit is judged on

@@ -56,9 +56,9 @@ pub fn train_many(jobs: &[Job<'_>], threads: NonZeroUsize) -> Vec<Result<Trained
         let together = own
             .first()
             .filter(|first| own.len() > 1 && !first.context.stop.is_requested())
-            .and_then(|first| first.estimator.fit_side_by_side(&own));
+            .map(|first| first.estimator.fit_side_by_side(&own));
         for (place, result) in group.into_iter().zip(together.into_iter().flatten()) {
-            results[place] = Some(result);
+            results[place] = result;
         }
     }
     let left: Vec<usize> = (0..jobs.len())
@@ -75,7 +75,7 @@ pub fn train_many(jobs: &[Job<'_>], threads: NonZeroUsize) -> Vec<Result<Trained
 fn of_one_estimator(jobs: &[Job<'_>]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (place, job) in jobs.iter().enumerate() {
-        let same = |group: &&mut Vec<usize>| std::ptr::addr_eq(jobs[group[0]].estimator, job.estimator);
+        let same = |group: &&mut Vec<usize>| std::ptr::eq(jobs[group[0]].estimator, job.estimator);
         match groups.iter_mut().find(same) {
             Some(group) => group.push(place),
             None => groups.push(vec![place]),

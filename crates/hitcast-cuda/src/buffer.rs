@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use cudarc::driver::sys::cudaError_enum;
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, ValidAsZeroBits, result};
 
 use crate::error::{CudaError, Result, describe};
@@ -41,7 +42,7 @@ impl<T: DeviceRepr + ValidAsZeroBits> Buffer<T> {
         self.slice.device_ptr(&self.stream).0
     }
 
-    /// Copies these numbers to places from `start` on; waits for all that was queued before.
+    /// Copies these numbers to places from `start` on, behind all that was queued before.
     pub(crate) fn write(&mut self, start: usize, values: &[T]) -> Result<()> {
         let end = start + values.len();
         if end > self.length {
@@ -111,8 +112,11 @@ impl Buffer<u32> {
 }
 
 fn no_room(bytes: usize) -> impl Fn(DriverError) -> CudaError {
-    move |error| CudaError::Memory {
-        bytes,
-        message: describe(&error),
+    move |error| match error.0 {
+        cudaError_enum::CUDA_ERROR_OUT_OF_MEMORY => CudaError::Memory {
+            bytes,
+            message: describe(&error),
+        },
+        _ => CudaError::while_("making room for numbers")(error),
     }
 }

@@ -6,7 +6,7 @@ use cudarc::driver::DriverError;
 pub type Result<T> = std::result::Result<T, CudaError>;
 
 /// Why a GPU cannot be used, or no longer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CudaError {
     /// A library is not there or cannot be loaded.
@@ -42,6 +42,16 @@ pub enum CudaError {
         doing: &'static str,
         /// What the driver said.
         message: String,
+    },
+    /// A target names a class that there is not.
+    #[error("the target of row {row} is {value}, which is none of the classes 0 to {}", n_classes - 1)]
+    Class {
+        /// The row, from 0.
+        row: usize,
+        /// Its target.
+        value: f32,
+        /// Classes of the network.
+        n_classes: usize,
     },
     /// A buffer of the wrong length was handed in.
     #[error("{what} are {found} numbers where {expected} belong")]

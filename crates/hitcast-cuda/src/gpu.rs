@@ -1,13 +1,12 @@
 //! A device, and the libraries that it takes.
 
-use std::ffi::OsStr;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cudarc::driver::{CudaContext, CudaStream, sys};
-use cudarc::nvrtc;
 
+use crate::compiler;
 use crate::error::{CudaError, Result};
 
 /// A device that is ready to be used.
@@ -26,8 +25,22 @@ impl Gpu {
     /// # Errors
     /// [`CudaError::Library`] if the driver or the compiler is not there, [`CudaError::Driver`] if the device is not.
     pub fn open(index: usize, folders: &[PathBuf]) -> Result<Self> {
+        // Making a context takes a good part of a second; one that has failed is not used again.
+        static OPEN: Mutex<Option<HashMap<usize, Gpu>>> = Mutex::new(None);
         load_driver()?;
-        load_compiler(folders)?;
+        compiler::load(folders)?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = open.get_or_insert_default();
+        if let Some(gpu) = open.get(&index).filter(|gpu| gpu.context.check_err().is_ok()) {
+            return Ok(gpu.clone());
+        }
+        open.remove(&index);
+        let gpu = Self::open_anew(index)?;
+        open.insert(index, gpu.clone());
+        Ok(gpu)
+    }
+
+    fn open_anew(index: usize) -> Result<Self> {
         let opening = CudaError::while_("opening the device");
         let context = CudaContext::new(index).map_err(&opening)?;
         // SAFETY: events would order what several streams do with one buffer. Every buffer of this crate is used by the one
@@ -47,13 +60,18 @@ impl Gpu {
         })
     }
 
+    /// Whether there is a driver for any.
+    pub fn has_driver() -> bool {
+        load_driver().is_ok()
+    }
+
     /// What its maker calls it.
     pub fn name(&self) -> String {
         self.context.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned())
     }
 
     /// Blocks that run at the same time.
-    pub(crate) fn multiprocessors(&self) -> usize {
+    pub fn multiprocessors(&self) -> usize {
         self.multiprocessors
     }
 
@@ -62,10 +80,10 @@ impl Gpu {
         self.shared
     }
 
-    /// What kernels are compiled for, as in `compute_90`.
-    pub(crate) fn architecture(&self) -> String {
+    /// What kernels are compiled for, as in `compute_90`: the newest that the compiler knows and the device can run.
+    pub(crate) fn architecture(&self) -> Result<String> {
         let (major, minor) = self.architecture;
-        format!("compute_{major}{minor}")
+        compiler::architecture(10 * major + minor)
     }
 
     pub(crate) fn context(&self) -> &Arc<CudaContext> {
@@ -90,85 +108,4 @@ fn load_driver() -> Result<()> {
         library: "libcuda.so.1",
         reason: "there is no NVIDIA driver (nvidia-smi would say so too)".to_owned(),
     })
-}
-
-/// Names of the compiler's library, the newest first.
-const COMPILER: [&str; 3] = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
-
-fn load_compiler(folders: &[PathBuf]) -> Result<()> {
-    static PRESENT: OnceLock<bool> = OnceLock::new();
-    let found = *PRESENT.get_or_init(|| {
-        let by_loader = || COMPILER.iter().any(|name| open_for_good(Path::new(name)));
-        if by_loader() || folders.iter().any(|folder| open_compiler_near(folder)) {
-            open_builtins();
-        }
-        // SAFETY: asks the loader for a library that is open by now, if it is anywhere.
-        unsafe { nvrtc::sys::is_culib_present() }
-    });
-    if found {
-        return Ok(());
-    }
-    let searched: Vec<String> = folders
-        .iter()
-        .map(|folder| folder.display().to_string())
-        .collect();
-    Err(CudaError::Library {
-        library: "libnvrtc.so",
-        reason: format!(
-            "neither the loader nor {} has it; it comes with libtorch for CUDA, the CUDA toolkit and the Python package \
-             nvidia-cuda-nvrtc",
-            searched.join(", ")
-        ),
-    })
-}
-
-/// Opens the compiler in a folder of libraries, or in the Python packages that stand beside a Python torch's folder, so that
-/// the loader knows it by its name from then on.
-fn open_compiler_near(folder: &Path) -> bool {
-    let packages = folder.join("../../nvidia");
-    let places = [
-        folder.to_path_buf(),
-        packages.join("cu13/lib"),
-        packages.join("cuda_nvrtc/lib"),
-    ];
-    places.iter().any(|place| {
-        COMPILER.iter().any(|name| {
-            let path = place.join(name);
-            path.exists() && open_for_good(&path)
-        })
-    })
-}
-
-/// Opens what the compiler itself opens by its bare name when it is first used, from the folder that it was loaded from: in
-/// Python's packages the loader would not find it.
-fn open_builtins() {
-    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let compiler = maps
-        .lines()
-        .filter_map(|line| line.find('/').map(|start| Path::new(&line[start..])))
-        .find(|path| file_name(path).starts_with("libnvrtc.so"));
-    let Some(folder) = compiler.and_then(Path::parent) else {
-        return;
-    };
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if file_name(&entry.path()).starts_with("libnvrtc-builtins.so") {
-            open_for_good(&entry.path());
-        }
-    }
-}
-
-fn file_name(path: &Path) -> &str {
-    path.file_name().and_then(OsStr::to_str).unwrap_or_default()
-}
-
-fn open_for_good(path: &Path) -> bool {
-    // SAFETY: opening a library runs its initialisers. It lies where the loader, libtorch or Python's packages keep NVIDIA's
-    // compiler; no symbol is taken from it here, and it is never closed.
-    match unsafe { libloading::Library::new(path) } {
-        Ok(library) => {
-            std::mem::forget(library);
-            true
-        }
-        Err(_) => false,
-    }
 }

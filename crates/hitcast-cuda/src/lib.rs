@@ -1,7 +1,7 @@
 //! Training steps of networks on NVIDIA GPUs.
 //!
 //! The kernels are made for the network: its widths, activations, loss and optimiser are constants of a source that NVIDIA's
-//! compiler turns into a program when training begins. A step is two kernels (two more for each batch norm): one goes forward
+//! compiler turns into a program when training begins. A step is two kernels (two more for each batch norm, one for clipping): one goes forward
 //! and back with a tile of rows a block, the other sums the blocks' gradients and moves the weights. Many steps are one CUDA
 //! graph, and several networks (folds, seeds, trials) are one more axis of every launch, so that ten of them take little
 //! longer than one while the device has room.
@@ -18,6 +18,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod buffer;
+mod compiler;
 mod error;
 pub mod gpu;
 pub mod outline;

@@ -236,7 +236,7 @@ impl Outline {
     }
 
     /// The most units of a stage, or features.
-    pub fn widest(&self) -> usize {
+    pub(crate) fn widest(&self) -> usize {
         self.stages
             .iter()
             .map(|stage| stage.units)

@@ -298,9 +298,9 @@ extern \"C\" __global__ void __launch_bounds__(THREADS)
     }
 }
 
-/// A number as C++ takes it.
+/// A number as C++ takes it; what is too large for it is its largest.
 fn float(value: f32) -> String {
-    format!("{value:?}f")
+    format!("{:?}f", value.clamp(f32::MIN, f32::MAX))
 }
 
 #[allow(clippy::cast_possible_truncation)]
@@ -453,6 +453,7 @@ fn constants(places: &Places, update: &Update, rows: usize, blocks: usize) -> St
             decoupled,
         } => {
             define("ADAM", "1".to_owned());
+            define("MOMENTUM", "0.0f".to_owned());
             define("REST_1", double(1.0 - betas.0));
             define("BETA_2", double(betas.1));
             define("REST_2", double(1.0 - betas.1));

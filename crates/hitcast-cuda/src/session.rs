@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use cudarc::driver::sys::{CUfunction_attribute_enum, CUgraphInstantiate_flags, CUstreamCaptureMode};
 use cudarc::driver::{CudaFunction, CudaGraph, CudaStream, LaunchConfig, PushKernelArg};
-use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 
 use crate::buffer::Buffer;
+use crate::compiler::compile;
 use crate::error::{CudaError, Result};
 use crate::gpu::Gpu;
-use crate::outline::{Optimizer, Outline, Update};
+use crate::outline::{Optimizer, Outline, Output, Update};
 use crate::program::{Geometry, Program, THREADS, UPDATED_BY_BLOCK, predict_blocks};
 
 /// Steps of a graph.
@@ -20,7 +20,7 @@ const LOSSES: usize = 1 << 14;
 
 /// 64-bit words of a network as the kernels know it, and 32-bit words of a step.
 const NETWORK_WORDS: usize = 22;
-const STEP_WORDS: usize = 12;
+const STEP_WORDS: usize = 10;
 
 /// Sums of a block of `measure`.
 const SUMS: usize = 5;
@@ -167,10 +167,12 @@ impl std::fmt::Debug for Graph {
 /// Networks of one outline that learn side by side, each from rows of its own, by the same kernels at the same time.
 ///
 /// Steps are only noted until there are enough of them, or until something is asked for that depends on them; then they are
-/// queued on the device at once, and the host goes on. Everything that a network comes to depends on its own rows, seed and
-/// steps alone, whoever is beside it.
+/// queued on the device at once, and the host goes on. What a network comes to depends on its own rows, seed and steps, on the
+/// size of a batch and on the kind of GPU, but not on who is beside it.
 #[derive(Debug)]
 pub struct Session {
+    /// Before the kernels, so that it is gone before they are.
+    graph: Option<Graph>,
     stream: Arc<CudaStream>,
     passes: Vec<CudaFunction>,
     collect: Option<CudaFunction>,
@@ -185,12 +187,21 @@ pub struct Session {
     n_parameters: usize,
     n_statistics: usize,
     width: usize,
+    n_classes: Option<usize>,
+    /// Of a batch.
+    least_rows: usize,
     members: Vec<Member>,
     /// The members as the kernels know them; with validation rows in place of the training rows in the second half.
     networks: Buffer<u64>,
     steps: Buffer<u32>,
     single: Buffer<u32>,
-    graph: Option<Graph>,
+}
+
+impl Drop for Session {
+    /// Nothing may be freed that the device still works with; an error was told, or is about to be.
+    fn drop(&mut self) {
+        let _ = self.stream.synchronize();
+    }
 }
 
 impl Session {
@@ -209,20 +220,7 @@ impl Session {
         let program = Program::new(outline, update, geometry);
         let stream = gpu.stream()?;
         let loading = CudaError::while_("loading the kernels");
-        let compiled = compile_ptx_with_opts(
-            &program.source,
-            CompileOptions {
-                // As the engine on the processor: numbers next to zero cost time and change nothing.
-                ftz: Some(true),
-                options: vec![
-                    format!("--gpu-architecture={}", gpu.architecture()),
-                    "--std=c++17".to_owned(),
-                ],
-                name: Some("step.cu".to_owned()),
-                ..CompileOptions::default()
-            },
-        )
-        .map_err(|error| CudaError::Compile(compiler_said(&error)))?;
+        let compiled = compile(&program.source, &gpu.architecture()?)?;
         let module = gpu.context().load_module(compiled).map_err(&loading)?;
         let function = |name: &str| module.load_function(name).map_err(&loading);
         let passes = program
@@ -255,6 +253,11 @@ impl Session {
             n_parameters: places.n_parameters,
             n_statistics: places.n_statistics,
             width: outline.output.width(),
+            n_classes: match outline.output {
+                Output::Number { .. } => None,
+                Output::Classes { n, .. } => Some(n),
+            },
+            least_rows: if outline.has_norm() { 2 } else { 1 },
             members: Vec::new(),
             networks: Buffer::zeros(&stream, 2 * n * NETWORK_WORDS)?,
             steps: Buffer::zeros(&stream, n * SLOTS * STEP_WORDS)?,
@@ -319,7 +322,7 @@ impl Session {
     }
 
     /// Networks side by side.
-    pub fn n_networks(&self) -> usize {
+    pub(crate) fn n_networks(&self) -> usize {
         self.members.len()
     }
 
@@ -327,7 +330,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Length`] if the lengths do not fit each other, [`CudaError::Memory`] if the device has no room.
-    pub fn set_rows(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
+    pub(crate) fn set_rows(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
         self.settle(network)?;
         let train = self.upload(rows)?;
         #[allow(clippy::cast_possible_truncation)]
@@ -343,7 +346,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`set_rows`](Self::set_rows).
-    pub fn set_validation(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
+    pub(crate) fn set_validation(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
         self.settle(network)?;
         let validation = self.upload(rows)?;
         self.members[network].validation = Some(validation);
@@ -363,6 +366,22 @@ impl Session {
 
     fn upload(&self, rows: Rows<'_>) -> Result<DeviceRows> {
         let n = rows.target.len();
+        if let Some(n_classes) = self.n_classes {
+            #[allow(clippy::cast_precision_loss)]
+            let is_class = |value: f32| value >= 0.0 && value < n_classes as f32 && value.fract() == 0.0;
+            if let Some((row, &value)) = rows
+                .target
+                .iter()
+                .enumerate()
+                .find(|(_, value)| !is_class(**value))
+            {
+                return Err(CudaError::Class {
+                    row,
+                    value,
+                    n_classes,
+                });
+            }
+        }
         CudaError::expect_length("features", rows.features.len(), n * self.n_inputs)?;
         if let Some(weights) = rows.weights {
             CudaError::expect_length("weights", weights.len(), n)?;
@@ -421,7 +440,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Length`] if they are of another network.
-    pub fn set_numbers(&mut self, network: usize, numbers: &Numbers) -> Result<()> {
+    pub(crate) fn set_numbers(&mut self, network: usize, numbers: &Numbers) -> Result<()> {
         self.settle(network)?;
         let member = &mut self.members[network];
         for (what, from, to) in [
@@ -446,7 +465,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Driver`].
-    pub fn numbers(&mut self, network: usize) -> Result<Numbers> {
+    pub(crate) fn numbers(&mut self, network: usize) -> Result<Numbers> {
         self.settle(network)?;
         let member = &self.members[network];
         Ok(Numbers {
@@ -467,7 +486,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Length`] if it is not as long as there are rows.
-    pub fn begin_epoch(&mut self, network: usize, order: &[u32]) -> Result<()> {
+    pub(crate) fn begin_epoch(&mut self, network: usize, order: &[u32]) -> Result<()> {
         self.settle(network)?;
         let member = &mut self.members[network];
         if let Some(&row) = order.iter().find(|&&row| row as usize >= member.train.n) {
@@ -486,7 +505,7 @@ impl Session {
         if end > member.train.n {
             return CudaError::expect_length("rows up to the end of a batch", end, member.train.n);
         }
-        if batch.rows == 0 || batch.rows > self.geometry.batch {
+        if batch.rows < self.least_rows || batch.rows > self.geometry.batch {
             return CudaError::expect_length("rows of a batch", batch.rows, self.geometry.batch);
         }
         let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -522,13 +541,11 @@ impl Session {
             flags,
             member.batches,
             word(member.untaken),
-            0,
             rate,
             root_scale,
             length,
             kept,
             float(share),
-            0,
         ]);
         member.untaken += 1;
         member.batches = member.batches.wrapping_add(1);
@@ -555,7 +572,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Driver`].
-    pub fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         let longest = |members: &[Member]| members.iter().map(|member| member.waiting.len()).max();
         while let Some(waiting @ 1..) = longest(&self.members) {
             let slots = waiting.min(SLOTS);
@@ -630,9 +647,10 @@ impl Session {
             .map_err(CudaError::while_("starting a kernel"))
     }
 
+    /// Blocks of the update: one for every 32 numbers, and one for the loss.
     fn update_blocks(&self) -> usize {
         let averaged = if self.keeps_average { self.n_statistics } else { 0 };
-        (self.n_parameters + averaged).div_ceil(UPDATED_BY_BLOCK)
+        (self.n_parameters + averaged).div_ceil(UPDATED_BY_BLOCK) + 1
     }
 
     /// Launches each kernel of a step once, with nothing to do: the driver loads kernels when they are first launched, which
@@ -647,7 +665,7 @@ impl Session {
     }
 
     /// The launches of `SLOTS` steps as one graph; what each step does stands in the memory of the device, so that the same
-    /// graph serves all. `None` where the driver makes none, and steps are launched one by one.
+    /// graph serves all.
     fn capture(&self) -> Result<Option<Graph>> {
         let capturing = CudaError::while_("making a graph of steps");
         self.stream
@@ -666,7 +684,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Driver`].
-    pub fn take_losses(&mut self, network: usize) -> Result<Vec<f32>> {
+    pub(crate) fn take_losses(&mut self, network: usize) -> Result<Vec<f32>> {
         self.settle(network)?;
         self.fetch_losses(network)?;
         Ok(std::mem::take(&mut self.members[network].taken))
@@ -686,7 +704,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Driver`].
-    pub fn predict(&mut self, network: usize, split: Split) -> Result<Vec<f32>> {
+    pub(crate) fn predict(&mut self, network: usize, split: Split) -> Result<Vec<f32>> {
         let n = self.queue_prediction(network, split)?.map_or(0, |(n, _)| n);
         self.members[network].predictions.read(0..n * self.width)
     }
@@ -695,7 +713,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Driver`].
-    pub fn measure(&mut self, network: usize, split: Split) -> Result<Sums> {
+    pub(crate) fn measure(&mut self, network: usize, split: Split) -> Result<Sums> {
         let Some((n, networks)) = self.queue_prediction(network, split)? else {
             return Ok(Sums::default());
         };
@@ -751,7 +769,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Memory`], [`CudaError::Driver`].
-    pub fn remember(&mut self, network: usize) -> Result<()> {
+    pub(crate) fn remember(&mut self, network: usize) -> Result<()> {
         self.settle(network)?;
         let (n, m) = (self.n_parameters, self.n_statistics);
         let stream = &self.stream;
@@ -776,7 +794,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Driver`].
-    pub fn recall(&mut self, network: usize) -> Result<()> {
+    pub(crate) fn recall(&mut self, network: usize) -> Result<()> {
         self.settle(network)?;
         let member = &mut self.members[network];
         if let Some(remembered) = &member.remembered {
@@ -791,7 +809,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Driver`].
-    pub fn remembered(&mut self, network: usize) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
+    pub(crate) fn remembered(&mut self, network: usize) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
         self.settle(network)?;
         let Some(remembered) = &self.members[network].remembered else {
             return Ok(None);
@@ -806,7 +824,7 @@ impl Session {
     ///
     /// # Errors
     /// [`CudaError::Length`] if they are of another network.
-    pub fn set_remembered(&mut self, network: usize, numbers: Option<(&[f32], &[f32])>) -> Result<()> {
+    pub(crate) fn set_remembered(&mut self, network: usize, numbers: Option<(&[f32], &[f32])>) -> Result<()> {
         self.members[network].remembered = match numbers {
             None => None,
             Some((parameters, statistics)) => {
@@ -840,11 +858,4 @@ fn rates_of(optimizer: Optimizer, rate: f64, step: u32) -> [f64; 4] {
     let root_scale = 1.0 / (1.0 - betas.1.powi(step)).sqrt();
     let length = rate / (1.0 - betas.0.powi(step));
     [rate, root_scale, length, 1.0 - rate * weight_decay]
-}
-
-fn compiler_said(error: &CompileError) -> String {
-    match error {
-        CompileError::CompileError { log, .. } => log.to_string_lossy().into_owned(),
-        other => other.to_string(),
-    }
 }

@@ -28,15 +28,16 @@ pub enum EngineChoice {
 }
 
 /// The GPU that a choice of device means for an engine of our own kernels, which needs no libtorch for it; `None` for the
-/// processor.
+/// processor, and where any device will do and there is no driver for one.
 ///
 /// # Errors
-/// [`CudaError`] if a GPU was asked for by name and cannot be used so.
-pub(crate) fn gpu(choice: DeviceChoice) -> Result<Option<Gpu>, CudaError> {
+/// [`CudaError`] if it cannot be used so.
+pub fn gpu(choice: DeviceChoice) -> Result<Option<Gpu>, CudaError> {
     let open = |index| Gpu::open(index, &[hitcast_torch_sys::library_dir()]);
     match choice {
         DeviceChoice::Cpu => Ok(None),
-        DeviceChoice::Auto => Ok(open(0).ok()),
+        DeviceChoice::Auto if !Gpu::has_driver() => Ok(None),
+        DeviceChoice::Auto => open(0).map(Some),
         DeviceChoice::Cuda(index) => open(index).map(Some),
     }
 }
@@ -65,19 +66,27 @@ impl NetworkEngine {
         let seed = context.seed;
         let network = |device| Network::new(spec, train.n_features(), device, seed);
         let plans = settings.engine != EngineChoice::Autograd;
-        // Why a GPU that was asked for cannot be used by our own kernels.
+        // Why there are no kernels of our own where they could be.
         let mut missing = None;
         if plans {
-            match gpu(context.device) {
-                Ok(Some(gpu)) => {
-                    let network = network(Device::Cpu)?;
-                    let engine = CudaEngine::compile(&gpu, &network, settings, train, validation, seed)?;
-                    if let Some(engine) = engine {
-                        return Ok(Self::Cuda(Box::new(engine), network));
-                    }
-                }
+            let by_kernels = || -> Result<Option<Self>> {
+                let Some(gpu) = gpu(context.device)? else {
+                    return Ok(None);
+                };
+                let network = network(Device::Cpu)?;
+                let engine = CudaEngine::compile(&gpu, &network, settings, train, validation, seed)?;
+                Ok(engine.map(|engine| Self::Cuda(Box::new(engine), network)))
+            };
+            match by_kernels() {
+                Ok(Some(engine)) => return Ok(engine),
                 Ok(None) => {}
-                Err(error) => missing = Some(error),
+                // A device that was not asked for by name is done without; one without a compiler has libtorch's kernels.
+                Err(TrainError::Cuda(error))
+                    if context.device == DeviceChoice::Auto || matches!(error, CudaError::Library { .. }) =>
+                {
+                    missing = Some(error);
+                }
+                Err(error) => return Err(error),
             }
         }
         // Without libtorch's CUDA half its error says how to get it, and that it is not there is what matters then.
@@ -85,6 +94,10 @@ impl NetworkEngine {
         if plans {
             let plan = PlanEngine::compile(&network, settings, train, validation, seed)?;
             if let Some(engine) = plan {
+                if let Some(error) = missing {
+                    let note = format!("{}: trained on the processor: {error}", context.name);
+                    context.progress.report(&Event::Note(&note));
+                }
                 return Ok(Self::Plan(Box::new(engine), network));
             }
             if settings.engine == EngineChoice::Plan {

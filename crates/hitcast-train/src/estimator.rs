@@ -5,6 +5,7 @@ use std::time::Instant;
 use hitcast_core::{
     CoreError, Dataset, Estimator, Event, Fit, FitContext, Job, Seed, StopReason, Task, Trained,
 };
+use hitcast_cuda::CudaError;
 use hitcast_nn::{LayerSpec, Network, NetworkModel, NetworkSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -148,9 +149,9 @@ impl NetworkEstimator {
             Network::new(&self.network, n_features, tch::Device::Cpu, job.context.seed)
         });
         let networks: Vec<Network> = networks.collect::<std::result::Result<_, _>>()?;
-        let seeds: Vec<Seed> = jobs.iter().map(|job| job.context.seed).collect();
-        let borrowed: Vec<&Network> = networks.iter().collect();
-        let engines = CudaEngine::side_by_side(&gpu, &borrowed, &self.training, &seeds)?;
+        let seeds = jobs.iter().map(|job| job.context.seed);
+        let seeded: Vec<(&Network, Seed)> = networks.iter().zip(seeds).collect();
+        let engines = CudaEngine::side_by_side(&gpu, &seeded, &self.training)?;
         Ok(engines.map(|engines| engines.into_iter().zip(networks).collect()))
     }
 
@@ -347,26 +348,38 @@ impl Estimator for NetworkEstimator {
             .map_err(|error| CoreError::model(context.name, error))
     }
 
-    fn fit_side_by_side(&self, jobs: &[Job<'_>]) -> Option<Vec<hitcast_core::Result<Trained>>> {
-        let this = self.for_task(jobs.first()?.train.task()).ok()?;
+    fn fit_side_by_side(&self, jobs: &[Job<'_>]) -> Vec<Option<hitcast_core::Result<Trained>>> {
+        let this = jobs
+            .first()
+            .and_then(|first| self.for_task(first.train.task()).ok());
         // What goes wrong here goes wrong again with the first fit alone, and is told there.
-        let engines = this.engines_side_by_side(jobs).ok().flatten()?;
+        let engines = this
+            .as_ref()
+            .and_then(|this| this.engines_side_by_side(jobs).ok().flatten());
+        let (Some(this), Some(engines)) = (&this, engines) else {
+            return Vec::new();
+        };
         let work = |job: &Job<'_>, engine, network| {
             let began = Instant::now();
             let complete = [Some(job.train), job.validation].into_iter().flatten();
             for rows in complete {
-                rows.features().expect_complete()?;
+                if let Err(error) = rows.features().expect_complete() {
+                    return Some(Err(error));
+                }
             }
-            let fit = this
-                .fit_beside(job, engine, network)
-                .map_err(|error| CoreError::model(job.context.name, error))?;
-            Ok(Trained {
+            let seconds = |fit| Trained {
                 fit,
                 seconds: began.elapsed().as_secs_f64(),
-            })
+            };
+            match this.fit_beside(job, engine, network) {
+                // What has no room beside the others may have it alone.
+                Err(TrainError::Cuda(CudaError::Memory { .. })) => None,
+                Err(error) => Some(Err(CoreError::model(job.context.name, error))),
+                Ok(fit) => Some(Ok(seconds(fit))),
+            }
         };
         // Each engine needs a thread that goes on, however few processors there are.
-        Some(std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let threads: Vec<_> = jobs
                 .iter()
                 .zip(engines)
@@ -377,7 +390,7 @@ impl Estimator for NetworkEstimator {
                 Err(panic) => std::panic::resume_unwind(panic),
             });
             results.collect()
-        }))
+        })
     }
 
     fn uses_validation(&self) -> bool {

@@ -45,12 +45,15 @@ pub fn environment() -> Environment {
     #[cfg(feature = "torch")]
     let environment = environment
         .with_version("libtorch", hitcast_torch_sys::libtorch_version())
-        .with_device(if hitcast_torch_sys::cuda_is_available() {
-            "cuda:0"
-        } else {
-            "cpu"
-        });
+        .with_device(if has_gpu() { "cuda:0" } else { "cpu" });
     environment
+}
+
+/// Whether networks train on a GPU unless they are told not to, by kernels of our own or libtorch's.
+#[cfg(feature = "torch")]
+fn has_gpu() -> bool {
+    let by_kernels = hitcast_train::choice::gpu(hitcast_core::DeviceChoice::Auto);
+    by_kernels.is_ok_and(|gpu| gpu.is_some()) || hitcast_torch_sys::cuda_is_available()
 }
 
 /// A context that shows nothing and ends when `stop` is requested, with this machine's [`environment`].

@@ -3,18 +3,6 @@
 
 #define SUMS 5
 
-__device__ double sum_doubles(double own, double* room) {
-    room[threadIdx.x] = own;
-    __syncthreads();
-    for (u32 width = blockDim.x / 2; width > 0; width /= 2) {
-        if (threadIdx.x < width) room[threadIdx.x] += room[threadIdx.x + width];
-        __syncthreads();
-    }
-    const double sum = room[0];
-    __syncthreads();
-    return sum;
-}
-
 __device__ __forceinline__ double log_of(double p) { return log(fmax(p, 1.17549435082228751e-38)); }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
@@ -23,7 +11,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const Network network = networks[blockIdx.y];
     const Step step = steps[blockIdx.y * slots + slot];
     double losses = 0.0, weights = 0.0, squares = 0.0, absolutes = 0.0, broken = 0.0;
-    for (u32 row = blockIdx.x * blockDim.x + threadIdx.x; row < step.rows; row += gridDim.x * blockDim.x) {
+    for (u32 row = blockIdx.x * THREADS + threadIdx.x; row < step.rows; row += gridDim.x * THREADS) {
         const double weight = network.weights ? network.weights[row] : 1.0f;
 #if CLASSES
         const float* const own = network.predictions + u64(row) * CLASSES;
@@ -52,7 +40,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     double* const to = network.sums + blockIdx.x * SUMS;
     const double all[SUMS] = {losses, weights, squares, absolutes, broken};
     for (int n = 0; n < SUMS; n++) {
-        const double sum = sum_doubles(all[n], room);
+        const double sum = sum_over_block(all[n], room);
         if (threadIdx.x == 0) to[n] = sum;
     }
 }

@@ -46,13 +46,11 @@ struct Step {
     u32 flags;
     u32 draw;  // number of this batch among all, for random masks
     u32 loss_place;
-    u32 unused;
     float rate;
     float root_scale;  // 1 / sqrt(1 - beta2^t)
     float length;      // rate / (1 - beta1^t)
     float kept;        // 1 - rate * weight decay, where decay is decoupled
     float share;       // of this batch in the mean of the gradients since the last step
-    float unused_2;
 };
 
 enum Function { IDENTITY, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, TANH, SIGMOID, SOFTPLUS };
@@ -131,14 +129,16 @@ __device__ __forceinline__ uint4 philox(uint4 counter, u32 key_0, u32 key_1) {
 // one bank of the shared memory.
 template <int INPUTS, int UNITS, int STRIDE>
 __device__ void stage(const float* from, float* to) {
-    for (int place = threadIdx.x; place < INPUTS * UNITS; place += blockDim.x)
+#pragma unroll 8
+    for (int place = threadIdx.x; place < INPUTS * UNITS; place += THREADS)
         to[place / INPUTS * STRIDE + place % INPUTS] = from[place];
 }
 
 // Rows of a batch to a tile; rows behind the batch's end are zero.
 template <int R, int INPUTS>
 __device__ void gather(const Network& network, const u32* order, u32 first, u32 end, float* to) {
-    for (int place = threadIdx.x; place < R * INPUTS; place += blockDim.x) {
+#pragma unroll 8
+    for (int place = threadIdx.x; place < R * INPUTS; place += THREADS) {
         const u32 row = first + place / INPUTS, input = place % INPUTS;
         float value = 0.0f;
         if (row < end) value = network.features[u64(order ? order[row] : row) * INPUTS + input];
@@ -149,7 +149,7 @@ __device__ void gather(const Network& network, const u32* order, u32 first, u32 
 // output = W · input + bias, W with UNITS rows.
 template <int R, int INPUTS, int UNITS, int STRIDE>
 __device__ void linear(const float* weights, const float* bias, const float* input, float* output) {
-    for (int item = threadIdx.x; item < UNITS * (R / 4); item += blockDim.x) {
+    for (int item = threadIdx.x; item < UNITS * (R / 4); item += THREADS) {
         const int unit = item % UNITS, row = item / UNITS * 4;
         float4 sum = splat4(bias ? bias[unit] : 0.0f);
         const float* own = weights + unit * STRIDE;
@@ -162,7 +162,7 @@ __device__ void linear(const float* weights, const float* bias, const float* inp
 // Multiplies what stands in `before` (derivatives of the stage before) by Wᵀ · delta.
 template <int R, int INPUTS, int UNITS, int STRIDE>
 __device__ void linear_back(const float* weights, const float* delta, float* before) {
-    for (int item = threadIdx.x; item < INPUTS * (R / 4); item += blockDim.x) {
+    for (int item = threadIdx.x; item < INPUTS * (R / 4); item += THREADS) {
         const int input = item % INPUTS, row = item / INPUTS * 4;
         float4 sum = splat4(0.0f);
 #pragma unroll 8
@@ -199,10 +199,11 @@ __device__ __forceinline__ float sum_of(const float* values) {
 // This tile's part of the gradient of weights and bias (if `of_bias`).
 template <int R, int INPUTS, int UNITS>
 __device__ void linear_gradient(const float* delta, const float* input, float* of_weights, float* of_bias, bool adds) {
-    for (int place = threadIdx.x; place < INPUTS * UNITS; place += blockDim.x)
+#pragma unroll 8
+    for (int place = threadIdx.x; place < INPUTS * UNITS; place += THREADS)
         put(of_weights + place, dot<R>(delta + place / INPUTS * R, input + place % INPUTS * R), adds);
     if (of_bias)
-        for (int unit = threadIdx.x; unit < UNITS; unit += blockDim.x)
+        for (int unit = threadIdx.x; unit < UNITS; unit += THREADS)
             put(of_bias + unit, sum_of<R>(delta + unit * R), adds);
 }
 
@@ -211,7 +212,7 @@ __device__ void linear_gradient(const float* delta, const float* input, float* o
 template <int R, int UNITS, Function F>
 __device__ void apply(
     float* values, float* slopes, u32 threshold, float scale, u64 seed, u32 draw, u32 stage, u32 first_of_batch) {
-    for (int item = threadIdx.x; item < UNITS * (R / 4); item += blockDim.x) {
+    for (int item = threadIdx.x; item < UNITS * (R / 4); item += THREADS) {
         const int unit = item % UNITS, row = item / UNITS * 4;
         const float4 x = load4(values + unit * R + row);
         float4 y, slope;
@@ -236,7 +237,7 @@ __device__ void apply(
 // The same for prediction, without dropout and derivatives.
 template <int R, int UNITS, Function F>
 __device__ void apply_function(float* values) {
-    for (int place = threadIdx.x; place < UNITS * R; place += blockDim.x) {
+    for (int place = threadIdx.x; place < UNITS * R; place += THREADS) {
         float slope;
         function_of<F>(values[place], values[place], slope);
     }
@@ -244,19 +245,19 @@ __device__ void apply_function(float* values) {
 
 template <int R, int UNITS>
 __device__ void copy(const float* from, float* to) {
-    for (int place = threadIdx.x; place < UNITS * R; place += blockDim.x) to[place] = from[place];
+    for (int place = threadIdx.x; place < UNITS * R; place += THREADS) to[place] = from[place];
 }
 
 // Where a stage has no weights, its derivatives go on to the stage before.
 template <int R, int UNITS>
 __device__ void multiply(const float* delta, float* before) {
-    for (int place = threadIdx.x; place < UNITS * R; place += blockDim.x) before[place] *= delta[place];
+    for (int place = threadIdx.x; place < UNITS * R; place += THREADS) before[place] *= delta[place];
 }
 
 // Mean and summed squared deviations of each unit over the `rows` rows of a tile.
 template <int R, int UNITS>
 __device__ void norm_moments(const float* values, u32 rows, float* to) {
-    for (int unit = threadIdx.x; unit < UNITS; unit += blockDim.x) {
+    for (int unit = threadIdx.x; unit < UNITS; unit += THREADS) {
         float mean = 0.0f, squares = 0.0f;
         for (u32 row = 0; row < rows; row++) mean += values[unit * R + row];
         mean /= rows;
@@ -276,7 +277,7 @@ __device__ void norm_batch(
     const float* moments, u32 tile_stride, u32 rows, float epsilon, float momentum, float* to, float* kept,
     float* running_mean, float* running_variance) {
     const u32 tiles = (rows + R - 1) / R;
-    for (int unit = threadIdx.x; unit < UNITS; unit += blockDim.x) {
+    for (int unit = threadIdx.x; unit < UNITS; unit += THREADS) {
         float mean = 0.0f, squares = 0.0f;
         for (u32 tile = 0; tile < tiles; tile++) {
             const float own = tile + 1 == tiles ? rows - tile * R : R;
@@ -303,7 +304,7 @@ __device__ void norm_batch(
 template <int R, int UNITS>
 __device__ void norm_apply(
     const float* batch, const float* weight, const float* bias, float* values, float* normalised) {
-    for (int place = threadIdx.x; place < UNITS * R; place += blockDim.x) {
+    for (int place = threadIdx.x; place < UNITS * R; place += THREADS) {
         const int unit = place / R;
         const float z = (values[place] - batch[2 * unit]) * batch[2 * unit + 1];
         normalised[place] = z;
@@ -314,7 +315,7 @@ __device__ void norm_apply(
 template <int R, int UNITS>
 __device__ void norm_evaluate(
     const float* mean, const float* variance, const float* weight, const float* bias, float epsilon, float* values) {
-    for (int place = threadIdx.x; place < UNITS * R; place += blockDim.x) {
+    for (int place = threadIdx.x; place < UNITS * R; place += THREADS) {
         const int unit = place / R;
         const float scale = weight[unit] / sqrtf(variance[unit] + epsilon);
         values[place] = fmaf(values[place] - mean[unit], scale, bias[unit]);
@@ -324,7 +325,7 @@ __device__ void norm_evaluate(
 // This tile's part of the gradient of a norm's weight and bias.
 template <int R, int UNITS>
 __device__ void norm_gradient(const float* delta, const float* normalised, float* of_weight, float* of_bias, bool adds) {
-    for (int unit = threadIdx.x; unit < UNITS; unit += blockDim.x) {
+    for (int unit = threadIdx.x; unit < UNITS; unit += THREADS) {
         put(of_weight + unit, dot<R>(delta + unit * R, normalised + unit * R), adds);
         put(of_bias + unit, sum_of<R>(delta + unit * R), adds);
     }
@@ -333,7 +334,7 @@ __device__ void norm_gradient(const float* delta, const float* normalised, float
 // The gradient of a norm's weight and bias over the batch, from its blocks.
 template <int UNITS>
 __device__ void norm_sums(const float* of_weight, const float* of_bias, u32 blocks, u32 stride, float* to) {
-    for (int unit = threadIdx.x; unit < UNITS; unit += blockDim.x) {
+    for (int unit = threadIdx.x; unit < UNITS; unit += THREADS) {
         float weight = 0.0f, bias = 0.0f;
         for (u32 block = 0; block < blocks; block++) {
             weight += of_weight[u64(block) * stride + unit];
@@ -349,7 +350,7 @@ template <int R, int UNITS>
 __device__ void norm_back(
     const float* sums, const float* kept, const float* weight, const float* normalised, u32 rows, u32 rows_here,
     float* delta) {
-    for (int place = threadIdx.x; place < UNITS * R; place += blockDim.x) {
+    for (int place = threadIdx.x; place < UNITS * R; place += THREADS) {
         const int unit = place / R;
         const float gap = delta[place] - (sums[2 * unit + 1] + normalised[place] * sums[2 * unit]) / rows;
         delta[place] = place % R < rows_here ? weight[unit] * kept[2 * unit + 1] * gap : 0.0f;
@@ -381,7 +382,7 @@ template <int R, Head H, Loss L>
 __device__ void number_loss(
     const Network& network, const u32* order, u32 first, u32 end, float share, float min, float range, float huber,
     const float* units, float* delta, float* losses) {
-    for (int r = threadIdx.x; r < R; r += blockDim.x) {
+    for (int r = threadIdx.x; r < R; r += THREADS) {
         float loss = 0.0f, of_unit = 0.0f;
         if (first + r < end) {
             const u32 row = order[first + r];
@@ -445,7 +446,7 @@ template <int R, Classes C, int K, bool FOCAL>
 __device__ void class_loss(
     const Network& network, const u32* order, u32 first, u32 end, float share, float smoothing, const float* thresholds,
     const float* units, float* delta, float* logs, float* of_thresholds, float* losses) {
-    for (int r = threadIdx.x; r < R; r += blockDim.x) {
+    for (int r = threadIdx.x; r < R; r += THREADS) {
         constexpr int LOGITS = C == SOFTMAX ? K : 1;
         if (first + r >= end) {
             losses[r] = 0.0f;
@@ -543,21 +544,22 @@ __device__ void sum_losses(const float* losses, float* to) {
 }
 
 // The sum of a number of each thread, to all threads, in the order of the threads. `room` has one number for each.
-__device__ float sum_over_block(float own, float* room) {
+template <typename T>
+__device__ T sum_over_block(T own, T* room) {
     room[threadIdx.x] = own;
     __syncthreads();
-    for (u32 width = blockDim.x / 2; width > 0; width /= 2) {
+    for (u32 width = THREADS / 2; width > 0; width /= 2) {
         if (threadIdx.x < width) room[threadIdx.x] += room[threadIdx.x + width];
         __syncthreads();
     }
-    const float sum = room[0];
+    const T sum = room[0];
     __syncthreads();
     return sum;
 }
 
 template <int R, Head H>
 __device__ void predict_numbers(const float* units, float min, float range, u32 rows, float* to) {
-    for (int r = threadIdx.x; r < rows; r += blockDim.x) {
+    for (int r = threadIdx.x; r < rows; r += THREADS) {
         float slope;
         head_of<H>(units[r], min, range, to[r], slope);
     }
@@ -566,7 +568,7 @@ __device__ void predict_numbers(const float* units, float min, float range, u32 
 // The probabilities of a tile's rows, K for each; `logs` has room for K × R numbers.
 template <int R, Classes C, int K>
 __device__ void predict_classes(const float* units, const float* thresholds, u32 rows, float* logs, float* to) {
-    for (int r = threadIdx.x; r < rows; r += blockDim.x) {
+    for (int r = threadIdx.x; r < rows; r += THREADS) {
         log_probabilities<R, C, K>(units + r, thresholds, logs + r);
         for (int k = 0; k < K; k++) to[r * K + k] = expf(logs[k * R + r]);
     }

@@ -29,28 +29,39 @@ __device__ __forceinline__ float with_accumulated(const Network& network, const 
     return fmaf(gradient - before, step.share, before);
 }
 
-__device__ __forceinline__ void optimize(const Network& network, const Step& step, u32 place, float gradient) {
-    float parameter = network.parameters[place];
+// What a step changes of one parameter, read before its gradient is known.
+struct Held {
+    float parameter, first, second;
+};
+
+__device__ __forceinline__ Held hold(const Network& network, u32 place) {
+    Held held = {network.parameters[place], 0.0f, 0.0f};
+    if (ADAM || MOMENTUM != 0.0f) held.first = network.first[place];
+    if (ADAM) held.second = network.second[place];
+    return held;
+}
+
+__device__ __forceinline__ void optimize(
+    const Network& network, const Step& step, u32 place, Held held, float gradient) {
 #if ADAM
     const float coupled = DECOUPLED ? 0.0f : decays(place) ? WEIGHT_DECAY : 0.0f;
     const float kept = DECOUPLED && decays(place) ? step.kept : 1.0f;
-    gradient = fmaf(parameter, coupled, gradient);
-    const float before = network.first[place];
-    const float first = fmaf(gradient - before, REST_1, before);
-    const float second = fmaf(network.second[place], BETA_2, gradient * gradient * REST_2);
+    gradient = fmaf(held.parameter, coupled, gradient);
+    const float first = fmaf(gradient - held.first, REST_1, held.first);
+    const float second = fmaf(held.second, BETA_2, gradient * gradient * REST_2);
     network.first[place] = first;
     network.second[place] = second;
-    parameter = fmaf(-step.length, first / fmaf(sqrtf(second), step.root_scale, EPSILON), parameter * kept);
+    held.parameter = fmaf(-step.length, first / fmaf(sqrtf(second), step.root_scale, EPSILON), held.parameter * kept);
 #else
-    gradient = fmaf(parameter, decays(place) ? WEIGHT_DECAY : 0.0f, gradient);
+    gradient = fmaf(held.parameter, decays(place) ? WEIGHT_DECAY : 0.0f, gradient);
     if (MOMENTUM != 0.0f) {
-        const float velocity = fmaf(network.first[place], MOMENTUM, gradient);
+        const float velocity = fmaf(held.first, MOMENTUM, gradient);
         network.first[place] = velocity;
         gradient = NESTEROV ? fmaf(velocity, MOMENTUM, gradient) : velocity;
     }
-    parameter = fmaf(-step.rate, gradient, parameter);
+    held.parameter = fmaf(-step.rate, gradient, held.parameter);
 #endif
-    network.parameters[place] = parameter;
+    network.parameters[place] = held.parameter;
 }
 
 __device__ __forceinline__ void follow(const Network& network, const Step& step, u32 place, float value) {
@@ -62,7 +73,7 @@ __device__ __forceinline__ void follow(const Network& network, const Step& step,
 __device__ void sum_batch_loss(const Network& network, const Step& step, float* room) {
     const u32 tiles = (step.rows + ROWS - 1) / ROWS;
     float own = 0.0f;
-    for (u32 tile = threadIdx.x; tile < tiles; tile += blockDim.x) own += network.partial_losses[tile];
+    for (u32 tile = threadIdx.x; tile < tiles; tile += THREADS) own += network.partial_losses[tile];
     const float sum = sum_over_block(own, room);
     if (threadIdx.x == 0) network.losses[step.loss_place] = sum / step.rows;
 }
@@ -91,28 +102,32 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const Network network = networks[blockIdx.y];
     const Step step = steps[blockIdx.y * slots + slot];
     if (step.flags & SKIPS) return;
-    if (blockIdx.x == 0) sum_batch_loss(network, step, room);
+    // One block more than the parameters need, so that none of theirs waits for it.
+    if (blockIdx.x + 1 == gridDim.x) return sum_batch_loss(network, step, room);
     const u32 place = blockIdx.x * 32 + threadIdx.x % 32;
+    const bool own = threadIdx.x < 32 && place < N_PARAMETERS;
+    Held held = {};
+    if (own) held = hold(network, place);
 #if CLIPS
     float squares = 0.0f;
-    for (u32 block = threadIdx.x; block < gridDim.x; block += blockDim.x) squares += network.partial_squares[block];
+    for (u32 block = threadIdx.x; block < gridDim.x; block += THREADS) squares += network.partial_squares[block];
     const float norm = sqrtf(sum_over_block(squares, room));
     if (threadIdx.x >= 32) return;
-    float gradient = place < N_PARAMETERS ? network.gradient[place] : 0.0f;
+    float gradient = own ? network.gradient[place] : 0.0f;
     const float scale = step.flags & ACCUMULATES ? 1.0f : fminf(LARGEST_NORM / (norm + 1e-6f), 1.0f);
     gradient *= scale;
 #else
     float gradient = summed_gradient(network, step, place, room);
     if (threadIdx.x >= 32) return;
-    if (place < N_PARAMETERS) gradient = with_accumulated(network, step, place, gradient);
+    if (own) gradient = with_accumulated(network, step, place, gradient);
 #endif
     if (step.flags & ACCUMULATES) {
-        if (place < N_PARAMETERS) network.accumulated[place] = gradient;
+        if (own) network.accumulated[place] = gradient;
         return;
     }
-    if (place < N_PARAMETERS) optimize(network, step, place, gradient);
+    if (own) optimize(network, step, place, held, gradient);
 #if AVERAGES
-    if (place < N_PARAMETERS)
+    if (own)
         follow(network, step, place, network.parameters[place]);
     else if (place < N_PARAMETERS + N_STATISTICS)
         follow(network, step, place, network.statistics[place - N_PARAMETERS]);

@@ -21,7 +21,13 @@ fn seats(n: u64) -> Vec<Seat> {
             loss: NumberLoss::Squared,
         },
     };
-    let update = Update {
+    let gpu = Gpu::open(0, &[]).unwrap();
+    let seeds: Vec<u64> = (0..n).collect();
+    Seat::all(Session::new(&gpu, &outline, &update(), 7, &seeds).unwrap())
+}
+
+fn update() -> Update {
+    Update {
         optimizer: Optimizer::Sgd {
             momentum: 0.0,
             nesterov: false,
@@ -30,10 +36,7 @@ fn seats(n: u64) -> Vec<Seat> {
         decays: [true, true],
         clip_norm: None,
         average_decay: None,
-    };
-    let gpu = Gpu::open(0, &[]).unwrap();
-    let seeds: Vec<u64> = (0..n).collect();
-    Seat::all(Session::new(&gpu, &outline, &update, 7, &seeds).unwrap())
+    }
 }
 
 /// Ten rows whose target is 5.
@@ -104,41 +107,81 @@ fn what_is_not_there_is_refused_before_the_device_sees_it() {
     assert!(length(seat.set_numbers(&numbers)));
 }
 
-#[test]
-fn one_who_leaves_holds_nobody_up() {
-    let _emulator = Emulator::take();
-    let seats = seats(3);
-    for seat in &seats {
-        seat.set_rows(rows(&[0.5; 30])).unwrap();
-    }
-    let losses = std::thread::scope(|scope| {
+/// Steps of a seat whose rows have this target; the losses.
+fn learn(seat: &Seat, target: f32, steps: usize) -> Result<Vec<f32>, CudaError> {
+    let rows = Rows {
+        target: &[target; 10],
+        ..rows(&[0.5; 30])
+    };
+    seat.set_rows(rows)?;
+    (0..steps).try_for_each(|_| seat.note(batch(0, 5)))?;
+    seat.take_losses()
+}
+
+/// Each of three seats on a thread of its own, with another target and another number of steps.
+fn three() -> Vec<Result<Vec<f32>, CudaError>> {
+    let seats = seats(3).into_iter().zip([(5.0, 1), (6.0, 40), (7.0, 90)]);
+    std::thread::scope(|scope| {
         let threads: Vec<_> = seats
-            .into_iter()
-            .enumerate()
-            .map(|(place, seat)| {
-                scope.spawn(move || {
-                    // Each goes another number of steps and then leaves.
-                    for _ in 0..[1, 40, 90][place] {
-                        seat.note(batch(0, 5)).unwrap();
-                    }
-                    seat.take_losses().unwrap()
-                })
-            })
+            .map(|(seat, (target, steps))| scope.spawn(move || learn(&seat, target, steps)))
             .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect::<Vec<_>>()
-    });
-    assert_eq!(losses.iter().map(Vec::len).collect::<Vec<_>>(), [1, 40, 90]);
-    assert_eq!(losses[0], losses[2][..1]);
-    assert_eq!(losses[1], losses[2][..40]);
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn one_who_leaves_holds_nobody_up_and_changes_nobody() {
+    let _emulator = Emulator::take();
+    for (losses, (target, steps)) in three().into_iter().zip([(5.0, 1), (6.0, 40), (7.0, 90)]) {
+        let alone = seats(1);
+        assert_eq!(losses.unwrap(), learn(&alone[0], target, steps).unwrap());
+    }
+}
+
+#[test]
+fn a_device_that_vanishes_is_told_to_all_who_wait_for_it() {
+    let emulator = Emulator::take();
+    emulator.vanishes_after(60);
+    let results = three();
+    for result in &results[1..] {
+        assert!(matches!(result, Err(CudaError::Driver { .. })), "{result:?}");
+    }
+}
+
+#[test]
+fn a_class_that_there_is_not_is_refused() {
+    let _emulator = Emulator::take();
+    let outline = Outline {
+        inputs: 3,
+        stages: Vec::new(),
+        output: Output::Classes {
+            function: Classes::Softmax,
+            n: 3,
+            loss: ClassLoss::CrossEntropy { label_smoothing: 0.0 },
+        },
+    };
+    let gpu = Gpu::open(0, &[]).unwrap();
+    let seat = Seat::all(Session::new(&gpu, &outline, &update(), 7, &[1]).unwrap()).remove(0);
+    for wrong in [3.0, -1.0, 0.5, f32::NAN] {
+        let mut target = [2.0; 10];
+        target[4] = wrong;
+        let rows = Rows {
+            target: &target,
+            ..rows(&[0.5; 30])
+        };
+        let refused = seat.set_rows(rows);
+        assert!(
+            matches!(refused, Err(CudaError::Class { row: 4, .. })),
+            "{refused:?}"
+        );
+    }
 }
 
 /// The generator's answers that its authors publish (Random123, `kat_vectors`).
 #[test]
 fn random_words_are_those_of_philox() {
     const SOURCE: &str = concat!(
+        "#define THREADS 32\n",
         include_str!("../../src/kernels/primitives.cu"),
         "extern \"C\" __global__ void probe(const Network* from, const Step* to, u32, u32) {
             const u32* const words = reinterpret_cast<const u32*>(from);

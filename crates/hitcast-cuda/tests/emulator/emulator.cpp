@@ -115,6 +115,9 @@ int nvrtcGetPTX(Program* program, char* to) {
     return 0;
 }
 
+int nvrtcGetNumSupportedArchs(int* n) { return *n = 2, 0; }
+int nvrtcGetSupportedArchs(int* to) { return to[0] = 75, to[1] = 90, 0; }
+
 const char* nvrtcGetErrorString(int) { return "emulated error"; }
 }
 

@@ -49,7 +49,7 @@ impl CudaEngine {
         validation: Option<&Dataset>,
         seed: Seed,
     ) -> Result<Option<Self>> {
-        let engines = Self::side_by_side(gpu, &[network], settings, &[seed])?;
+        let engines = Self::side_by_side(gpu, &[(network, seed)], settings)?;
         let Some(engine) = engines.and_then(|engines| engines.into_iter().next()) else {
             return Ok(None);
         };
@@ -58,19 +58,24 @@ impl CudaEngine {
     }
 
     /// Engines without rows for networks of one specification that learn side by side; each needs a thread of its own until
-    /// it is dropped, see [`Seat`]. What one comes to does not depend on the others.
+    /// it is dropped, see [`Seat`]. What one comes to does not depend on the others. `None` also if the networks differ in more
+    /// than their numbers.
     ///
     /// # Errors
     /// As [`compile`](Self::compile).
     pub fn side_by_side(
         gpu: &Gpu,
-        networks: &[&Network],
+        networks: &[(&Network, Seed)],
         settings: &TrainingSettings,
-        seeds: &[Seed],
     ) -> Result<Option<Vec<Self>>> {
-        let Some(first) = networks.first() else {
+        let Some((first, _)) = networks.first() else {
             return Ok(Some(Vec::new()));
         };
+        let same =
+            |network: &Network| network.spec() == first.spec() && network.n_inputs() == first.n_inputs();
+        if !networks.iter().all(|(network, _)| same(network)) {
+            return Ok(None);
+        }
         let head = first.spec().head;
         settings.check_step(head)?;
         let loss = settings.loss_for(head);
@@ -81,9 +86,9 @@ impl CudaEngine {
         if n_parameters > MOST_PARAMETERS {
             return Ok(None);
         }
-        let seeds: Vec<u64> = seeds
+        let seeds: Vec<u64> = networks
             .iter()
-            .map(|seed| seed.stream("dropout").next_u64())
+            .map(|(_, seed)| seed.stream("dropout").next_u64())
             .collect();
         // With batch norm a row left over joins the batch before it.
         let batch = settings.batch_size + usize::from(n_statistics > 0);
@@ -91,7 +96,7 @@ impl CudaEngine {
         let engines = Seat::all(session)
             .into_iter()
             .zip(networks)
-            .map(|(seat, network)| {
+            .map(|(seat, (network, _))| {
                 let mut numbers = seat.numbers()?;
                 (numbers.parameters, numbers.statistics) = network.numbers()?;
                 seat.set_numbers(&numbers)?;

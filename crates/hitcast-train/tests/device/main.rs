@@ -30,6 +30,13 @@ fn optimisers_clipping_averages_and_accumulation_are_those_of_libtorch() {
 }
 
 #[test]
+fn steps_of_graphs_single_steps_and_resumed_ones_are_the_same() {
+    if let Some(gpu) = gpu() {
+        parity::compare_replays(&gpu);
+    }
+}
+
+#[test]
 fn large_batches_and_wide_networks_are_no_others() {
     if let Some(gpu) = gpu() {
         parity::compare_large(&gpu);
@@ -39,7 +46,12 @@ fn large_batches_and_wide_networks_are_no_others() {
 #[test]
 fn steps_are_those_of_automatic_differentiation() {
     let Some(gpu) = gpu() else { return };
-    proptest!(|(
+    // Each compiles kernels of its own.
+    let config = ProptestConfig {
+        cases: 40,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(
         spec in parity::specs(),
         losses in parity::losses(),
         inputs in 1_usize..20,

@@ -7,7 +7,9 @@ use ndarray::Array2;
 use proptest::prelude::*;
 
 use crate::emulator::Emulator;
-use crate::parity::{compare, compare_large, compare_optimisers, losses, network, specs, trained};
+use crate::parity::{
+    compare, compare_large, compare_optimisers, compare_replays, losses, network, specs, trained,
+};
 
 fn gpu() -> Gpu {
     Gpu::open(0, &[]).unwrap()
@@ -41,6 +43,12 @@ proptest! {
 fn optimisers_clipping_averages_and_accumulation_are_those_of_libtorch() {
     let _emulator = Emulator::take();
     compare_optimisers(&gpu());
+}
+
+#[test]
+fn steps_of_graphs_single_steps_and_resumed_ones_are_the_same() {
+    let _emulator = Emulator::take();
+    compare_replays(&gpu());
 }
 
 #[test]

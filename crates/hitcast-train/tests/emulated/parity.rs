@@ -97,10 +97,14 @@ fn gap(ours: &[f32], theirs: &[f32]) -> f32 {
         .iter()
         .fold(1e-3_f32, |scale, value| scale.max(value.abs()));
     let gaps = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs() / scale);
-    gaps.fold(
-        0.0,
-        |largest, gap| if gap.is_nan() { gap } else { largest.max(gap) },
-    )
+    // The larger of NaN and a number is the number.
+    gaps.fold(0.0, |largest: f32, gap| {
+        if largest.is_nan() || gap.is_nan() {
+            f32::NAN
+        } else {
+            largest.max(gap)
+        }
+    })
 }
 
 /// Some steps in batches of `size`; the losses.
@@ -265,12 +269,14 @@ pub(crate) fn compare_large(gpu: &Gpu) {
     ];
     let wide_weights = vec![LayerSpec::linear(300), relu(), LayerSpec::linear(200), relu()];
     let wide_rows = vec![LayerSpec::linear(2500), relu(), LayerSpec::linear(2), relu()];
+    // So many that tiles are as high as they become, and that there are more than blocks.
+    let many = 33 * gpu.multiprocessors();
     for (layers, rows, size) in [
-        (normed, 450, 300),
-        (vec![LayerSpec::linear(7), relu()], 450, 300),
+        (normed, many * 3 / 2, many),
+        (vec![LayerSpec::linear(7), relu()], many * 3 / 2, many),
         (wide_weights, 50, 30),
         (wide_rows.clone(), 50, 30),
-        (wide_rows, 450, 300),
+        (wide_rows, many * 3 / 2, many),
     ] {
         let spec = NetworkSpec {
             layers,
@@ -301,4 +307,56 @@ pub(crate) fn trained(gpu: &Gpu, spec: &NetworkSpec) -> Vec<f32> {
     }
     engine.write_to(&mut net).unwrap();
     numbers(&net)
+}
+
+/// Steps that are replayed as graphs, those that are launched one by one, and those that go on from a saved state end with the
+/// same numbers, bit for bit.
+pub(crate) fn compare_replays(gpu: &Gpu) {
+    const ROWS: usize = 400;
+    const STEPS: usize = 101;
+    let spec = NetworkSpec::mlp(&[20, 9]).with_batch_norm().with_dropout(0.2);
+    let settings = TrainingSettings {
+        batch_size: 16,
+        optimizer: OptimizerSettings::adamw(1e-2, 0.1),
+        clip_gradient_norm: Some(0.5),
+        ema_decay: Some(0.95),
+        ..TrainingSettings::default()
+    };
+    let data = data(ROWS, 5, spec.head.task(), true, 1);
+    let engine = || {
+        let net = network(&spec, 5);
+        let engine = CudaEngine::compile(gpu, &net, &settings, &data, None, Seed::new(4)).unwrap();
+        (engine.unwrap(), net)
+    };
+    let step = |engine: &mut CudaEngine, n: usize| {
+        let start = n * 16 % ROWS;
+        let batch = start..(start + 16).min(ROWS);
+        if n % 3 == 1 {
+            engine.accumulate(batch).unwrap();
+        } else {
+            engine.step(batch, 1e-2).unwrap();
+        }
+    };
+    let ended = |engine: &CudaEngine, mut net: Network| {
+        engine.write_to(&mut net).unwrap();
+        numbers(&net)
+    };
+    let (mut whole, net) = engine();
+    (0..STEPS).for_each(|n| step(&mut whole, n));
+    let losses = whole.take_losses().unwrap();
+    assert!(losses.len() == STEPS && losses.iter().all(|loss| loss.is_finite()));
+    let whole = ended(&whole, net);
+    let (mut single, net) = engine();
+    for (n, loss) in losses.iter().enumerate() {
+        step(&mut single, n);
+        assert_eq!(single.take_losses().unwrap(), [*loss], "step {n}");
+    }
+    assert_eq!(ended(&single, net), whole);
+    let (mut before, _) = engine();
+    (0..57).for_each(|n| step(&mut before, n));
+    let state = before.state().unwrap();
+    let (mut after, net) = engine();
+    after.restore(&state).unwrap();
+    (57..STEPS).for_each(|n| step(&mut after, n));
+    assert_eq!(ended(&after, net), whole);
 }
