@@ -21,11 +21,32 @@ impl Product<'_> {
 }
 
 impl Run<'_, '_> {
+    /// So many rows at a time as leave the sums so far in the second cache.
+    #[inline(always)]
+    pub(super) fn in_panels<V: Vector>(self) {
+        const ROWS: usize = 512;
+        let p = self.product;
+        for row in (0..p.rows).step_by(ROWS) {
+            let place = row * self.c_stride;
+            Run {
+                product: Product {
+                    a: &p.a[row * p.a_row..],
+                    rows: ROWS.min(p.rows - row),
+                    ..p
+                },
+                c: &mut self.c[place..],
+                finish: self.finish.from(0, place),
+                ..self
+            }
+            .band_in_panels::<V>();
+        }
+    }
+
     /// Copies a slab of `b` together in panels of two vectors, as many rows of them as the first cache holds beside a tile
     /// of `a`; of a transposed `a`, whose tiles would be scattered, also some tiles at a time. All pieces lie inside the
     /// extents that `Product::run` has checked.
     #[inline(always)]
-    pub(super) fn in_panels<V: Vector>(self) {
+    fn band_in_panels<V: Vector>(self) {
         const PANEL: usize = 4096;
         const PANELS: usize = 16;
         const TILES: usize = 16;
