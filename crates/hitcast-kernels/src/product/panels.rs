@@ -21,11 +21,32 @@ impl Product<'_> {
 }
 
 impl Run<'_, '_> {
+    /// So many rows at a time as leave the sums so far in the second cache.
+    #[inline(always)]
+    pub(super) fn in_panels<V: Vector>(self) {
+        const ROWS: usize = 512;
+        let p = self.product;
+        for row in (0..p.rows).step_by(ROWS) {
+            let place = row * self.c_stride;
+            Run {
+                product: Product {
+                    a: &p.a[row * p.a_row..],
+                    rows: ROWS.min(p.rows - row),
+                    ..p
+                },
+                c: &mut self.c[place..],
+                finish: self.finish.from(0, place),
+                ..self
+            }
+            .band_in_panels::<V>();
+        }
+    }
+
     /// Copies a slab of `b` together in panels of two vectors, as many rows of them as the first cache holds beside a tile
     /// of `a`; of a transposed `a`, whose tiles would be scattered, also some tiles at a time. All pieces lie inside the
     /// extents that `Product::run` has checked.
     #[inline(always)]
-    pub(super) fn in_panels<V: Vector>(self) {
+    fn band_in_panels<V: Vector>(self) {
         const PANEL: usize = 4096;
         const PANELS: usize = 16;
         const TILES: usize = 16;
@@ -42,22 +63,13 @@ impl Run<'_, '_> {
             let columns = (p.columns - left).min(width * PANELS);
             for first in (0..p.inner).step_by(depth) {
                 let inner = depth.min(p.inner - first);
-                for (panel, column) in slab.chunks_exact_mut(PANEL).zip((0..columns).step_by(width)) {
-                    let from = &p.b[first * p.b_stride + left + column..];
-                    copy_rows(from, p.b_stride, inner, width.min(columns - column), panel, width);
-                }
+                let of_b = &p.b[first * p.b_stride + left..];
+                copy_in_panels(of_b, p.b_stride, inner, columns, &mut slab, PANEL, width);
                 for top in (0..p.rows).step_by(block_rows) {
                     let rows = (p.rows - top).min(block_rows);
-                    for (tile, row) in block.chunks_exact_mut(tile).zip((0..rows).step_by(tile_rows)) {
-                        let from = &p.a[first * p.a_column + top + row..];
-                        copy_rows(
-                            from,
-                            p.a_column,
-                            inner,
-                            tile_rows.min(rows - row),
-                            tile,
-                            tile_rows,
-                        );
+                    if copies_a {
+                        let of_a = &p.a[first * p.a_column + top..];
+                        copy_in_panels(of_a, p.a_column, inner, rows, &mut block, tile, tile_rows);
                     }
                     for (panel, column) in slab.chunks_exact(PANEL).zip((0..columns).step_by(width)) {
                         for row in (0..rows).step_by(tile_rows) {
@@ -126,16 +138,32 @@ impl<'a> Finish<'a> {
     }
 }
 
-/// Copies so many rows of so many numbers to where rows are `to_stride` apart.
+/// Copies a matrix to panels of so many columns, each of which begins so many numbers behind the one before; row by row, for
+/// what lies in sequence is fetched ahead.
 #[inline(always)]
-fn copy_rows(from: &[f32], stride: usize, rows: usize, columns: usize, to: &mut [f32], to_stride: usize) {
-    for (row, to) in to.chunks_exact_mut(to_stride).take(rows).enumerate() {
+fn copy_in_panels(
+    from: &[f32],
+    stride: usize,
+    rows: usize,
+    columns: usize,
+    to: &mut [f32],
+    panel: usize,
+    width: usize,
+) {
+    let whole = columns / width;
+    for row in 0..rows {
         let from = &from[row * stride..][..columns];
-        if columns == to_stride {
-            // Of a length that is known where this is inlined.
-            to.copy_from_slice(&from[..to_stride]);
-        } else {
-            to[..columns].copy_from_slice(from);
+        let mut panels = to.chunks_exact_mut(panel);
+        // Of a length that is known where this is inlined.
+        let (pieces, rest) = (
+            from.chunks_exact(width),
+            from.get(whole * width..).unwrap_or_default(),
+        );
+        for (from, to) in pieces.zip(&mut panels) {
+            to[row * width..][..width].copy_from_slice(&from[..width]);
+        }
+        if let Some(to) = panels.next() {
+            to[row * width..][..rest.len()].copy_from_slice(rest);
         }
     }
 }
