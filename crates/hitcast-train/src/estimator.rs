@@ -33,7 +33,8 @@ pub struct NetworkEstimator {
 impl NetworkEstimator {
     /// About how many bytes of memory a fit takes on its device besides the rows that it is given: copies of them in 32
     /// bits, the order of an epoch, predictions; for every learned number its gradient, two moments, a transposed copy, the
-    /// best so far and an average; and the activations of a batch. libtorch itself is not counted.
+    /// best so far and an average; and the activations of a batch. Not counted: libtorch itself, and on a GPU each block's part of
+    /// the gradient, as many more copies of what is learned as there are blocks (16 for a batch of 64 rows).
     pub fn memory(&self, training_rows: usize, validation_rows: usize, n_features: usize) -> usize {
         let rows = training_rows + validation_rows;
         // The matrix with its columns filled up to whole vectors, target, weight; place, prediction.

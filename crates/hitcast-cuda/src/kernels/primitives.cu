@@ -199,7 +199,8 @@ __device__ __forceinline__ float sum_of(const float* values) {
 // This tile's part of the gradient of weights and bias (if `of_bias`).
 template <int R, int INPUTS, int UNITS>
 __device__ void linear_gradient(const float* delta, const float* input, float* of_weights, float* of_bias, bool adds) {
-#pragma unroll 8
+    // More at once than the registers hold would be worse than fewer.
+#pragma unroll(R > 8 ? 2 : 8)
     for (int place = threadIdx.x; place < INPUTS * UNITS; place += THREADS)
         put(of_weights + place, dot<R>(delta + place / INPUTS * R, input + place % INPUTS * R), adds);
     if (of_bias)
