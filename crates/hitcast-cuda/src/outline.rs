@@ -1,5 +1,7 @@
 //! What kernels are made for: a network, its loss and its optimiser, as plain data.
 
+pub use hitcast_kernels::pointwise::Function;
+
 /// A network of stages and a head, and the loss that it is trained by.
 ///
 /// Its parameters stand one behind the other: of each stage the weights (`units × inputs`, row by row), the bias, the
@@ -44,22 +46,6 @@ pub struct Norm {
     pub momentum: f32,
     /// Added to the variance.
     pub epsilon: f32,
-}
-
-/// Functions of a unit, as PyTorch defines them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Function {
-    Identity,
-    Relu,
-    LeakyRelu,
-    Elu,
-    Selu,
-    Gelu,
-    Silu,
-    Tanh,
-    Sigmoid,
-    Softplus,
 }
 
 /// What is made of the last units, and what it is measured by.

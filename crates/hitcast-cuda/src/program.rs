@@ -308,20 +308,19 @@ fn double(value: f64) -> String {
     float(value as f32)
 }
 
-impl Function {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "IDENTITY",
-            Self::Relu => "RELU",
-            Self::LeakyRelu => "LEAKY_RELU",
-            Self::Elu => "ELU",
-            Self::Selu => "SELU",
-            Self::Gelu => "GELU",
-            Self::Silu => "SILU",
-            Self::Tanh => "TANH",
-            Self::Sigmoid => "SIGMOID",
-            Self::Softplus => "SOFTPLUS",
-        }
+/// What the kernels call a function.
+fn function_name(function: Function) -> &'static str {
+    match function {
+        Function::Identity => "IDENTITY",
+        Function::Relu => "RELU",
+        Function::LeakyRelu => "LEAKY_RELU",
+        Function::Elu => "ELU",
+        Function::Selu => "SELU",
+        Function::Gelu => "GELU",
+        Function::Silu => "SILU",
+        Function::Tanh => "TANH",
+        Function::Sigmoid => "SIGMOID",
+        Function::Softplus => "SOFTPLUS",
     }
 }
 
@@ -568,7 +567,7 @@ impl Writer<'_> {
             self.each(&format!(
                 "apply<{rows}, {}, {}>({values}, {slopes}, {threshold}u, {}, network.seed, step.draw, {s}, first);",
                 stage.units,
-                stage.function.name(),
+                function_name(stage.function),
                 float(scale)
             ));
             self.sync();
@@ -717,7 +716,7 @@ impl Writer<'_> {
             }
             self.each(&format!(
                 "apply_function<{rows}, {units}, {}>({values});",
-                stage.function.name()
+                function_name(stage.function)
             ));
             self.sync();
         }

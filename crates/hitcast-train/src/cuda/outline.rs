@@ -3,7 +3,6 @@
 use hitcast_cuda::outline::{
     ClassLoss, Classes, Function, Head, Linear, Norm, NumberLoss, Optimizer, Outline, Output, Stage, Update,
 };
-use hitcast_kernels::pointwise;
 use hitcast_nn::{LayerSpec, Loss, NetworkSpec};
 
 use crate::optimizer::OptimizerSettings;
@@ -30,7 +29,7 @@ pub(super) fn outline(spec: &NetworkSpec, n_inputs: usize, loss: Loss) -> Option
                 open(&mut stages, units, takes).norm = Some(Norm { momentum, epsilon });
             }
             LayerSpec::Activation { function } => {
-                open(&mut stages, units, takes_function).function = function_of(function.kernel());
+                open(&mut stages, units, takes_function).function = function.kernel();
             }
             LayerSpec::Dropout { rate } => {
                 if rate > 0.0 {
@@ -67,21 +66,6 @@ const fn empty(units: usize) -> Stage {
         norm: None,
         function: Function::Identity,
         dropout: None,
-    }
-}
-
-const fn function_of(function: pointwise::Function) -> Function {
-    match function {
-        pointwise::Function::Identity => Function::Identity,
-        pointwise::Function::Relu => Function::Relu,
-        pointwise::Function::LeakyRelu => Function::LeakyRelu,
-        pointwise::Function::Elu => Function::Elu,
-        pointwise::Function::Selu => Function::Selu,
-        pointwise::Function::Gelu => Function::Gelu,
-        pointwise::Function::Silu => Function::Silu,
-        pointwise::Function::Tanh => Function::Tanh,
-        pointwise::Function::Sigmoid => Function::Sigmoid,
-        pointwise::Function::Softplus => Function::Softplus,
     }
 }
 

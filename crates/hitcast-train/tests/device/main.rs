@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../networks/mod.rs"]
+mod networks;
 #[path = "../emulated/parity.rs"]
 mod parity;
 
@@ -52,8 +54,8 @@ fn steps_are_those_of_automatic_differentiation() {
         ..ProptestConfig::default()
     };
     proptest!(config, |(
-        spec in parity::specs(),
-        losses in parity::losses(),
+        spec in networks::specs(false),
+        losses in networks::losses(),
         inputs in 1_usize..20,
         rows in 8_usize..600,
         size in 5_usize..500,

@@ -6,4 +6,6 @@ mod cuda;
 #[path = "../../../hitcast-cuda/tests/emulator/mod.rs"]
 mod emulator;
 mod fits;
+#[path = "../networks/mod.rs"]
+mod networks;
 mod parity;
