@@ -1,4 +1,10 @@
 //! Networks side by side on a device: their numbers, their rows, and the steps that wait to be taken.
+//!
+//! - `member`: what a device holds for one network
+//! - `step`: a step as the kernels know it
+
+mod member;
+mod step;
 
 use std::sync::Arc;
 
@@ -11,6 +17,8 @@ use crate::error::{CudaError, Result};
 use crate::gpu::Gpu;
 use crate::outline::{Optimizer, Outline, Output, Update};
 use crate::program::{Geometry, Program, THREADS, UPDATED_BY_BLOCK, predict_blocks};
+use member::{DeviceRows, Member, Remembered};
+use step::{ACCUMULATES, BEGINS_AVERAGE, HAS_ACCUMULATED, OF_AVERAGE, STEP_WORDS, rates_of, skipped_step};
 
 /// Steps of a graph.
 const SLOTS: usize = 32;
@@ -18,18 +26,11 @@ const SLOTS: usize = 32;
 /// Losses that the device keeps until they are asked for.
 const LOSSES: usize = 1 << 14;
 
-/// 64-bit words of a network as the kernels know it, and 32-bit words of a step.
+/// 64-bit words of a network as the kernels know it.
 const NETWORK_WORDS: usize = 22;
-const STEP_WORDS: usize = 10;
 
 /// Sums of a block of `measure`.
 const SUMS: usize = 5;
-
-const ACCUMULATES: u32 = 1;
-const HAS_ACCUMULATED: u32 = 2;
-const BEGINS_AVERAGE: u32 = 4;
-const SKIPS: u32 = 8;
-const OF_AVERAGE: u32 = 16;
 
 /// Rows as they are copied to the device.
 #[derive(Debug, Clone, Copy)]
@@ -79,58 +80,6 @@ pub struct Numbers {
     pub steps: u32,
     /// Batches seen, which random masks go by.
     pub batches: u32,
-}
-
-/// What was remembered of a network.
-#[derive(Debug)]
-struct Remembered {
-    parameters: Buffer<f32>,
-    statistics: Buffer<f32>,
-}
-
-/// Rows on the device.
-#[derive(Debug)]
-struct DeviceRows {
-    n: usize,
-    features: Buffer<f32>,
-    target: Buffer<f32>,
-    weights: Option<Buffer<f32>>,
-}
-
-/// One of the networks.
-#[derive(Debug)]
-struct Member {
-    seed: u64,
-    train: DeviceRows,
-    validation: Option<DeviceRows>,
-    order: Buffer<u32>,
-    parameters: Buffer<f32>,
-    statistics: Buffer<f32>,
-    gradient: Buffer<f32>,
-    first: Buffer<f32>,
-    second: Buffer<f32>,
-    average: Buffer<f32>,
-    accumulated: Buffer<f32>,
-    partials: Buffer<f32>,
-    partial_losses: Buffer<f32>,
-    partial_squares: Buffer<f32>,
-    losses: Buffer<f32>,
-    tiles: Buffer<f32>,
-    moments: Buffer<f32>,
-    norms: Buffer<f32>,
-    predictions: Buffer<f32>,
-    sums: Buffer<f64>,
-    confusion: Buffer<u32>,
-    remembered: Option<Remembered>,
-    has_average: bool,
-    steps: u32,
-    batches: u32,
-    /// Rows of the gradient that is kept for the next step.
-    accumulated_rows: usize,
-    /// Batches whose losses were not taken yet, those of them that the host has, and steps that wait.
-    untaken: usize,
-    taken: Vec<f32>,
-    waiting: Vec<[u32; STEP_WORDS]>,
 }
 
 /// Sums over the predictions for all rows of a split, in 64 bits.
@@ -838,24 +787,4 @@ impl Session {
         };
         Ok(())
     }
-}
-
-const fn skipped_step() -> [u32; STEP_WORDS] {
-    let mut step = [0; STEP_WORDS];
-    step[2] = SKIPS;
-    step
-}
-
-/// Rate, scale of the root, length of the step, and what decoupled decay leaves, as the kernels want them.
-fn rates_of(optimizer: Optimizer, rate: f64, step: u32) -> [f64; 4] {
-    let Optimizer::Adam {
-        betas, weight_decay, ..
-    } = optimizer
-    else {
-        return [rate, 1.0, rate, 1.0];
-    };
-    let step = i32::try_from(step).unwrap_or(i32::MAX);
-    let root_scale = 1.0 / (1.0 - betas.1.powi(step)).sqrt();
-    let length = rate / (1.0 - betas.0.powi(step));
-    [rate, root_scale, length, 1.0 - rate * weight_decay]
 }
