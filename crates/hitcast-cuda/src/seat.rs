@@ -105,9 +105,10 @@ impl Seat {
         work(&mut state.session, self.network)
     }
 
-    /// See [`Session::note`].
+    /// Notes a batch; a step is taken when every seat has enough of them.
     ///
     /// # Errors
+    /// [`CudaError::Length`] if it names rows that are not there, or more or fewer than the session was made for;
     /// [`CudaError::Driver`], also for steps of others: the device serves all or none.
     pub fn note(&self, batch: Batch) -> Result<()> {
         let mut state = self.lock();
@@ -118,98 +119,100 @@ impl Seat {
         Ok(())
     }
 
-    /// See [`Session::set_rows`].
+    /// Gives the network its training rows, in place of those that it has; their order is their own until an epoch begins.
     ///
     /// # Errors
-    /// As there, as of all methods.
+    /// [`CudaError::Length`] if the lengths do not fit each other, [`CudaError::Class`] if a target is no class,
+    /// [`CudaError::Memory`] if the device has no room.
     pub fn set_rows(&self, rows: Rows<'_>) -> Result<()> {
         self.with(|session, network| session.set_rows(network, rows))
     }
 
-    /// See [`Session::set_validation`].
+    /// Gives the network rows that are only looked at.
     ///
     /// # Errors
-    /// As there.
+    /// As [`set_rows`](Self::set_rows).
     pub fn set_validation(&self, rows: Rows<'_>) -> Result<()> {
         self.with(|session, network| session.set_validation(network, rows))
     }
 
-    /// See [`Session::set_numbers`].
+    /// Gives the network its numbers.
     ///
     /// # Errors
-    /// As there.
+    /// [`CudaError::Length`] if they are of another network.
     pub fn set_numbers(&self, numbers: &Numbers) -> Result<()> {
         self.with(|session, network| session.set_numbers(network, numbers))
     }
 
-    /// See [`Session::numbers`].
+    /// The numbers of the network as they are after all steps so far.
     ///
     /// # Errors
-    /// As there.
+    /// [`CudaError::Driver`].
     pub fn numbers(&self) -> Result<Numbers> {
         self.with(Session::numbers)
     }
 
-    /// See [`Session::begin_epoch`].
+    /// Puts the training rows into this order.
     ///
     /// # Errors
-    /// As there.
+    /// [`CudaError::Length`] if it is not as long as there are rows, or names one that is not there.
     pub fn begin_epoch(&self, order: &[u32]) -> Result<()> {
         self.with(|session, network| session.begin_epoch(network, order))
     }
 
-    /// See [`Session::take_losses`].
+    /// The losses of the batches since the last call, in order. Waits for them.
     ///
     /// # Errors
-    /// As there.
+    /// [`CudaError::Driver`].
     pub fn take_losses(&self) -> Result<Vec<f32>> {
         self.with(Session::take_losses)
     }
 
-    /// See [`Session::predict`].
+    /// Predicts all rows of a split in their own order, by the average of the weights where one is kept: a number a row, or
+    /// the probability of each class.
     ///
     /// # Errors
-    /// As there.
+    /// [`CudaError::Driver`].
     pub fn predict(&self, split: Split) -> Result<Vec<f32>> {
         self.with(|session, network| session.predict(network, split))
     }
 
-    /// See [`Session::measure`].
+    /// Sums over what [`predict`](Self::predict) would give, without bringing it from the device.
     ///
     /// # Errors
-    /// As there.
+    /// [`CudaError::Driver`].
     pub fn measure(&self, split: Split) -> Result<Sums> {
         self.with(|session, network| session.measure(network, split))
     }
 
-    /// See [`Session::remember`].
+    /// Remembers what the network has learned, or the average of it where one is kept, on the device.
     ///
     /// # Errors
-    /// As there.
+    /// [`CudaError::Memory`], [`CudaError::Driver`].
     pub fn remember(&self) -> Result<()> {
         self.with(Session::remember)
     }
 
-    /// See [`Session::recall`].
+    /// Brings back what was remembered; an average begins anew.
     ///
     /// # Errors
-    /// As there.
+    /// [`CudaError::Driver`].
     pub fn recall(&self) -> Result<()> {
         self.with(Session::recall)
     }
 
-    /// See [`Session::remembered`].
+    /// What was remembered: parameters and statistics.
     ///
     /// # Errors
-    /// As there.
+    /// [`CudaError::Driver`].
     pub fn remembered(&self) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
         self.with(Session::remembered)
     }
 
-    /// See [`Session::set_remembered`].
+    /// Remembers these numbers, as [`remember`](Self::remember) would have; nothing if there are none.
     ///
     /// # Errors
-    /// As there.
+    /// [`CudaError::Length`] if they are of another network.
     pub fn set_remembered(&self, numbers: Option<(&[f32], &[f32])>) -> Result<()> {
         self.with(|session, network| session.set_remembered(network, numbers))
     }

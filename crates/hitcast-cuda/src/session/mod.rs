@@ -275,10 +275,7 @@ impl Session {
         self.members.len()
     }
 
-    /// Gives a network its training rows, in place of those that it has; their order is their own until an epoch begins.
-    ///
-    /// # Errors
-    /// [`CudaError::Length`] if the lengths do not fit each other, [`CudaError::Memory`] if the device has no room.
+    /// See [`Seat::set_rows`](crate::Seat::set_rows).
     pub(crate) fn set_rows(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
         self.settle(network)?;
         let train = self.upload(rows)?;
@@ -291,10 +288,7 @@ impl Session {
         self.describe(network)
     }
 
-    /// Gives a network rows that are only looked at.
-    ///
-    /// # Errors
-    /// As [`set_rows`](Self::set_rows).
+    /// See [`Seat::set_validation`](crate::Seat::set_validation).
     pub(crate) fn set_validation(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
         self.settle(network)?;
         let validation = self.upload(rows)?;
@@ -385,10 +379,7 @@ impl Session {
         Ok(())
     }
 
-    /// Gives a network its numbers.
-    ///
-    /// # Errors
-    /// [`CudaError::Length`] if they are of another network.
+    /// See [`Seat::set_numbers`](crate::Seat::set_numbers).
     pub(crate) fn set_numbers(&mut self, network: usize, numbers: &Numbers) -> Result<()> {
         self.settle(network)?;
         let member = &mut self.members[network];
@@ -410,10 +401,7 @@ impl Session {
         Ok(())
     }
 
-    /// The numbers of a network as they are after all steps so far.
-    ///
-    /// # Errors
-    /// [`CudaError::Driver`].
+    /// See [`Seat::numbers`](crate::Seat::numbers).
     pub(crate) fn numbers(&mut self, network: usize) -> Result<Numbers> {
         self.settle(network)?;
         let member = &self.members[network];
@@ -431,10 +419,7 @@ impl Session {
         })
     }
 
-    /// Puts the training rows of a network into this order.
-    ///
-    /// # Errors
-    /// [`CudaError::Length`] if it is not as long as there are rows.
+    /// See [`Seat::begin_epoch`](crate::Seat::begin_epoch).
     pub(crate) fn begin_epoch(&mut self, network: usize, order: &[u32]) -> Result<()> {
         self.settle(network)?;
         let member = &mut self.members[network];
@@ -444,10 +429,7 @@ impl Session {
         member.order.replace("places of rows", order)
     }
 
-    /// Notes a batch of a network.
-    ///
-    /// # Errors
-    /// [`CudaError::Length`] if it names rows that are not there, or more than the session was made for.
+    /// See [`Seat::note`](crate::Seat::note).
     pub(crate) fn note(&mut self, network: usize, batch: Batch) -> Result<()> {
         let member = &mut self.members[network];
         let end = batch.start.saturating_add(batch.rows);
@@ -629,10 +611,7 @@ impl Session {
         Ok(graph?.map(Graph))
     }
 
-    /// The losses of the batches of a network since the last call, in order. Waits for them.
-    ///
-    /// # Errors
-    /// [`CudaError::Driver`].
+    /// See [`Seat::take_losses`](crate::Seat::take_losses).
     pub(crate) fn take_losses(&mut self, network: usize) -> Result<Vec<f32>> {
         self.settle(network)?;
         self.fetch_losses(network)?;
@@ -648,20 +627,13 @@ impl Session {
         Ok(())
     }
 
-    /// Predicts all rows of a split in their own order, by the average of the weights where one is kept: a number a row, or
-    /// the probability of each class.
-    ///
-    /// # Errors
-    /// [`CudaError::Driver`].
+    /// See [`Seat::predict`](crate::Seat::predict).
     pub(crate) fn predict(&mut self, network: usize, split: Split) -> Result<Vec<f32>> {
         let n = self.queue_prediction(network, split)?.map_or(0, |(n, _)| n);
         self.members[network].predictions.read(0..n * self.width)
     }
 
-    /// Sums over what [`predict`](Self::predict) would give, without bringing it from the device.
-    ///
-    /// # Errors
-    /// [`CudaError::Driver`].
+    /// See [`Seat::measure`](crate::Seat::measure).
     pub(crate) fn measure(&mut self, network: usize, split: Split) -> Result<Sums> {
         let Some((n, networks)) = self.queue_prediction(network, split)? else {
             return Ok(Sums::default());
@@ -714,10 +686,7 @@ impl Session {
         Ok(Some((n, networks)))
     }
 
-    /// Remembers what a network has learned, or the average of it where one is kept, on the device.
-    ///
-    /// # Errors
-    /// [`CudaError::Memory`], [`CudaError::Driver`].
+    /// See [`Seat::remember`](crate::Seat::remember).
     pub(crate) fn remember(&mut self, network: usize) -> Result<()> {
         self.settle(network)?;
         let (n, m) = (self.n_parameters, self.n_statistics);
@@ -739,10 +708,7 @@ impl Session {
         remembered.statistics.copy_from(statistics, at)
     }
 
-    /// Brings back what was remembered; an average begins anew.
-    ///
-    /// # Errors
-    /// [`CudaError::Driver`].
+    /// See [`Seat::recall`](crate::Seat::recall).
     pub(crate) fn recall(&mut self, network: usize) -> Result<()> {
         self.settle(network)?;
         let member = &mut self.members[network];
@@ -754,10 +720,7 @@ impl Session {
         Ok(())
     }
 
-    /// What was remembered: parameters and statistics.
-    ///
-    /// # Errors
-    /// [`CudaError::Driver`].
+    /// See [`Seat::remembered`](crate::Seat::remembered).
     pub(crate) fn remembered(&mut self, network: usize) -> Result<Option<(Vec<f32>, Vec<f32>)>> {
         self.settle(network)?;
         let Some(remembered) = &self.members[network].remembered else {
@@ -769,10 +732,7 @@ impl Session {
         )))
     }
 
-    /// Remembers these numbers, as [`remember`](Self::remember) would have; nothing if there are none.
-    ///
-    /// # Errors
-    /// [`CudaError::Length`] if they are of another network.
+    /// See [`Seat::set_remembered`](crate::Seat::set_remembered).
     pub(crate) fn set_remembered(&mut self, network: usize, numbers: Option<(&[f32], &[f32])>) -> Result<()> {
         self.members[network].remembered = match numbers {
             None => None,
