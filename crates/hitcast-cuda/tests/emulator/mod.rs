@@ -24,7 +24,10 @@ impl Emulator {
     }
 
     fn build() -> Self {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("emulator");
+        let folder =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(concat!("emulator-", env!("CARGO_PKG_NAME")));
+        // What an earlier run compiled.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         // SAFETY: the tests' own threads read the environment only through the emulator, which is not there yet.
         unsafe { std::env::set_var("EMULATOR_FOLDER", &folder) };
