@@ -9,14 +9,11 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hitcast::core::{FitContext, Job, Seed, StopSignal, train_many};
+use hitcast::core::{DeviceChoice, FitContext, Job, Seed, StopSignal, train_many};
 use hitcast::train::{NetworkEstimator, TrainingSettings};
 use hitcast_benches::networks::{DEVICES, NETS, data, engine, or_skip, spec};
 use hitcast_kernels::Level;
 use hitcast_kernels::optimizer::{Adam, Sgd};
-
-/// Steps between two looks at the losses, which may wait for the device; as in training.
-const LOOK_EVERY: usize = 64;
 
 fn step(criterion: &mut Criterion) {
     for net in NETS {
@@ -25,7 +22,8 @@ fn step(criterion: &mut Criterion) {
             .into_iter()
             .flat_map(|device| [64, 256, 1024, 4096].map(|n| (device, n)))
         {
-            let rows = 16 * batch;
+            // On a GPU the beginning of an epoch waits for the device.
+            let rows = batch * if device == DeviceChoice::Cpu { 16 } else { 256 };
             let Some(mut engine) = or_skip(
                 &format!("step/{net} on {device}"),
                 engine(net, rows, batch, device),
@@ -33,6 +31,7 @@ fn step(criterion: &mut Criterion) {
                 break;
             };
             let engine = engine.engine();
+            let look_every = engine.look_every() as u64;
             group.throughput(Throughput::Elements(batch as u64));
             let mut order = Seed::new(1).stream("order");
             let mut place = rows;
@@ -47,7 +46,7 @@ fn step(criterion: &mut Criterion) {
                         }
                         let _ = black_box(engine.step(place..place + batch, 1e-3));
                         place += batch;
-                        if step.is_multiple_of(LOOK_EVERY as u64) || step == steps {
+                        if step.is_multiple_of(look_every) || step == steps {
                             let _ = black_box(engine.take_losses());
                         }
                     }
@@ -77,13 +76,14 @@ fn epoch(criterion: &mut Criterion) {
             break;
         };
         let engine = engine.engine();
+        let look_every = engine.look_every();
         let mut order = Seed::new(1).stream("order");
         group.bench_function(BenchmarkId::new(net, device), |bencher| {
             bencher.iter(|| {
                 let mut done = engine.begin_epoch(&order.permutation(ROWS)).is_ok();
                 for (step, first) in (0..ROWS).step_by(BATCH).enumerate() {
                     done &= engine.step(first..(first + BATCH).min(ROWS), 1e-3).is_ok();
-                    if step % LOOK_EVERY == LOOK_EVERY - 1 {
+                    if (step + 1).is_multiple_of(look_every) {
                         done &= engine.take_losses().is_ok();
                     }
                 }

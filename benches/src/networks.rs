@@ -3,7 +3,7 @@
 use hitcast::core::dataset::FeatureColumn;
 use hitcast::core::{Dataset, DeviceChoice, Features, FitContext, Seed, StopSignal};
 use hitcast::nn::{Network, NetworkModel, NetworkSpec};
-use hitcast::train::{NetworkEngine, NetworkEstimator, OptimizerSettings, TrainingSettings};
+use hitcast::train::{EngineChoice, NetworkEngine, NetworkEstimator, OptimizerSettings, TrainingSettings};
 use ndarray::Array2;
 
 use crate::peers::Result;
@@ -85,6 +85,8 @@ pub fn estimator(net: &str, batch: usize) -> NetworkEstimator {
         training: TrainingSettings {
             optimizer: OptimizerSettings::adam(1e-3),
             batch_size: batch,
+            // libtorch's kernels must not be timed in the name of ours.
+            engine: EngineChoice::Plan,
             ..TrainingSettings::default()
         },
     }

@@ -17,7 +17,7 @@ pub struct EpochRecord {
     pub train_loss: f64,
     /// Loss over the validation rows after the epoch.
     pub validation_loss: Option<f64>,
-    /// Metrics over the training rows after the epoch, by name.
+    /// Metrics over the training rows after the epoch, by name; empty where they are not measured.
     pub train: BTreeMap<String, f64>,
     /// Metrics over the validation rows after the epoch, by name.
     pub validation: BTreeMap<String, f64>,

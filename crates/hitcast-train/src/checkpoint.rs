@@ -116,7 +116,7 @@ impl<'a> CheckpointFolder<'a> {
                 }
                 Err(Flaw::Damaged(problem)) => damaged.push((place, path, problem)),
                 Err(Flaw::OtherRun) => {
-                    let problem = "is of another run: its settings, its rows or its seed differ; resume that one, or \
+                    let problem = "is of another run: its settings, its rows, its seed or its version of hitcast differ; resume that one, or \
                                    remove the checkpoints";
                     return Err(self.broken(&path, problem.to_owned()));
                 }

@@ -110,7 +110,7 @@ impl NetworkEngine {
         }
         if let Some(error) = missing {
             let note = format!(
-                "{}: trained by libtorch's kernels, many times slower than our own: {error}",
+                "{}: trained by libtorch's kernels in place of our own: {error}",
                 context.name
             );
             context.progress.report(&Event::Note(&note));

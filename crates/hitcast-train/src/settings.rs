@@ -42,7 +42,7 @@ pub struct TrainingSettings {
     /// `None`: the weights themselves are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ema_decay: Option<f64>,
-    /// Whether the training rows are measured after every epoch as the validation rows are, which takes up to a third of the
+    /// Whether the training rows are measured after every epoch as the validation rows are, which takes about a quarter of the
     /// time of small networks; their loss while they are learned from is told anyway.
     pub measure_training_rows: bool,
     /// What does the work.

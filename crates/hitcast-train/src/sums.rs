@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hitcast_core::{Predictions, stats};
-use hitcast_metrics::{ConfusionMatrix, determination};
+use hitcast_metrics::{ConfusionMatrix, MetricsError, determination};
 use hitcast_nn::Loss;
 
 use crate::error::Result;
@@ -33,7 +33,7 @@ pub struct Sums {
 /// What does not depend on the predictions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct TargetSums {
-    /// Squared deviations from the mean; of classes nothing.
+    /// Squared deviations from the mean.
     deviations: f64,
 }
 
@@ -83,7 +83,8 @@ impl Sums {
             }
             // NaN and infinity go through to the sum.
             if !absolutes.is_finite() {
-                self.not_finite = predicted.iter().copied().find(|value| !value.is_finite());
+                let of_block = || predicted.iter().copied().find(|value| !value.is_finite());
+                self.not_finite = self.not_finite.or_else(of_block);
             }
             self.squared_error += squares;
             self.absolute_error += absolutes;
@@ -126,8 +127,8 @@ impl Sums {
     }
 
     /// The mean loss.
-    pub(crate) fn mean_loss(&self) -> f64 {
-        self.loss / self.weight
+    pub(crate) fn mean_loss(&self) -> Result<f64> {
+        finite("loss", self.loss / self.weight)
     }
 
     /// The metrics that are worth their time after every epoch.
@@ -147,10 +148,17 @@ impl Sums {
                 ("balanced_accuracy", confusion.balanced_accuracy()),
             ]
         };
-        Ok(named
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect())
+        let finite = |(name, value): (&'static str, f64)| Ok((name.to_owned(), finite(name, value)?));
+        named.into_iter().map(finite).collect()
+    }
+}
+
+/// What overflows would be lost in a checkpoint, and says nothing.
+fn finite(metric: &'static str, value: f64) -> Result<f64> {
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(MetricsError::Overflow { metric, value }.into())
     }
 }
 
@@ -174,7 +182,7 @@ mod tests {
         ] {
             let sums = Sums::of(loss, &predicted, &target, weights);
             let exact = loss.mean_of(&predicted, &target, weights);
-            assert!((sums.mean_loss() / exact - 1.0).abs() < 1e-12);
+            assert!((sums.mean_loss().unwrap() / exact - 1.0).abs() < 1e-12);
             let ours = sums.metrics(TargetSums::of(&target)).unwrap();
             for (name, theirs) in [("rmse", metrics.rmse), ("mae", metrics.mae), ("r2", metrics.r2)] {
                 assert!((ours[name] - theirs).abs() < 1e-12, "{name}");
@@ -196,7 +204,7 @@ mod tests {
         let target: Vec<f64> = actual.iter().map(|&class| class as f64).collect();
         let loss = Loss::Focal { gamma: 2.0 };
         let sums = Sums::of(loss, &predicted, &target, None);
-        assert!((sums.mean_loss() / loss.mean_of(&predicted, &target, None) - 1.0).abs() < 1e-12);
+        assert!((sums.mean_loss().unwrap() / loss.mean_of(&predicted, &target, None) - 1.0).abs() < 1e-12);
         let likeliest = likeliest(predicted.probabilities().unwrap());
         let confusion = ConfusionMatrix::compute(&actual, &likeliest, 3).unwrap();
         let ours = sums.metrics(TargetSums::of(&target)).unwrap();
@@ -205,6 +213,20 @@ mod tests {
             ours["balanced_accuracy"].to_bits(),
             confusion.balanced_accuracy().to_bits()
         );
+    }
+
+    #[test]
+    fn what_overflows_is_an_error() {
+        let sums = Sums::of(
+            Loss::Mse,
+            &Predictions::Regression(vec![0.0; 3]),
+            &[1.0, 1e200, 2.0],
+            None,
+        );
+        assert_eq!(sums.not_finite, None);
+        assert!(sums.mean_loss().is_err());
+        let message = sums.metrics(TargetSums::of(&[1.0, 2.0])).unwrap_err().to_string();
+        assert!(message.contains("rmse"), "{message}");
     }
 
     #[test]

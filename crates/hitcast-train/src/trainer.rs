@@ -426,7 +426,7 @@ impl Run<'_, '_> {
             Split::Validation => &mut self.of_validation,
         };
         let of_target = *of_target.get_or_insert_with(|| TargetSums::of(target));
-        Ok((sums.metrics(of_target)?, sums.mean_loss()))
+        Ok((sums.metrics(of_target)?, sums.mean_loss()?))
     }
 
     /// Goes on from the newest whole checkpoint, if there is one; gives why the run had ended, if it had.

@@ -60,6 +60,10 @@ pub(super) fn fit(probabilities: ArrayView2<'_, f64>, classes: &[usize]) -> f64 
             low = log_beta;
         }
         let newton = log_beta - slope / curvature;
+        // At the zero itself a step may end on the bracket, or beside it by a rounding.
+        if (newton - log_beta).abs() < 1e-13 {
+            break;
+        }
         let next = if newton > low && newton < high {
             newton
         } else {
@@ -67,7 +71,7 @@ pub(super) fn fit(probabilities: ArrayView2<'_, f64>, classes: &[usize]) -> f64 
         };
         let step = (next - log_beta).abs();
         log_beta = next;
-        if step < 1e-13 || slope == 0.0 {
+        if step < 1e-13 {
             break;
         }
     }
@@ -84,4 +88,16 @@ pub(super) fn apply(temperature: f64, probabilities: ArrayView2<'_, f64>) -> Arr
         row /= sum;
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Newton's last step is smaller than the distance between two numbers here.
+    #[test]
+    fn a_zero_that_is_hit_exactly_is_kept() {
+        let p = ndarray::array![[1.0 - 0.05, 0.05], [1.0 - 0.95, 0.95], [1.0 - 0.45, 0.45]];
+        assert!((fit(p.view(), &[0, 1, 1]) - 0.749_623).abs() < 1e-5);
+    }
 }

@@ -405,6 +405,25 @@ fn predicted(training: &TrainingSettings, engine: EngineChoice) -> Result<Vec<f6
 }
 
 #[test]
+fn training_rows_that_are_not_measured_change_nothing_else() -> Outcome {
+    let measured = estimator(4);
+    let mut not_measured = measured.clone();
+    not_measured.training.measure_training_rows = false;
+    let (measured, not_measured) = (fit(&measured, 3)?, fit(&not_measured, 3)?);
+    assert_eq!(measured.model.state()?, not_measured.model.state()?);
+    assert_eq!(measured.history.len(), not_measured.history.len());
+    for (with, without) in measured.history.iter().zip(&not_measured.history) {
+        assert!(!with.train.is_empty() && without.train.is_empty());
+        assert_eq!(with.train_loss.to_bits(), without.train_loss.to_bits());
+        assert_eq!(
+            (with.validation_loss, &with.validation),
+            (without.validation_loss, &without.validation)
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn batches_that_are_added_up_learn_as_one_large_batch() -> Outcome {
     for engine in [EngineChoice::Plan, EngineChoice::Autograd] {
         // 700 rows: the last step of an epoch is shorter.
