@@ -51,11 +51,13 @@ pub use classification::confusion::{Average, ConfusionMatrix, KappaWeights};
 pub use classification::metric::ClassificationMetric;
 pub use classification::ranking::{PrecisionRecallCurve, RocCurve};
 pub use classification::reliability::{BinStrategy, reliability_curve};
-pub use classification::{ClassificationMetrics, likeliest, top_k_accuracy};
+pub use classification::{ClassificationMetrics, likeliest, likeliest_of, top_k_accuracy};
 pub use decision::calibration::{Calibration, FittedCalibration, RisingCurve, Sigmoid};
 pub use decision::costs::CostMatrix;
 pub use decision::threshold::{FittedThreshold, ThresholdMetric, ThresholdRule, ThresholdScore};
 pub use error::{MetricsError, Result};
 pub use groups::{GroupMetrics, by_group, classes_by_group};
 pub use metric::{Direction, Metric};
-pub use regression::{RegressionMetric, RegressionMetrics, determination, mape_scikit_learn};
+pub use regression::{
+    RegressionMetric, RegressionMetrics, determination, mape_scikit_learn, squared_deviations,
+};

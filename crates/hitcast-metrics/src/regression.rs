@@ -136,21 +136,8 @@ impl RegressionMetrics {
         let rows = n as f64;
         let mut errors: Vec<f64> = actual.iter().zip(predicted).map(|(a, p)| a - p).collect();
         let squared_error = sum(errors.iter().map(|e| e * e));
-        let mean_actual = mean(actual);
-        // A constant target has a mean that may differ in the last digit, so constancy is asked of the values.
-        let constant_target = actual.iter().all(|a| *a == actual[0]);
-        let total = if constant_target {
-            0.0
-        } else {
-            sum(actual.iter().map(|a| (a - mean_actual).powi(2)))
-        };
-        let mean_error = mean(&errors);
-        let constant_error = errors.iter().all(|e| *e == errors[0]);
-        let error_variance = if constant_error {
-            0.0
-        } else {
-            sum(errors.iter().map(|e| (e - mean_error).powi(2)))
-        };
+        let total = squared_deviations(actual);
+        let error_variance = squared_deviations(&errors);
         let relative = |(a, e): (&f64, &f64)| (a.abs() >= f64::EPSILON).then(|| (e / a).abs());
         let n_zero_targets = actual.iter().filter(|a| a.abs() < f64::EPSILON).count();
         let mape = (n_zero_targets < n)
@@ -181,6 +168,16 @@ impl RegressionMetrics {
         }
         Ok(metrics)
     }
+}
+
+/// The sum of the squared deviations from the mean.
+pub fn squared_deviations(values: &[f64]) -> f64 {
+    // The mean of equal values may differ from them in the last digit.
+    if values.iter().all(|value| *value == values[0]) {
+        return 0.0;
+    }
+    let mean = mean(values);
+    sum(values.iter().map(|value| (value - mean).powi(2)))
 }
 
 /// One minus a ratio of sums of squares; for a total of zero 1 if there is no error and 0 if there is one, as in

@@ -89,15 +89,18 @@ impl NetworkEngine {
                 Err(error) => return Err(error),
             }
         }
+        let note = |how: &str, missing: &Option<CudaError>| {
+            if let Some(error) = missing {
+                let note = format!("{}: trained {how}: {error}", context.name);
+                context.progress.report(&Event::Note(&note));
+            }
+        };
         // Without libtorch's CUDA half its error says how to get it, and that it is not there is what matters then.
         let network = network(hitcast_torch_sys::device(context.device)?)?;
         if plans {
             let plan = PlanEngine::compile(&network, settings, train, validation, seed)?;
             if let Some(engine) = plan {
-                if let Some(error) = missing {
-                    let note = format!("{}: trained on the processor: {error}", context.name);
-                    context.progress.report(&Event::Note(&note));
-                }
+                note("on the processor", &missing);
                 return Ok(Self::Plan(Box::new(engine), network));
             }
             if settings.engine == EngineChoice::Plan {
@@ -108,13 +111,7 @@ impl NetworkEngine {
                 return Err(TrainError::setting("engine", "plan", expected));
             }
         }
-        if let Some(error) = missing {
-            let note = format!(
-                "{}: trained by libtorch's kernels in place of our own: {error}",
-                context.name
-            );
-            context.progress.report(&Event::Note(&note));
-        }
+        note("by libtorch's kernels in place of our own", &missing);
         let engine = AutogradEngine::new(network, settings, train, validation, seed)?;
         Ok(Self::Autograd(Box::new(engine)))
     }

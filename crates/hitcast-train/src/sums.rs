@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hitcast_core::{Predictions, stats};
-use hitcast_metrics::{ConfusionMatrix, MetricsError, determination};
+use hitcast_core::Predictions;
+use hitcast_metrics::{ConfusionMatrix, MetricsError, determination, likeliest_of};
 use hitcast_nn::Loss;
 
 use crate::error::Result;
@@ -28,29 +28,6 @@ pub struct Sums {
     pub confusion: Vec<u64>,
     /// A prediction that is no finite number, if there is one: the other sums then mean nothing.
     pub not_finite: Option<f64>,
-}
-
-/// What does not depend on the predictions.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct TargetSums {
-    /// Squared deviations from the mean.
-    deviations: f64,
-}
-
-impl TargetSums {
-    pub(crate) fn of(target: &[f64]) -> Self {
-        // A constant target has a mean that may differ in the last digit, so constancy is asked of the values.
-        let constant = target
-            .windows(2)
-            .all(|pair| pair[0].to_bits() == pair[1].to_bits());
-        let mean = stats::mean(target);
-        let deviations = if constant {
-            0.0
-        } else {
-            stats::sum(target.iter().map(|value| (value - mean).powi(2)))
-        };
-        Self { deviations }
-    }
 }
 
 impl Sums {
@@ -105,16 +82,10 @@ impl Sums {
         self.confusion = vec![0; k * k];
         let (mut losses, mut weights) = (0.0, 0.0);
         for (row, (probabilities, &class)) in probabilities.rows().into_iter().zip(target).enumerate() {
-            let mut likeliest = (0, f64::NEG_INFINITY);
-            for (class, &probability) in probabilities.iter().enumerate() {
-                if !probability.is_finite() {
-                    self.not_finite = Some(probability);
-                }
-                if probability > likeliest.1 {
-                    likeliest = (class, probability);
-                }
-            }
-            if let Some(count) = self.confusion.get_mut(class as usize * k + likeliest.0) {
+            let of_row = || probabilities.iter().copied().find(|value| !value.is_finite());
+            self.not_finite = self.not_finite.or_else(of_row);
+            let predicted = likeliest_of(probabilities);
+            if let Some(count) = self.confusion.get_mut(class as usize * k + predicted) {
                 *count += 1;
             }
             losses += weight(row) * loss.of_class(probabilities, class);
@@ -131,15 +102,15 @@ impl Sums {
         finite("loss", self.loss / self.weight)
     }
 
-    /// The metrics that are worth their time after every epoch.
+    /// The metrics that are worth their time after every epoch; of numbers by the squared deviations of the targets.
     #[allow(clippy::cast_precision_loss)]
-    pub(crate) fn metrics(&self, of_target: TargetSums) -> Result<BTreeMap<String, f64>> {
+    pub(crate) fn metrics(&self, target_deviations: f64) -> Result<BTreeMap<String, f64>> {
         let rows = self.rows as f64;
         let named = if self.confusion.is_empty() {
             vec![
                 ("rmse", (self.squared_error / rows).sqrt()),
                 ("mae", self.absolute_error / rows),
-                ("r2", determination(self.squared_error, of_target.deviations)),
+                ("r2", determination(self.squared_error, target_deviations)),
             ]
         } else {
             let confusion = ConfusionMatrix::from_counts(&self.confusion)?;
@@ -166,7 +137,7 @@ fn finite(metric: &'static str, value: f64) -> Result<f64> {
 mod tests {
     use super::*;
     use hitcast_core::{Seed, Task};
-    use hitcast_metrics::{RegressionMetrics, likeliest};
+    use hitcast_metrics::{RegressionMetrics, likeliest, squared_deviations};
 
     #[test]
     fn sums_give_the_metrics_and_the_loss() {
@@ -183,7 +154,7 @@ mod tests {
             let sums = Sums::of(loss, &predicted, &target, weights);
             let exact = loss.mean_of(&predicted, &target, weights);
             assert!((sums.mean_loss().unwrap() / exact - 1.0).abs() < 1e-12);
-            let ours = sums.metrics(TargetSums::of(&target)).unwrap();
+            let ours = sums.metrics(squared_deviations(&target)).unwrap();
             for (name, theirs) in [("rmse", metrics.rmse), ("mae", metrics.mae), ("r2", metrics.r2)] {
                 assert!((ours[name] - theirs).abs() < 1e-12, "{name}");
             }
@@ -207,7 +178,7 @@ mod tests {
         assert!((sums.mean_loss().unwrap() / loss.mean_of(&predicted, &target, None) - 1.0).abs() < 1e-12);
         let likeliest = likeliest(predicted.probabilities().unwrap());
         let confusion = ConfusionMatrix::compute(&actual, &likeliest, 3).unwrap();
-        let ours = sums.metrics(TargetSums::of(&target)).unwrap();
+        let ours = sums.metrics(squared_deviations(&target)).unwrap();
         assert_eq!(ours["accuracy"].to_bits(), confusion.accuracy().to_bits());
         assert_eq!(
             ours["balanced_accuracy"].to_bits(),
@@ -225,7 +196,10 @@ mod tests {
         );
         assert_eq!(sums.not_finite, None);
         assert!(sums.mean_loss().is_err());
-        let message = sums.metrics(TargetSums::of(&[1.0, 2.0])).unwrap_err().to_string();
+        let message = sums
+            .metrics(squared_deviations(&[1.0, 2.0]))
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("rmse"), "{message}");
     }
 
@@ -239,7 +213,7 @@ mod tests {
             None,
         );
         assert_eq!(
-            exact.metrics(TargetSums::of(&target)).unwrap()["r2"].to_bits(),
+            exact.metrics(squared_deviations(&target)).unwrap()["r2"].to_bits(),
             1.0_f64.to_bits()
         );
         let mut predicted = target.to_vec();

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use hitcast_core::{EpochRecord, Event, FitContext, Seed, StopReason, Stream};
+use hitcast_metrics::squared_deviations;
 use hitcast_nn::Loss;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use crate::error::{Result, TrainError};
 use crate::schedule::ScheduleState;
 use crate::settings::TrainingSettings;
 use crate::stream::ShuffleBuffer;
-use crate::sums::{Sums, TargetSums};
+use crate::sums::Sums;
 
 /// Changed whenever what an engine saves means something else.
 const CHECKPOINT_FORMAT: u32 = 2;
@@ -188,8 +189,9 @@ struct Run<'a, 's> {
     history: Vec<EpochRecord>,
     /// The best epoch so far and its loss.
     best: Option<(usize, f64)>,
-    of_train: Option<TargetSums>,
-    of_validation: Option<TargetSums>,
+    /// Squared deviations of the targets, once they were asked for.
+    of_train: Option<f64>,
+    of_validation: Option<f64>,
     /// The order of an epoch that has not begun.
     next_order: Option<(usize, Vec<usize>)>,
 }
@@ -425,7 +427,7 @@ impl Run<'_, '_> {
             Split::Train => &mut self.of_train,
             Split::Validation => &mut self.of_validation,
         };
-        let of_target = *of_target.get_or_insert_with(|| TargetSums::of(target));
+        let of_target = *of_target.get_or_insert_with(|| squared_deviations(target));
         Ok((sums.metrics(of_target)?, sums.mean_loss()?))
     }
 

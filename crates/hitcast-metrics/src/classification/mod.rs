@@ -14,7 +14,7 @@ pub mod ranking;
 pub mod reliability;
 pub(crate) mod rows;
 
-use ndarray::ArrayView2;
+use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{MetricsError, Result};
@@ -93,16 +93,18 @@ impl ClassificationMetrics {
 
 /// Each row's likeliest class, the first of equal ones (`n × k`).
 pub fn likeliest(probabilities: ArrayView2<'_, f64>) -> Vec<usize> {
-    let largest = |row: ndarray::ArrayView1<'_, f64>| {
-        let mut best = (0, f64::NEG_INFINITY);
-        for (class, &p) in row.iter().enumerate() {
-            if p > best.1 {
-                best = (class, p);
-            }
+    probabilities.rows().into_iter().map(likeliest_of).collect()
+}
+
+/// The likeliest class of a row, the first of equal ones (`k`).
+pub fn likeliest_of(row: ArrayView1<'_, f64>) -> usize {
+    let mut best = (0, f64::NEG_INFINITY);
+    for (class, &p) in row.iter().enumerate() {
+        if p > best.1 {
+            best = (class, p);
         }
-        best.0
-    };
-    probabilities.rows().into_iter().map(largest).collect()
+    }
+    best.0
 }
 
 /// Share of rows whose actual class is among the `k` likeliest ones. Of equal probabilities the later class counts as the

@@ -121,13 +121,8 @@ pub(super) fn update(settings: &TrainingSettings) -> Update {
             epsilon,
             weight_decay,
             ..
-        } => Optimizer::Adam {
-            betas,
-            epsilon,
-            weight_decay,
-            decoupled: false,
-        },
-        OptimizerSettings::AdamW {
+        }
+        | OptimizerSettings::AdamW {
             betas,
             epsilon,
             weight_decay,
@@ -136,7 +131,7 @@ pub(super) fn update(settings: &TrainingSettings) -> Update {
             betas,
             epsilon,
             weight_decay,
-            decoupled: true,
+            decoupled: matches!(settings.optimizer, OptimizerSettings::AdamW { .. }),
         },
     };
     Update {
