@@ -1,10 +1,10 @@
 //! Ctrl-C: the first one asks for an orderly end, the second one ends the program and takes half-written files along.
 
 use std::io::Write;
-use std::process;
 
 use hitcast::core::file::abandon_unfinished;
 use hitcast::prelude::StopSignal;
+use signal_hook::low_level;
 
 /// A signal that is requested on Ctrl-C.
 pub(crate) fn install() -> StopSignal {
@@ -14,7 +14,8 @@ pub(crate) fn install() -> StopSignal {
     let _ = ctrlc::set_handler(move || {
         if handler.is_requested() {
             abandon_unfinished();
-            process::exit(i32::from(crate::INTERRUPTED));
+            // Not `std::process::exit`: it runs libtorch's destructors under the hands of the threads that train.
+            low_level::exit(i32::from(crate::INTERRUPTED));
         }
         handler.request();
         // Where nobody listens any more, the stop counts all the same.

@@ -162,15 +162,18 @@ fn a_second_ctrl_c_ends_it_at_once() -> Outcome {
             "epochs = 9, batch_size = 1, accumulate_batches = 1000000",
         );
     let folder = folder_with("slow.toml", &slow)?;
-    let mut training = Training::begin(folder.path(), &train("slow.toml", &[]));
-    training.interrupt();
-    training.wait_for("Ctrl-C again ends at once");
-    training.interrupt();
-    let (output, rest) = training.end();
-    assert_eq!(output.status.code(), Some(130), "{rest}");
-    assert!(output.stdout.is_empty());
-    assert!(!folder.path().join("out/run").exists());
-    assert_eq!(half_written(folder.path()), None);
+    // Several times: wherever the training is, nothing that it uses is taken from under it.
+    for out in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        let mut training = Training::begin(folder.path(), &train("slow.toml", &["--out", out]));
+        training.interrupt();
+        training.wait_for("Ctrl-C again ends at once");
+        training.interrupt();
+        let (output, rest) = training.end();
+        assert_eq!(output.status.code(), Some(130), "{}: {rest}", output.status);
+        assert!(output.stdout.is_empty());
+        assert!(!folder.path().join(out).exists());
+        assert_eq!(half_written(folder.path()), None);
+    }
     Ok(())
 }
 
