@@ -22,7 +22,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Result, TrainError};
-use crate::trainer::Progress;
+use crate::run::Progress;
 
 /// Name of the metadata entry.
 const ENTRY: &str = "hitcast";

@@ -32,7 +32,8 @@
 //! - [`plan`]: the same by a plan of fused passes, many times faster on the processor
 //! - [`cuda`]: the same on NVIDIA GPUs, by kernels made for the network
 //! - [`choice`]: which of them trains a network
-//! - [`trainer`]: the loop over epochs and batches
+//! - [`trainer`]: what trains an engine, with callbacks
+//! - `run`: a run of it, the loop over epochs and batches
 //! - `checkpoint`: what a run that was killed goes on from
 //! - [`stream`]: training rows that do not fit into memory
 //! - [`sums`]: what rows are measured by after every epoch
@@ -53,6 +54,7 @@ pub mod estimator;
 pub mod learning_rate_finder;
 pub mod optimizer;
 pub mod plan;
+mod run;
 pub mod schedule;
 pub mod settings;
 pub mod stream;
