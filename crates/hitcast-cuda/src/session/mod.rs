@@ -1,36 +1,20 @@
 //! Networks side by side on a device: their numbers, their rows, and the steps that wait to be taken.
 //!
+//! - `kernels`: the kernels, and how they are launched
 //! - `member`: what a device holds for one network
 //! - `step`: a step as the kernels know it
 
+mod kernels;
 mod member;
 mod step;
 
-use std::sync::Arc;
-
-use cudarc::driver::sys::{CUfunction_attribute_enum, CUgraphInstantiate_flags, CUstreamCaptureMode};
-use cudarc::driver::{CudaFunction, CudaGraph, CudaStream, LaunchConfig, PushKernelArg};
-
 use crate::buffer::Buffer;
-use crate::compiler::compile;
 use crate::error::{CudaError, Result};
 use crate::gpu::Gpu;
-use crate::outline::{Optimizer, Outline, Output, Update};
-use crate::program::{Geometry, Program, THREADS, UPDATED_BY_BLOCK, predict_blocks};
-use member::{DeviceRows, Member, Remembered};
+use crate::outline::{Outline, Update};
+use kernels::{Kernels, SLOTS, Tasks};
+use member::{DeviceRows, Kind, LOSSES, Member, NETWORK_WORDS, Remembered, SUMS};
 use step::{ACCUMULATES, BEGINS_AVERAGE, HAS_ACCUMULATED, OF_AVERAGE, STEP_WORDS, rates_of, skipped_step};
-
-/// Steps of a graph.
-const SLOTS: usize = 32;
-
-/// Losses that the device keeps until they are asked for.
-const LOSSES: usize = 1 << 14;
-
-/// 64-bit words of a network as the kernels know it.
-const NETWORK_WORDS: usize = 22;
-
-/// Sums of a block of `measure`.
-const SUMS: usize = 5;
 
 /// Rows as they are copied to the device.
 #[derive(Debug, Clone, Copy)]
@@ -101,18 +85,6 @@ pub struct Sums {
     pub confusion: Vec<u32>,
 }
 
-/// A graph of `SLOTS` steps.
-struct Graph(CudaGraph);
-
-// SAFETY: a graph may be used by any thread, by one at a time; it is used through `&mut Session` only.
-unsafe impl Send for Graph {}
-
-impl std::fmt::Debug for Graph {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Graph")
-    }
-}
-
 /// Networks of one outline that learn side by side, each from rows of its own, by the same kernels at the same time.
 ///
 /// Steps are only noted until there are enough of them, or until something is asked for that depends on them; then they are
@@ -120,37 +92,14 @@ impl std::fmt::Debug for Graph {
 /// size of a batch and on the kind of GPU, but not on who is beside it.
 #[derive(Debug)]
 pub struct Session {
-    /// Before the kernels, so that it is gone before they are.
-    graph: Option<Graph>,
-    stream: Arc<CudaStream>,
-    passes: Vec<CudaFunction>,
-    collect: Option<CudaFunction>,
-    update: CudaFunction,
-    predict: CudaFunction,
-    measure: CudaFunction,
-    program: Program,
-    geometry: Geometry,
-    optimizer: Optimizer,
-    keeps_average: bool,
-    n_inputs: usize,
-    n_parameters: usize,
-    n_statistics: usize,
-    width: usize,
-    n_classes: Option<usize>,
-    /// Of a batch.
-    least_rows: usize,
+    /// First, so that they are gone before what they work with.
+    kernels: Kernels,
+    kind: Kind,
     members: Vec<Member>,
     /// The members as the kernels know them; with validation rows in place of the training rows in the second half.
     networks: Buffer<u64>,
     steps: Buffer<u32>,
     single: Buffer<u32>,
-}
-
-impl Drop for Session {
-    /// Nothing may be freed that the device still works with; an error was told, or is about to be.
-    fn drop(&mut self) {
-        let _ = self.stream.synchronize();
-    }
 }
 
 impl Session {
@@ -160,114 +109,23 @@ impl Session {
     /// # Errors
     /// [`CudaError::Compile`], [`CudaError::Memory`], [`CudaError::Driver`].
     pub fn new(gpu: &Gpu, outline: &Outline, update: &Update, batch: usize, seeds: &[u64]) -> Result<Self> {
-        let geometry = Geometry {
-            batch,
-            multiprocessors: gpu.multiprocessors(),
-            // Some is used without being asked for.
-            shared: gpu.shared().saturating_sub(4096) / 4,
-        };
-        let program = Program::new(outline, update, geometry);
-        let stream = gpu.stream()?;
-        let loading = CudaError::while_("loading the kernels");
-        let compiled = compile(&program.source, &gpu.architecture()?)?;
-        let module = gpu.context().load_module(compiled).map_err(&loading)?;
-        let function = |name: &str| module.load_function(name).map_err(&loading);
-        let passes = program
-            .passes
-            .iter()
-            .map(|name| function(name))
-            .collect::<Result<Vec<_>>>()?;
-        let predict = function("predict")?;
-        for (function, shared) in passes
-            .iter()
-            .map(|pass| (pass, program.shared))
-            .chain([(&predict, program.predict_shared)])
-        {
-            let largest = CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-            let bytes = i32::try_from(4 * shared).unwrap_or(i32::MAX);
-            function.set_attribute(largest, bytes).map_err(&loading)?;
-        }
-        let places = outline.places();
-        let n = seeds.len();
+        let kernels = Kernels::new(gpu, outline, update, batch)?;
+        let kind = Kind::new(outline, update);
+        let members = seeds.iter().map(|&seed| Member::new(&kernels, &kind, seed));
+        let members = members.collect::<Result<Vec<_>>>()?;
+        let (n, stream) = (members.len(), &kernels.stream);
         let mut session = Self {
-            passes,
-            collect: update.clip_norm.map(|_| function("collect")).transpose()?,
-            update: function("update")?,
-            measure: function("measure")?,
-            predict,
-            geometry,
-            optimizer: update.optimizer,
-            keeps_average: update.average_decay.is_some(),
-            n_inputs: outline.inputs,
-            n_parameters: places.n_parameters,
-            n_statistics: places.n_statistics,
-            width: outline.output.width(),
-            n_classes: match outline.output {
-                Output::Number { .. } => None,
-                Output::Classes { n, .. } => Some(n),
-            },
-            least_rows: if outline.has_norm() { 2 } else { 1 },
-            members: Vec::new(),
-            networks: Buffer::zeros(&stream, 2 * n * NETWORK_WORDS)?,
-            steps: Buffer::zeros(&stream, n * SLOTS * STEP_WORDS)?,
-            single: Buffer::zeros(&stream, STEP_WORDS)?,
-            graph: None,
-            program,
-            stream,
+            networks: Buffer::zeros(stream, 2 * n * NETWORK_WORDS)?,
+            steps: Buffer::zeros(stream, n * SLOTS * STEP_WORDS)?,
+            single: Buffer::zeros(stream, STEP_WORDS)?,
+            kernels,
+            kind,
+            members,
         };
-        for &seed in seeds {
-            let member = session.member(seed)?;
-            session.members.push(member);
-        }
-        session.load_kernels()?;
-        session.graph = session.capture()?;
+        let skipped = (0..n * SLOTS).flat_map(|_| skipped_step());
+        session.steps.write_queued(&skipped.collect::<Vec<_>>())?;
+        session.kernels.capture(session.tasks())?;
         Ok(session)
-    }
-
-    fn member(&self, seed: u64) -> Result<Member> {
-        let floats = |n: usize| Buffer::<f32>::zeros(&self.stream, n);
-        let (parameters, statistics, tiles) = (self.n_parameters, self.n_statistics, self.program.tiles);
-        let (has_first, has_second) = match self.optimizer {
-            Optimizer::Sgd { momentum, .. } => (momentum != 0.0, false),
-            Optimizer::Adam { .. } => (true, true),
-        };
-        let if_so = |wanted: bool, n: usize| floats(if wanted { n } else { 0 });
-        Ok(Member {
-            seed,
-            train: DeviceRows {
-                n: 0,
-                features: floats(0)?,
-                target: floats(0)?,
-                weights: None,
-            },
-            validation: None,
-            order: Buffer::zeros(&self.stream, 0)?,
-            parameters: floats(parameters)?,
-            statistics: floats(statistics)?,
-            gradient: if_so(self.collect.is_some(), parameters)?,
-            first: if_so(has_first, parameters)?,
-            second: if_so(has_second, parameters)?,
-            average: if_so(self.keeps_average, parameters + statistics)?,
-            accumulated: floats(parameters)?,
-            partials: floats(self.program.blocks * parameters)?,
-            partial_losses: floats(tiles)?,
-            partial_squares: floats(self.update_blocks())?,
-            losses: floats(LOSSES)?,
-            tiles: floats(self.program.kept)?,
-            moments: floats(self.program.moments)?,
-            norms: floats(self.program.norms)?,
-            predictions: floats(0)?,
-            sums: Buffer::zeros(&self.stream, SUMS * predict_blocks(self.geometry))?,
-            confusion: Buffer::zeros(&self.stream, if self.width > 1 { self.width.pow(2) } else { 0 })?,
-            remembered: None,
-            has_average: false,
-            steps: 0,
-            batches: 0,
-            accumulated_rows: 0,
-            untaken: 0,
-            taken: Vec::new(),
-            waiting: Vec::new(),
-        })
     }
 
     /// Networks side by side.
@@ -278,103 +136,43 @@ impl Session {
     /// See [`Seat::set_rows`](crate::Seat::set_rows).
     pub(crate) fn set_rows(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
         self.settle(network)?;
-        let train = self.upload(rows)?;
+        let stream = &self.kernels.stream;
+        let train = DeviceRows::upload(stream, rows, &self.kind)?;
         #[allow(clippy::cast_possible_truncation)]
         let order: Vec<u32> = (0..train.n as u32).collect();
-        let order = Buffer::from(&self.stream, &order)?;
+        let order = Buffer::from(stream, &order)?;
         let member = &mut self.members[network];
         (member.train, member.order) = (train, order);
-        self.make_room_for_predictions(network)?;
+        member.make_room_for_predictions(stream, self.kind.width)?;
         self.describe(network)
     }
 
     /// See [`Seat::set_validation`](crate::Seat::set_validation).
     pub(crate) fn set_validation(&mut self, network: usize, rows: Rows<'_>) -> Result<()> {
         self.settle(network)?;
-        let validation = self.upload(rows)?;
-        self.members[network].validation = Some(validation);
-        self.make_room_for_predictions(network)?;
+        let stream = &self.kernels.stream;
+        let validation = DeviceRows::upload(stream, rows, &self.kind)?;
+        let member = &mut self.members[network];
+        member.validation = Some(validation);
+        member.make_room_for_predictions(stream, self.kind.width)?;
         self.describe(network)
     }
 
-    fn make_room_for_predictions(&mut self, network: usize) -> Result<()> {
-        let member = &mut self.members[network];
-        let validation = member.validation.as_ref().map_or(0, |rows| rows.n);
-        let wanted = self.width * member.train.n.max(validation);
-        if member.predictions.len() < wanted {
-            member.predictions = Buffer::zeros(&self.stream, wanted)?;
-        }
-        Ok(())
-    }
-
-    fn upload(&self, rows: Rows<'_>) -> Result<DeviceRows> {
-        let n = rows.target.len();
-        if let Some(n_classes) = self.n_classes {
-            #[allow(clippy::cast_precision_loss)]
-            let is_class = |value: f32| value >= 0.0 && value < n_classes as f32 && value.fract() == 0.0;
-            if let Some((row, &value)) = rows
-                .target
-                .iter()
-                .enumerate()
-                .find(|(_, value)| !is_class(**value))
-            {
-                return Err(CudaError::Class {
-                    row,
-                    value,
-                    n_classes,
-                });
-            }
-        }
-        CudaError::expect_length("features", rows.features.len(), n * self.n_inputs)?;
-        if let Some(weights) = rows.weights {
-            CudaError::expect_length("weights", weights.len(), n)?;
-        }
-        Ok(DeviceRows {
-            n,
-            features: Buffer::from(&self.stream, rows.features)?,
-            target: Buffer::from(&self.stream, rows.target)?,
-            weights: rows
-                .weights
-                .map(|weights| Buffer::from(&self.stream, weights))
-                .transpose()?,
-        })
+    /// Where the kernels find a network with the rows of a split.
+    fn place(&self, network: usize, split: Split) -> usize {
+        let half = match split {
+            Split::Train => 0,
+            Split::Validation => 1,
+        };
+        (half * self.members.len() + network) * NETWORK_WORDS
     }
 
     /// Tells the kernels where everything of a network stands.
     fn describe(&mut self, network: usize) -> Result<()> {
-        let member = &self.members[network];
-        let words = |rows: &DeviceRows| {
-            [
-                rows.features.address(),
-                rows.target.address(),
-                rows.weights.as_ref().map_or(0, Buffer::address),
-                member.order.address(),
-                member.parameters.address(),
-                member.statistics.address(),
-                member.gradient.address(),
-                member.first.address(),
-                member.second.address(),
-                member.average.address(),
-                member.accumulated.address(),
-                member.partials.address(),
-                member.partial_losses.address(),
-                member.partial_squares.address(),
-                member.losses.address(),
-                member.tiles.address(),
-                member.moments.address(),
-                member.norms.address(),
-                member.predictions.address(),
-                member.sums.address(),
-                member.confusion.address(),
-                member.seed,
-            ]
-        };
-        let (train, validation) = (words(&member.train), member.validation.as_ref().map(words));
-        let at = |half: usize| (half * self.members.len() + network) * NETWORK_WORDS;
-        let (first, second) = (at(0), at(1));
-        self.networks.write(first, &train)?;
-        if let Some(validation) = validation {
-            self.networks.write(second, &validation)?;
+        for split in [Split::Train, Split::Validation] {
+            if let Some(words) = self.members[network].words(split) {
+                self.networks.write(self.place(network, split), &words)?;
+            }
         }
         Ok(())
     }
@@ -436,8 +234,9 @@ impl Session {
         if end > member.train.n {
             return CudaError::expect_length("rows up to the end of a batch", end, member.train.n);
         }
-        if batch.rows < self.least_rows || batch.rows > self.geometry.batch {
-            return CudaError::expect_length("rows of a batch", batch.rows, self.geometry.batch);
+        let most = self.kernels.geometry.batch;
+        if batch.rows < self.kind.least_rows || batch.rows > most {
+            return CudaError::expect_length("rows of a batch", batch.rows, most);
         }
         let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut flags = 0;
@@ -454,8 +253,8 @@ impl Session {
         if let Some(learning_rate) = batch.learning_rate {
             member.accumulated_rows = 0;
             member.steps = member.steps.saturating_add(1);
-            rates = rates_of(self.optimizer, learning_rate, member.steps);
-            if self.keeps_average && !member.has_average {
+            rates = rates_of(self.kind.optimizer, learning_rate, member.steps);
+            if self.kind.keeps_average && !member.has_average {
                 flags |= BEGINS_AVERAGE;
                 member.has_average = true;
             }
@@ -525,90 +324,17 @@ impl Session {
 
     fn queue(&mut self, words: &[u32], slots: usize) -> Result<()> {
         self.steps.write_queued(words)?;
-        if let Some(Graph(graph)) = self.graph.as_ref().filter(|_| slots == SLOTS) {
-            return graph.launch().map_err(CudaError::while_("replaying steps"));
+        self.kernels.launch_steps(self.tasks(), slots)
+    }
+
+    /// The next steps of all networks.
+    fn tasks(&self) -> Tasks {
+        Tasks {
+            networks: self.networks.address(),
+            steps: self.steps.address(),
+            n_networks: self.members.len(),
+            slots: SLOTS,
         }
-        (0..slots).try_for_each(|slot| self.launch_step(slot))
-    }
-
-    /// All kernels of a step.
-    fn launch_step(&self, slot: usize) -> Result<()> {
-        let grid = (self.program.blocks, self.members.len());
-        for pass in &self.passes {
-            self.launch(pass, grid, self.program.shared, slot)?;
-        }
-        let grid = (self.update_blocks(), self.members.len());
-        for update in self.collect.iter().chain([&self.update]) {
-            self.launch(update, grid, 0, slot)?;
-        }
-        Ok(())
-    }
-
-    fn launch(&self, kernel: &CudaFunction, grid: (usize, usize), shared: usize, slot: usize) -> Result<()> {
-        let networks = self.networks.address();
-        let steps = self.steps.address();
-        self.launch_at(kernel, grid, shared, networks, steps, (slot, SLOTS))
-    }
-
-    fn launch_at(
-        &self,
-        kernel: &CudaFunction,
-        (blocks, networks_beside): (usize, usize),
-        shared: usize,
-        networks: u64,
-        steps: u64,
-        (slot, slots): (usize, usize),
-    ) -> Result<()> {
-        let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let config = LaunchConfig {
-            grid_dim: (word(blocks), word(networks_beside), 1),
-            block_dim: (word(THREADS), 1, 1),
-            shared_mem_bytes: word(4 * shared),
-        };
-        let (slot, slots) = (word(slot), word(slots));
-        let mut launch = self.stream.launch_builder(kernel);
-        launch.arg(&networks).arg(&steps).arg(&slot).arg(&slots);
-        // SAFETY: every kernel takes these four arguments. `networks` is the address of as many networks as the grid is
-        // high, each described by `describe` with buffers as long as the program says, which live as long as the session;
-        // `steps` that of `slots` steps for each. What a step names (rows, places of losses) lies inside of them: `note`
-        // checks rows, the trainer gives orders that are permutations, and losses are taken before there are more than
-        // `LOSSES`.
-        unsafe { launch.launch(config) }
-            .map(|_| ())
-            .map_err(CudaError::while_("starting a kernel"))
-    }
-
-    /// Blocks of the update: one for every 32 numbers, and one for the loss.
-    fn update_blocks(&self) -> usize {
-        let averaged = if self.keeps_average { self.n_statistics } else { 0 };
-        (self.n_parameters + averaged).div_ceil(UPDATED_BY_BLOCK) + 1
-    }
-
-    /// Launches each kernel of a step once, with nothing to do: the driver loads kernels when they are first launched, which
-    /// it may not do while a graph is made.
-    fn load_kernels(&mut self) -> Result<()> {
-        let skipped = (0..self.members.len() * SLOTS).flat_map(|_| skipped_step());
-        self.steps.write_queued(&skipped.collect::<Vec<_>>())?;
-        self.launch_step(0)?;
-        self.stream
-            .synchronize()
-            .map_err(CudaError::while_("loading the kernels"))
-    }
-
-    /// The launches of `SLOTS` steps as one graph; what each step does stands in the memory of the device, so that the same
-    /// graph serves all.
-    fn capture(&self) -> Result<Option<Graph>> {
-        let capturing = CudaError::while_("making a graph of steps");
-        self.stream
-            .begin_capture(CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
-            .map_err(&capturing)?;
-        let launched = (0..SLOTS).try_for_each(|slot| self.launch_step(slot));
-        let graph = self
-            .stream
-            .end_capture(CUgraphInstantiate_flags(0))
-            .map_err(&capturing);
-        launched?;
-        Ok(graph?.map(Graph))
     }
 
     /// See [`Seat::take_losses`](crate::Seat::take_losses).
@@ -630,18 +356,16 @@ impl Session {
     /// See [`Seat::predict`](crate::Seat::predict).
     pub(crate) fn predict(&mut self, network: usize, split: Split) -> Result<Vec<f32>> {
         let n = self.queue_prediction(network, split)?.map_or(0, |(n, _)| n);
-        self.members[network].predictions.read(0..n * self.width)
+        self.members[network].predictions.read(0..n * self.kind.width)
     }
 
     /// See [`Seat::measure`](crate::Seat::measure).
     pub(crate) fn measure(&mut self, network: usize, split: Split) -> Result<Sums> {
-        let Some((n, networks)) = self.queue_prediction(network, split)? else {
+        let Some((n, tasks)) = self.queue_prediction(network, split)? else {
             return Ok(Sums::default());
         };
         self.members[network].confusion.clear()?;
-        let blocks = n.div_ceil(THREADS).min(predict_blocks(self.geometry));
-        let steps = self.single.address();
-        self.launch_at(&self.measure, (blocks, 1), 0, networks, steps, (0, 1))?;
+        let blocks = self.kernels.launch_measure(tasks, n)?;
         let member = &self.members[network];
         let of_blocks = member.sums.read(0..blocks * SUMS)?;
         let confusion = member.confusion.read_all()?;
@@ -659,15 +383,11 @@ impl Session {
         })
     }
 
-    /// Queues the prediction of a split; gives its rows, and where the kernels find the network with them.
-    fn queue_prediction(&mut self, network: usize, split: Split) -> Result<Option<(usize, u64)>> {
+    /// Queues the prediction of a split; gives its rows, and where the kernels find what they are to do with them.
+    fn queue_prediction(&mut self, network: usize, split: Split) -> Result<Option<(usize, Tasks)>> {
         self.settle(network)?;
         let member = &self.members[network];
-        let (rows, half) = match split {
-            Split::Train => (Some(&member.train), 0),
-            Split::Validation => (member.validation.as_ref(), 1),
-        };
-        let n = rows.map_or(0, |rows| rows.n);
+        let n = member.rows(split).map_or(0, |rows| rows.n);
         if n == 0 {
             return Ok(None);
         }
@@ -675,22 +395,21 @@ impl Session {
         step[1] = u32::try_from(n).unwrap_or(u32::MAX);
         step[2] = if member.has_average { OF_AVERAGE } else { 0 };
         self.single.write_queued(&step)?;
-        let words = (half * self.members.len() + network) * NETWORK_WORDS;
-        let networks = self.networks.address() + 8 * words as u64;
-        let steps = self.single.address();
-        let blocks = n
-            .div_ceil(self.program.predict_rows)
-            .min(predict_blocks(self.geometry));
-        let shared = self.program.predict_shared;
-        self.launch_at(&self.predict, (blocks, 1), shared, networks, steps, (0, 1))?;
-        Ok(Some((n, networks)))
+        let tasks = Tasks {
+            networks: self.networks.address() + 8 * self.place(network, split) as u64,
+            steps: self.single.address(),
+            n_networks: 1,
+            slots: 1,
+        };
+        self.kernels.launch_predict(tasks, n)?;
+        Ok(Some((n, tasks)))
     }
 
     /// See [`Seat::remember`](crate::Seat::remember).
     pub(crate) fn remember(&mut self, network: usize) -> Result<()> {
         self.settle(network)?;
-        let (n, m) = (self.n_parameters, self.n_statistics);
-        let stream = &self.stream;
+        let (n, m) = (self.kind.n_parameters, self.kind.n_statistics);
+        let stream = &self.kernels.stream;
         let member = &mut self.members[network];
         let remembered = match &mut member.remembered {
             Some(remembered) => remembered,
@@ -737,11 +456,13 @@ impl Session {
         self.members[network].remembered = match numbers {
             None => None,
             Some((parameters, statistics)) => {
-                CudaError::expect_length("remembered parameters", parameters.len(), self.n_parameters)?;
-                CudaError::expect_length("remembered statistics", statistics.len(), self.n_statistics)?;
+                let (n, m) = (self.kind.n_parameters, self.kind.n_statistics);
+                CudaError::expect_length("remembered parameters", parameters.len(), n)?;
+                CudaError::expect_length("remembered statistics", statistics.len(), m)?;
+                let stream = &self.kernels.stream;
                 Some(Remembered {
-                    parameters: Buffer::from(&self.stream, parameters)?,
-                    statistics: Buffer::from(&self.stream, statistics)?,
+                    parameters: Buffer::from(stream, parameters)?,
+                    statistics: Buffer::from(stream, statistics)?,
                 })
             }
         };
