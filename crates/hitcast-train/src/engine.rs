@@ -12,6 +12,7 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use crate::error::Result;
 use crate::optimizer::{DecayedParameters, Optimizer};
+use crate::rows::{ExpectedRows, scaled_weights};
 use crate::settings::TrainingSettings;
 use crate::sums::Sums;
 
@@ -34,7 +35,7 @@ pub trait Engine {
     /// Takes other training rows of the same columns in place of those it holds, in their own order.
     ///
     /// # Errors
-    /// What the engine runs into.
+    /// As where the engine was made, if they are of another task or have other columns; what it runs into.
     fn replace_rows(&mut self, rows: &Dataset) -> Result<()>;
 
     /// Puts the training rows into this order for the epoch that begins.
@@ -119,7 +120,7 @@ pub trait Engine {
 pub struct AutogradEngine {
     network: Network,
     optimizer: Optimizer,
-    loss: Loss,
+    takes: ExpectedRows,
     clip_gradient_norm: Option<f64>,
     dropout: Stream,
     train: Rows,
@@ -184,22 +185,6 @@ impl Rows {
     }
 }
 
-/// The weights of the rows, scaled to a mean of 1, so that they do not change how long steps are on the whole.
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-pub(crate) fn scaled_weights(data: &Dataset) -> Option<Vec<f32>> {
-    let weights = data.weights()?;
-    let largest = weights
-        .iter()
-        .fold(0.0, |largest: f64, weight| largest.max(*weight));
-    let mean = hitcast_core::stats::sum(weights.iter().map(|weight| weight / largest)) / weights.len() as f64;
-    Some(
-        weights
-            .iter()
-            .map(|weight| (weight / largest / mean) as f32)
-            .collect(),
-    )
-}
-
 fn matrix(values: ArrayView2<'_, f32>, device: Device) -> Result<Tensor> {
     let shape = [values.nrows() as i64, values.ncols() as i64];
     let values = values.as_standard_layout();
@@ -212,6 +197,8 @@ impl AutogradEngine {
     ///
     /// # Errors
     /// [`TrainError::Setting`](crate::TrainError::Setting) for bad settings of the optimiser or the loss,
+    /// [`TrainError::Columns`](crate::TrainError::Columns), [`TrainError::Network`](crate::TrainError::Network) and
+    /// [`TrainError::Target`](crate::TrainError::Target) for rows that the network cannot learn,
     /// [`TrainError::Torch`](crate::TrainError::Torch) if the device has no room.
     pub fn new(
         network: Network,
@@ -220,10 +207,10 @@ impl AutogradEngine {
         validation: Option<&Dataset>,
         seed: Seed,
     ) -> Result<Self> {
-        let head = network.spec().head;
-        settings.check_step(head)?;
+        settings.check_step(network.spec().head)?;
+        let takes = ExpectedRows::of(&network, settings);
         for rows in [Some(train), validation].into_iter().flatten() {
-            rows.expect_task(head.task()).map_err(NnError::from)?;
+            takes.check(rows)?;
         }
         let device = network.device();
         let mut optimizer = Optimizer::new(settings.optimizer, network.flat())?;
@@ -232,7 +219,7 @@ impl AutogradEngine {
         }
         Ok(Self {
             optimizer,
-            loss: settings.loss_for(head),
+            takes,
             clip_gradient_norm: settings.clip_gradient_norm,
             accumulated: None,
             ema_decay: settings.ema_decay,
@@ -268,6 +255,7 @@ impl AutogradEngine {
             .units(&batch.features, Mode::Train(&mut self.dropout))?;
         let head = self.network.spec().head;
         let loss = self
+            .takes
             .loss
             .mean(head, &units, &batch.target, batch.weights.as_ref())?;
         let leaves: Vec<&Tensor> = self
@@ -322,8 +310,7 @@ impl AutogradEngine {
             let output = output.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
             predictions.extend(Vec::<f64>::try_from(output.f_reshape([-1])?)?);
         }
-        let task = self.network.spec().head.task();
-        Ok(Predictions::from_rounded_values(task, predictions).map_err(NnError::from)?)
+        Ok(Predictions::from_rounded_values(self.takes.task, predictions).map_err(NnError::from)?)
     }
 }
 
@@ -340,6 +327,7 @@ fn decay_mask(network: &Network, decayed: DecayedParameters) -> Result<Tensor> {
 
 impl Engine for AutogradEngine {
     fn replace_rows(&mut self, rows: &Dataset) -> Result<()> {
+        self.takes.check(rows)?;
         self.train = Rows::new(rows, self.network.device())?;
         self.shuffled = None;
         Ok(())

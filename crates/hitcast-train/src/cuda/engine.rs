@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Task, TensorData};
+use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, TensorData};
 use hitcast_cuda::{Batch, Gpu, Numbers, Rows, Seat, Session};
 use hitcast_nn::{Loss, Network, NnError};
 use serde::Deserialize;
 
 use super::outline::{outline, update};
-use crate::engine::{
-    AVERAGE, BEST, Engine, OPTIMIZER, Split, Tensors, prefixed, scaled_weights, take_prefixed,
-};
-use crate::error::{Result, TrainError};
+use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, Tensors, prefixed, take_prefixed};
+use crate::error::Result;
+use crate::rows::{ExpectedRows, scaled_weights};
 use crate::settings::TrainingSettings;
 use crate::sums::Sums;
 
@@ -29,9 +28,7 @@ const LOOK_EVERY: usize = 4096;
 #[derive(Debug)]
 pub struct CudaEngine {
     seat: Seat,
-    task: Task,
-    loss: Loss,
-    n_features: usize,
+    takes: ExpectedRows,
 }
 
 impl CudaEngine {
@@ -39,8 +36,9 @@ impl CudaEngine {
     /// the kernels do not know, or if it is so large that libtorch is faster.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] for bad settings, [`TrainError::Columns`] if there are not as many features as the network
-    /// takes, [`TrainError::Cuda`] if the device fails or has no room.
+    /// [`TrainError::Setting`](crate::TrainError::Setting) for bad settings, [`TrainError::Columns`](crate::TrainError::Columns),
+    /// [`TrainError::Network`](crate::TrainError::Network) and [`TrainError::Target`](crate::TrainError::Target) for rows that
+    /// the network cannot learn, [`TrainError::Cuda`](crate::TrainError::Cuda) if the device fails or has no room.
     pub fn compile(
         gpu: &Gpu,
         network: &Network,
@@ -76,10 +74,9 @@ impl CudaEngine {
         if !networks.iter().all(|(network, _)| same(network)) {
             return Ok(None);
         }
-        let head = first.spec().head;
-        settings.check_step(head)?;
-        let loss = settings.loss_for(head);
-        let Some(outline) = outline(first.spec(), first.n_inputs(), loss) else {
+        settings.check_step(first.spec().head)?;
+        let takes = ExpectedRows::of(first, settings);
+        let Some(outline) = outline(first.spec(), first.n_inputs(), takes.loss) else {
             return Ok(None);
         };
         let (n_parameters, n_statistics) = outline.sizes();
@@ -100,12 +97,7 @@ impl CudaEngine {
                 let mut numbers = seat.numbers()?;
                 (numbers.parameters, numbers.statistics) = network.numbers()?;
                 seat.set_numbers(&numbers)?;
-                Ok(Self {
-                    seat,
-                    task: head.task(),
-                    loss,
-                    n_features: network.n_inputs(),
-                })
+                Ok(Self { seat, takes })
             });
         engines.collect::<Result<_>>().map(Some)
     }
@@ -124,15 +116,10 @@ impl CudaEngine {
 
     #[allow(clippy::cast_possible_truncation)]
     fn with_rows<T>(&self, data: &Dataset, work: impl FnOnce(Rows<'_>) -> Result<T>) -> Result<T> {
-        data.expect_task(self.task).map_err(NnError::from)?;
-        if data.n_features() != self.n_features {
-            return Err(TrainError::Columns {
-                training: self.n_features,
-                validation: data.n_features(),
-            });
-        }
-        let mut features = vec![0.0; data.n_rows() * self.n_features];
-        for (row, to) in features.chunks_exact_mut(self.n_features.max(1)).enumerate() {
+        self.takes.check(data)?;
+        let n_features = self.takes.n_features;
+        let mut features = vec![0.0; data.n_rows() * n_features];
+        for (row, to) in features.chunks_exact_mut(n_features.max(1)).enumerate() {
             data.features().write_row(row, to);
         }
         let target: Vec<f32> = data.target().iter().map(|&value| value as f32).collect();
@@ -147,7 +134,8 @@ impl CudaEngine {
     /// Writes the numbers as they are now, or their average if one is kept, to the network that this engine was made from.
     ///
     /// # Errors
-    /// [`TrainError::Network`] if it is another network, or if a number is not finite; [`TrainError::Cuda`].
+    /// [`TrainError::Network`](crate::TrainError::Network) if it is another network, or if a number is not finite;
+    /// [`TrainError::Cuda`](crate::TrainError::Cuda).
     pub fn write_to(&self, network: &mut Network) -> Result<()> {
         let numbers = self.seat.numbers()?;
         let (parameters, statistics) = match &numbers.average {
@@ -197,12 +185,12 @@ impl Engine for CudaEngine {
             .into_iter()
             .map(f64::from)
             .collect();
-        Ok(Predictions::from_rounded_values(self.task, predictions).map_err(NnError::from)?)
+        Ok(Predictions::from_rounded_values(self.takes.task, predictions).map_err(NnError::from)?)
     }
 
     fn measure(&mut self, split: Split, loss: Loss) -> Result<Option<Sums>> {
         // The kernels know the loss that they were made for.
-        if loss != self.loss {
+        if loss != self.takes.loss {
             return Ok(None);
         }
         let sums = self.seat.measure(split_of(split))?;

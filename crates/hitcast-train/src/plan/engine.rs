@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Task, TensorData};
+use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, TensorData};
 use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::mask::MaskGenerator;
 use hitcast_kernels::optimizer::average;
@@ -15,7 +15,8 @@ use tch::Device;
 use super::flat_optimizer::FlatOptimizer;
 use super::{Plan, Rows};
 use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, prefixed, take_prefixed};
-use crate::error::{Result, TrainError};
+use crate::error::Result;
+use crate::rows::ExpectedRows;
 use crate::settings::TrainingSettings;
 
 /// Trains a [`Network`] on the processor by a plan of fused passes, many times faster than libtorch at small batches.
@@ -24,7 +25,7 @@ use crate::settings::TrainingSettings;
 /// others, from the same seed.
 #[derive(Debug)]
 pub struct PlanEngine {
-    task: Task,
+    takes: ExpectedRows,
     plan: Plan,
     optimizer: FlatOptimizer,
     clip_gradient_norm: Option<f64>,
@@ -93,8 +94,9 @@ impl PlanEngine {
     /// if there are 2³² rows or more.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] for bad settings of the optimiser or the loss, [`TrainError::Columns`] if there are not as
-    /// many features as the network takes.
+    /// [`TrainError::Setting`](crate::TrainError::Setting) for bad settings of the optimiser or the loss,
+    /// [`TrainError::Columns`](crate::TrainError::Columns), [`TrainError::Network`](crate::TrainError::Network) and
+    /// [`TrainError::Target`](crate::TrainError::Target) for rows that the network cannot learn.
     pub fn compile(
         network: &Network,
         settings: &TrainingSettings,
@@ -102,16 +104,10 @@ impl PlanEngine {
         validation: Option<&Dataset>,
         seed: Seed,
     ) -> Result<Option<Self>> {
-        let head = network.spec().head;
-        settings.check_step(head)?;
-        for data in [Some(train), validation].into_iter().flatten() {
-            data.expect_task(head.task()).map_err(NnError::from)?;
-            if data.n_features() != network.n_inputs() {
-                return Err(TrainError::Columns {
-                    training: network.n_inputs(),
-                    validation: data.n_features(),
-                });
-            }
+        settings.check_step(network.spec().head)?;
+        let takes = ExpectedRows::of(network, settings);
+        for rows in [Some(train), validation].into_iter().flatten() {
+            takes.check(rows)?;
         }
         let Ok(n_rows) = u32::try_from(train.n_rows()) else {
             return Ok(None);
@@ -120,19 +116,13 @@ impl PlanEngine {
             return Ok(None);
         }
         let level = Level::best();
-        let Some(plan) = Plan::new(
-            network,
-            level,
-            settings.loss_for(head),
-            &mut seed.stream("dropout"),
-        )?
-        else {
+        let Some(plan) = Plan::new(network, level, takes.loss, &mut seed.stream("dropout"))? else {
             return Ok(None);
         };
         let groups = plan.parameter_axes();
         let groups = groups.map(|(range, axes)| (range, settings.weight_decay_on.includes(axes)));
         Ok(Some(Self {
-            task: head.task(),
+            takes,
             optimizer: FlatOptimizer::new(settings.optimizer, groups),
             clip_gradient_norm: settings.clip_gradient_norm,
             train: Rows::new(train),
@@ -151,7 +141,7 @@ impl PlanEngine {
     /// Writes the numbers as they are now, or their average if one is kept, to the network that this engine was made from.
     ///
     /// # Errors
-    /// [`TrainError::Network`] if it is another network, or if a number is not finite.
+    /// [`TrainError::Network`](crate::TrainError::Network) if it is another network, or if a number is not finite.
     pub fn write_to(&mut self, network: &mut Network) -> Result<()> {
         let settings = network.state()?.settings;
         let state = self.with_average(|plan| plan.state(settings))?;
@@ -199,6 +189,7 @@ impl PlanEngine {
 
 impl Engine for PlanEngine {
     fn replace_rows(&mut self, rows: &Dataset) -> Result<()> {
+        self.takes.check(rows)?;
         let n_rows = u32::try_from(rows.n_rows()).unwrap_or(u32::MAX);
         self.train = Rows::new(rows);
         self.order.clear();
@@ -260,7 +251,7 @@ impl Engine for PlanEngine {
         };
         let predictions = rows.map(|rows| self.plan.predict(rows)).unwrap_or_default();
         self.exchange();
-        Ok(Predictions::from_rounded_values(self.task, predictions).map_err(NnError::from)?)
+        Ok(Predictions::from_rounded_values(self.takes.task, predictions).map_err(NnError::from)?)
     }
 
     fn remember(&mut self) -> Result<()> {
