@@ -179,6 +179,18 @@ pub(crate) fn positive(setting: &'static str, value: f64) -> Result<()> {
     Err(TrainError::setting(setting, value, "a finite number above 0"))
 }
 
+/// Checks that a setting is a finite number of at least 0.
+pub(crate) fn at_least_zero(setting: &'static str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(TrainError::setting(
+        setting,
+        value,
+        "a finite number of at least 0",
+    ))
+}
+
 /// Checks that a setting lies in [0, 1).
 pub(crate) fn share(setting: &'static str, value: f64) -> Result<()> {
     if (0.0..1.0).contains(&value) {

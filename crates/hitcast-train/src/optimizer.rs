@@ -6,7 +6,7 @@ use hitcast_core::{ModelState, TensorData};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-use crate::error::{Result, TrainError, positive, share};
+use crate::error::{Result, TrainError, at_least_zero, positive, share};
 
 /// Which optimiser, and its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -185,14 +185,7 @@ impl OptimizerSettings {
                 weight_decay
             }
         };
-        if decay >= 0.0 && decay.is_finite() {
-            return Ok(());
-        }
-        Err(TrainError::setting(
-            "optimizer.weight_decay",
-            decay,
-            "a finite number of at least 0",
-        ))
+        at_least_zero("optimizer.weight_decay", decay)
     }
 }
 

@@ -425,6 +425,28 @@ fn settings_that_cannot_work_are_named_before_anything_is_done() -> Outcome {
         message(|e| e.training.optimizer = OptimizerSettings::adam(-1.0), &train)
             .contains("learning_rate is -1")
     );
+    let at_least_zero = |change: fn(&mut NetworkEstimator), setting: &str| {
+        let expected = format!("{setting}, but must be a finite number of at least 0");
+        let message = message(change, &train);
+        assert!(message.contains(&expected), "{message}");
+    };
+    at_least_zero(
+        |e| e.training.optimizer = OptimizerSettings::adamw(1e-3, -0.5),
+        "optimizer.weight_decay is -0.5",
+    );
+    at_least_zero(
+        |e| {
+            e.training.early_stopping = Some(EarlyStopping {
+                min_delta: f64::INFINITY,
+                ..Default::default()
+            });
+        },
+        "early_stopping.min_delta is inf",
+    );
+    at_least_zero(
+        |e| e.training.schedule = Schedule::Cosine { final_rate: f64::NAN },
+        "schedule.final_rate is NaN",
+    );
     Ok(())
 }
 
