@@ -36,6 +36,7 @@
 //! - `rows`: what rows must be that an engine takes
 //! - `run`: a run of it, the loop over epochs and batches
 //! - `checkpoint`: what a run that was killed goes on from
+//! - `state`: what engines save of themselves
 //! - [`stream`]: training rows that do not fit into memory
 //! - [`sums`]: what rows are measured by after every epoch
 //! - [`callback`]: code of your own after each epoch
@@ -59,6 +60,7 @@ mod rows;
 mod run;
 pub mod schedule;
 pub mod settings;
+mod state;
 pub mod stream;
 pub mod sums;
 pub mod trainer;

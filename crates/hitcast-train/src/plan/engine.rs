@@ -1,23 +1,25 @@
 //! The step plan behind the trait that trainers use.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, TensorData};
+use hitcast_core::{Dataset, ModelState, Predictions, Seed};
 use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::mask::MaskGenerator;
 use hitcast_kernels::optimizer::average;
 use hitcast_kernels::{Buffer, Level, reduce};
 use hitcast_nn::{Network, NnError};
-use serde::Deserialize;
 use tch::Device;
 
 use super::flat_optimizer::FlatOptimizer;
 use super::{Plan, Rows};
-use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, prefixed, take_prefixed};
+use crate::engine::{Engine, Split};
 use crate::error::Result;
 use crate::rows::ExpectedRows;
 use crate::settings::TrainingSettings;
+use crate::state::{EngineState, Learned, Sizes, wrong};
+
+/// How states name this engine.
+const NAME: &str = "plan";
 
 /// Trains a [`Network`] on the processor by a plan of fused passes, many times faster than libtorch at small batches.
 ///
@@ -68,23 +70,21 @@ impl Accumulated {
     }
 }
 
-impl Numbers {
-    fn tensors(&self) -> BTreeMap<String, TensorData> {
-        let named = [("parameters", &self.parameters), ("statistics", &self.statistics)];
-        BTreeMap::from(named.map(|(name, values)| (name.to_owned(), TensorData::f32_vector(values.to_vec()))))
+impl From<&Numbers> for Learned {
+    fn from(numbers: &Numbers) -> Self {
+        Self {
+            parameters: numbers.parameters.to_vec(),
+            statistics: numbers.statistics.to_vec(),
+        }
     }
+}
 
-    /// Takes as many numbers as these from a state.
-    fn take(&self, tensors: BTreeMap<String, TensorData>) -> Result<Self> {
-        let state = ModelState {
-            settings: serde_json::Value::Null,
-            tensors,
-        };
-        let take = |name, n| state.f32(name, &[n]).map(Buffer::from).map_err(NnError::from);
-        Ok(Self {
-            parameters: take("parameters", self.parameters.len())?,
-            statistics: take("statistics", self.statistics.len())?,
-        })
+impl From<Learned> for Numbers {
+    fn from(learned: Learned) -> Self {
+        Self {
+            parameters: Buffer::from(&learned.parameters[..]),
+            statistics: Buffer::from(&learned.statistics[..]),
+        }
     }
 }
 
@@ -205,6 +205,10 @@ impl Engine for PlanEngine {
         Ok(())
     }
 
+    fn arithmetic(&self) -> String {
+        format!("a processor with {}", self.level.name())
+    }
+
     fn accumulate(&mut self, rows: Range<usize>) -> Result<()> {
         self.plan.check_batch(rows.len())?;
         let n = rows.len();
@@ -275,57 +279,38 @@ impl Engine for PlanEngine {
     }
 
     fn state(&mut self) -> Result<ModelState> {
-        let (steps, buffers) = self.optimizer.state();
-        let mut tensors = prefixed(OPTIMIZER, buffers);
-        tensors.extend(self.numbers().tensors());
-        for (prefix, numbers) in [(BEST, &self.best), (AVERAGE, &self.average)] {
-            if let Some(numbers) = numbers {
-                tensors.extend(prefixed(prefix, numbers.tensors()));
-            }
-        }
-        let settings = serde_json::json!({
-            "engine": "plan",
-            "steps": steps,
-            "masks": self.plan.masks.state().as_slice(),
-        });
-        Ok(ModelState { settings, tensors })
+        let [first, second] = self.optimizer.buffers().map(<[f32]>::to_vec);
+        let state = EngineState {
+            now: Learned::from(&self.numbers()),
+            best: self.best.as_ref().map(Learned::from),
+            average: self.average.as_ref().map(Learned::from),
+            first,
+            second,
+            steps: self.optimizer.steps(),
+            draws: self.plan.masks.state().to_vec(),
+        };
+        state.save(NAME)
     }
 
     fn restore(&mut self, state: &ModelState) -> Result<()> {
-        let wrong = |message: String| NnError::from(CoreError::State(message));
-        let saved: SavedPlan = serde_json::from_value(state.settings.clone()).map_err(NnError::from)?;
-        if saved.engine != "plan" {
-            return Err(wrong(format!("is of the engine {:?}", saved.engine)).into());
-        }
+        let [first, second] = self.optimizer.buffers().map(<[f32]>::len);
+        let sizes = Sizes {
+            parameters: self.plan.parameters.len(),
+            statistics: self.plan.statistics.len(),
+            first,
+            second,
+        };
+        let saved: EngineState<Vec<u32>> = EngineState::load(state, NAME, sizes)?;
         let masks: [u32; 64] = saved
-            .masks
+            .draws
             .try_into()
-            .map_err(|_| wrong("has no 64 random states".to_owned()))?;
-        let mut own = state.tensors.clone();
-        let of = self.numbers();
-        let kept = |tensors: BTreeMap<_, _>| {
-            let taken = (!tensors.is_empty()).then(|| of.take(tensors));
-            taken.transpose()
-        };
-        let best = kept(take_prefixed(&mut own, BEST))?;
-        let average = kept(take_prefixed(&mut own, AVERAGE))?;
-        let optimizer = ModelState {
-            settings: serde_json::Value::Null,
-            tensors: take_prefixed(&mut own, OPTIMIZER),
-        };
-        let now = of.take(own)?;
-        self.optimizer.restore(saved.steps, &optimizer)?;
-        (self.best, self.average) = (best, average);
+            .map_err(|_| wrong("has no 64 random states"))?;
+        self.optimizer.restore(saved.steps, &saved.first, &saved.second);
+        (self.best, self.average) = (saved.best.map(Numbers::from), saved.average.map(Numbers::from));
+        let now = Numbers::from(saved.now);
         (self.plan.parameters, self.plan.statistics) = (now.parameters, now.statistics);
         self.plan.masks = MaskGenerator::from_state(&masks);
+        self.accumulated.rows = 0;
         Ok(())
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedPlan {
-    engine: String,
-    steps: i32,
-    masks: Vec<u32>,
 }
