@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use hitcast_core::{
-    CoreError, Dataset, Estimator, Event, Fit, FitContext, Job, Seed, StopReason, Task, Trained,
+    CoreError, Dataset, DeviceChoice, Estimator, Event, Fit, FitContext, Job, Seed, StopReason, Task, Trained,
 };
 use hitcast_cuda::CudaError;
 use hitcast_nn::{LayerSpec, Network, NetworkModel, NetworkSpec};
@@ -347,6 +347,10 @@ impl Estimator for NetworkEstimator {
         self.train(&mut trainer, train, validation, context)
             .and_then(|trained| fit_of(trained, train.n_rows()))
             .map_err(|error| CoreError::model(context.name, error))
+    }
+
+    fn prefers_side_by_side(&self, device: DeviceChoice) -> bool {
+        self.training.engine != EngineChoice::Autograd && choice::gpu(device).is_ok_and(|gpu| gpu.is_some())
     }
 
     fn fit_side_by_side(&self, jobs: &[Job<'_>]) -> Vec<Option<hitcast_core::Result<Trained>>> {
