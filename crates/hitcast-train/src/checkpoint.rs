@@ -8,6 +8,7 @@
 //!
 //! One that is damaged is passed over for an older one, and stays where it is; one of another run is never passed over.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use std::time::Instant;
 use hitcast_core::file::write_atomic;
 use hitcast_core::{Checkpoints, EpochRecord, ModelState, StopReason, TensorData, TensorValues};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView, serialize};
+use safetensors::tensor::{Dtype, View, serialize};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -53,6 +54,30 @@ struct Facts {
     elapsed_seconds: f64,
     stopped: Option<StopReason>,
     engine: Value,
+}
+
+/// A tensor of 32-bit floats, whose bytes are made when they are asked for: a checkpoint need not hold those of all.
+struct Floats<'a> {
+    shape: &'a [usize],
+    values: &'a [f32],
+}
+
+impl View for Floats<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.values)
+    }
 }
 
 /// Why a file is not gone on from.
@@ -211,13 +236,13 @@ impl<'a> CheckpointFolder<'a> {
     }
 
     fn encode(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
-        let mut raw: BTreeMap<&String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+        let mut tensors = Vec::new();
         for (name, tensor) in &checkpoint.engine.tensors {
             let TensorValues::F32(values) = tensor.values() else {
                 return Err(format!("tensor {name:?} is not of 32-bit floats"));
             };
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            raw.insert(name, (tensor.shape().to_vec(), bytes));
+            let shape = tensor.shape();
+            tensors.push((name.as_str(), Floats { shape, values }));
         }
         let mut facts = Facts {
             fingerprint: self.fingerprint.clone(),
@@ -230,20 +255,11 @@ impl<'a> CheckpointFolder<'a> {
         };
         facts.sha256 = checksum(
             &facts,
-            raw.iter()
-                .map(|(name, (_, bytes))| (name.as_str(), bytes.as_slice())),
+            tensors.iter().map(|(name, tensor)| (*name, tensor.data())),
         )?;
         let facts = serde_json::to_string(&facts).map_err(|error| error.to_string())?;
-        let views = raw
-            .iter()
-            .map(|(name, (shape, bytes))| {
-                let view =
-                    TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|error| error.to_string())?;
-                Ok((name.as_str(), view))
-            })
-            .collect::<Result<Vec<_>, String>>()?;
         let metadata = HashMap::from([(ENTRY.to_owned(), facts)]);
-        serialize(views, Some(metadata)).map_err(|error| error.to_string())
+        serialize(tensors, Some(metadata)).map_err(|error| error.to_string())
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Checkpoint, Flaw> {
@@ -267,7 +283,9 @@ impl<'a> CheckpointFolder<'a> {
         views.sort_by(|a, b| a.0.cmp(&b.0));
         let found = checksum(
             &facts,
-            views.iter().map(|(name, view)| (name.as_str(), view.data())),
+            views
+                .iter()
+                .map(|(name, view)| (name.as_str(), view.data().into())),
         );
         if found.map_err(|error| damaged(&error))? != expected {
             return Err(damaged(&"its checksum is wrong"));
@@ -307,14 +325,17 @@ fn trained_again(from: Place, to: Place) -> String {
 }
 
 /// Of what is no tensor, without a checksum, and of all tensors in the order of their names.
-fn checksum<'t>(facts: &Facts, tensors: impl Iterator<Item = (&'t str, &'t [u8])>) -> Result<String, String> {
+fn checksum<'t>(
+    facts: &Facts,
+    tensors: impl Iterator<Item = (&'t str, Cow<'t, [u8]>)>,
+) -> Result<String, String> {
     let mut digest = Sha256::new();
     digest.update(serde_json::to_vec(facts).map_err(|error| error.to_string())?);
     for (name, bytes) in tensors {
         digest.update((name.len() as u64).to_le_bytes());
         digest.update(name);
         digest.update((bytes.len() as u64).to_le_bytes());
-        digest.update(bytes);
+        digest.update(&*bytes);
     }
     Ok(hexadecimal(&digest.finalize()))
 }

@@ -163,7 +163,7 @@ fn folds_of_a_trial_are_fitted_side_by_side_where_the_model_prefers_it_and_come_
         for fold in beside.trials.iter().flat_map(|trial| &trial.folds) {
             // With a pruner it depends on the folds before whether one is fitted.
             let all = if search.pruner.is_some() { 0 } else { search.folds };
-            assert_eq!((fold.seconds / SECONDS_BESIDE).floor() as usize, all);
+            assert!((fold.seconds / SECONDS_BESIDE - all as f64).abs() < 0.5);
         }
     }
 }
