@@ -92,12 +92,17 @@ pub(super) fn fit_all(
     let (mut all, mut failures) = (Vec::new(), Vec::new());
     let results = train_many(&jobs, context.fits_at_once(experiment));
     for (place, (candidate, result)) in candidates.iter().zip(results).enumerate() {
-        match result {
-            Ok(trained) => all.push(judge(candidate, place, parts, trained)?),
+        let judged = match result {
+            Ok(trained) => judge(candidate, place, parts, trained),
             Err(CoreError::NotBegun(name)) => {
                 warnings.push(format!("a stop was requested before {name} was fitted"));
+                continue;
             }
-            Err(source) => failures.push(failure(candidate, source)),
+            Err(source) => Err(source.into()),
+        };
+        match judged {
+            Ok(fitted) => all.push(fitted),
+            Err(error) => failures.push(failure(candidate, error)),
         }
     }
     // What others have learned is not lost with one that failed.
@@ -162,13 +167,16 @@ pub(super) fn fit_context<'a>(
     }
 }
 
-/// The error of a fit, which names the model once.
-pub(super) fn failure(candidate: &Candidate<'_>, error: CoreError) -> PipelineError {
+/// The error of a model that was fitted or judged, which names the model once.
+pub(super) fn failure(candidate: &Candidate<'_>, error: PipelineError) -> PipelineError {
+    let name = &candidate.spec.name;
     let source = match error {
-        CoreError::Model { model, source } if model == candidate.spec.name => source,
+        PipelineError::Model { .. } => return error,
+        PipelineError::Core(CoreError::Model { model, source }) if model == *name => source,
+        PipelineError::Core(other) => other.into(),
         other => other.into(),
     };
-    PipelineError::model(&candidate.spec.name)(source)
+    PipelineError::model(name)(source)
 }
 
 /// Predicts all rows by a model that was fitted, and measures it.

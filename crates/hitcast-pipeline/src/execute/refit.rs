@@ -51,11 +51,12 @@ pub(super) fn refit(
                 ));
             }
             Err(error) => {
-                let error = failure(&candidates[one.place], error);
+                let error = failure(&candidates[one.place], error.into());
                 warnings.push(format!("{error}, while it was fitted again; it stays as it was"));
             }
             Ok(trained) => {
                 if let Err(error) = one.replace(trained, whole) {
+                    let error = failure(&candidates[one.place], error);
                     warnings.push(format!("{error}, after it was fitted again; it stays as it was"));
                 }
             }
