@@ -257,6 +257,34 @@ fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
 }
 
 #[test]
+fn a_run_that_was_killed_in_its_second_fit_goes_on_there() -> Outcome {
+    let twice = format!("refit = true{}", EXPERIMENT.replace("epochs = 3", "epochs = 6"));
+    let folder = folder_with("twice.toml", &twice)?;
+    let every_step = ["--checkpoint-every", "0", "--out"];
+    let arguments = |out| train("twice.toml", &[&every_step[..], &[out]].concat());
+    let mut training = Training::begin(folder.path(), &arguments("killed"));
+    let second = folder.path().join("killed.checkpoints/01-network-again");
+    while checkpoints(&second).len() < 2 {
+        assert!(
+            training.process.try_wait()?.is_none(),
+            "it ended without checkpoints"
+        );
+        sleep(Duration::from_millis(5));
+    }
+    training.process.kill()?;
+    training.end();
+    let output = hitcast(folder.path(), &[&arguments("killed")[..], &["--resume"]].concat())?;
+    let said = String::from_utf8(output.stderr)?;
+    // The first fit is only loaded.
+    assert_eq!(said.matches("network: goes on after").count(), 1, "{said}");
+    let resumed: Value = serde_json::from_slice(&output.stdout)?;
+    let whole: Value = serde_json::from_slice(&hitcast(folder.path(), &arguments("whole"))?.stdout)?;
+    assert_eq!(resumed["models"][0]["is_refitted"], true);
+    assert_eq!(resumed["test"], whole["test"]);
+    Ok(())
+}
+
+#[test]
 fn what_it_cannot_work_with_is_said_in_words_and_leaves_nothing() -> Outcome {
     let classes = EXPERIMENT.replace(
         "target = \"popularity\"",

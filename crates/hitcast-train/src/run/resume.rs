@@ -52,8 +52,18 @@ impl<'a> Run<'a, '_> {
             }
             self.history.push(record);
         }
+        // An epoch that was cut short is in no checkpoint's history.
+        self.rows = self.history.len() * self.targets.n_train;
         self.within = checkpoint.within;
         self.elapsed_before = checkpoint.elapsed_seconds;
+        if checkpoint.stopped.is_none() {
+            self.context.progress.report(&Event::FitResumed {
+                model: self.context.name,
+                done: self.history.len(),
+                epochs: self.settings.epochs,
+                elapsed_seconds: self.elapsed_before,
+            });
+        }
         Ok(checkpoint.stopped)
     }
 
