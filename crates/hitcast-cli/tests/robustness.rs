@@ -153,6 +153,30 @@ fn ctrl_c_ends_the_training_keeps_the_best_and_lets_it_go_on() -> Outcome {
 }
 
 #[test]
+fn two_runs_do_not_train_in_one_folder() -> Outcome {
+    let endless = EXPERIMENT.replace("epochs = 3", "epochs = 100000");
+    let folder = folder_with("endless.toml", &endless)?;
+    let mut first = Training::begin(folder.path(), &train("endless.toml", &[]));
+    for more in [&[][..], &["--resume"], &["--overwrite"]] {
+        let message = failure(folder.path(), &train("endless.toml", more), 1)?;
+        assert!(
+            message.contains("run.checkpoints is in use by another run"),
+            "{message}"
+        );
+    }
+    assert!(first.process.try_wait()?.is_none());
+    // A killed one is in nobody's way.
+    first.process.kill()?;
+    first.end();
+    let second = Training::begin(folder.path(), &train("endless.toml", &["--resume"]));
+    second.interrupt();
+    let (output, rest) = second.end();
+    assert_eq!(output.status.code(), Some(130), "{rest}");
+    assert!(folder.path().join("out/run/bundle/manifest.json").is_file());
+    Ok(())
+}
+
+#[test]
 fn a_second_ctrl_c_ends_it_at_once() -> Outcome {
     // One step an epoch, of batches of one row: many seconds.
     let slow = EXPERIMENT

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hitcast_core::file::write_atomic;
-use hitcast_core::{Checkpoints, EpochRecord, ModelState, StopReason, TensorData, TensorValues};
+use hitcast_core::{
+    Checkpoints, CoreError, EpochRecord, FolderLock, ModelState, StopReason, TensorData, TensorValues,
+};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, View, serialize};
 use serde::{Deserialize, Serialize};
@@ -96,6 +98,7 @@ type Place = (usize, usize);
 pub(crate) struct CheckpointFolder<'a> {
     settings: Checkpoints<'a>,
     fingerprint: String,
+    lock: Option<FolderLock>,
     /// When the last one was written or could not be, or the run began.
     last: Instant,
 }
@@ -106,6 +109,7 @@ impl<'a> CheckpointFolder<'a> {
         Self {
             settings,
             fingerprint: hexadecimal(&Sha256::digest(identity.as_bytes())),
+            lock: None,
             last: Instant::now(),
         }
     }
@@ -158,8 +162,23 @@ impl<'a> CheckpointFolder<'a> {
         Err(self.broken(path, format!("{problem}; {older}; {what_to_do}")))
     }
 
-    /// Removes what a process left that was killed while it wrote one.
-    pub(crate) fn remove_unfinished(&self) {
+    /// Keeps everybody else out, and removes what a process left that was killed while it wrote one. Training is worth more
+    /// than a folder that cannot be written to, which is only noted.
+    pub(crate) fn take(&mut self) -> Result<Option<String>> {
+        match FolderLock::take(self.settings.folder) {
+            Ok(lock) => {
+                self.lock = Some(lock);
+                self.remove_unfinished();
+                Ok(None)
+            }
+            Err(error @ CoreError::InUse { .. }) => Err(hitcast_nn::NnError::from(error).into()),
+            Err(error) => Ok(Some(format!(
+                "{error}; see that nobody else uses this folder of checkpoints"
+            ))),
+        }
+    }
+
+    fn remove_unfinished(&self) {
         let is_unfinished = |name: &str| name.starts_with(".epoch-") && name.ends_with(".tmp");
         for entry in fs::read_dir(self.settings.folder).into_iter().flatten().flatten() {
             if entry.file_name().to_str().is_some_and(is_unfinished) {

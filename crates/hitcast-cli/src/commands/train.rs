@@ -33,7 +33,8 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
         (_, true) => Unfinished::Discard,
         _ => Unfinished::Refuse,
     };
-    prepare_checkpoints(&checkpoints, &experiment, unfinished)?;
+    // Until the run is saved.
+    let _lock = prepare_checkpoints(&checkpoints, &experiment, unfinished)?;
     let console = Console::new(Detail::Models);
     let context = hitcast::run_context(stop);
     let context = RunContext {

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use hitcast_core::dataset::FeatureColumn;
 use hitcast_core::file::temporary_name;
 use hitcast_core::{
-    Checkpoints, Dataset, Estimator, Event, Features, Fit, FitContext, ModelState, Predictions, Progress,
-    Seed, StopReason, StopSignal,
+    Checkpoints, Dataset, Estimator, Event, Features, Fit, FitContext, FolderLock, ModelState, Predictions,
+    Progress, Seed, StopReason, StopSignal,
 };
 use hitcast_nn::{Loss, Network, NetworkSpec};
 use hitcast_train::trainer::Targets;
@@ -270,6 +270,43 @@ fn what_a_killed_process_left_half_written_is_cleared_away() {
     fs::write(&notes, "mine").unwrap();
     whole(&estimator, Some(&folder));
     assert!(!half.exists() && notes.exists());
+}
+
+#[test]
+fn a_folder_that_another_fit_has_is_refused_and_nothing_in_it_touched() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    let estimator = estimator(2);
+    let other = FolderLock::take(&folder).unwrap();
+    // What the other one is writing.
+    let half = folder.join(".epoch-000001.safetensors.123.tmp");
+    fs::write(&half, "half").unwrap();
+    let message = fails(&estimator, 5, &folder);
+    let named = format!("{} is in use by another run or fit", folder.display());
+    assert!(message.contains(&named), "{message}");
+    assert!(half.exists());
+    assert_eq!(files(&folder).len(), 2);
+    drop(other);
+    // Again and again in one process.
+    whole(&estimator, Some(&folder));
+    whole(&estimator, Some(&folder));
+    assert!(!half.exists() && !folder.join(FolderLock::FILE).exists());
+}
+
+#[test]
+fn a_folder_that_others_cannot_be_kept_out_of_is_noted_and_their_files_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    // A folder is in the way of the file that would be locked.
+    fs::create_dir_all(folder.join(FolderLock::FILE)).unwrap();
+    let half = folder.join(".epoch-000001.safetensors.123.tmp");
+    fs::write(&half, "half").unwrap();
+    let (_, notes) = whole(&estimator(1), Some(&folder));
+    let [note] = &notes[..] else {
+        panic!("{notes:?}");
+    };
+    assert!(note.contains("see that nobody else uses this folder"), "{note}");
+    assert!(half.exists());
 }
 
 #[test]
