@@ -241,13 +241,14 @@ fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
             "tracks.csv",
             "--out",
         ];
-        [&fixed[..], &[out, "--checkpoint-every", "0"]].concat()
+        let kept = ["--checkpoint-every", "0", "--keep-checkpoints", "5"];
+        [&fixed[..], &[out], &kept].concat()
     };
     let resume = [&arguments("killed")[..], &["--resume"]].concat();
     assert!(failure(folder.path(), &resume, 1)?.contains("nothing to go on with"));
     let mut training = Training::begin(folder.path(), &arguments("killed"));
     let left = folder.path().join("killed.checkpoints");
-    while checkpoints(&left).len() < 2 {
+    while checkpoints(&left).len() < 5 {
         assert!(
             training.process.try_wait()?.is_none(),
             "it ended without checkpoints"

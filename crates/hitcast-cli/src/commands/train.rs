@@ -40,8 +40,9 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
     let context = RunContext {
         progress: &console,
         checkpoints: Some(Checkpoints {
+            folder: &checkpoints,
             every: Duration::from_secs(args.checkpoint_every),
-            ..Checkpoints::new(&checkpoints)
+            keep: args.keep_checkpoints.get(),
         }),
         device: args.device,
         threads: args.threads.unwrap_or(context.threads),
