@@ -106,6 +106,11 @@ impl<'a, 's> Run<'a, 's> {
     /// Takes the run up where a checkpoint has left it, and goes on.
     pub(crate) fn until_it_ends(mut self, callbacks: &mut [Box<dyn Callback + '_>]) -> Result<Outcome> {
         let mut stopped = self.resume()?;
+        if !self.history.is_empty() {
+            callbacks
+                .iter_mut()
+                .for_each(|callback| callback.on_resume(&self.history));
+        }
         while stopped.is_none() {
             let epoch = self.history.len();
             stopped = self.epoch(epoch, callbacks)?;
