@@ -183,7 +183,7 @@ pub struct FitContext<'a> {
 /// Where and how often a fit keeps what it needs to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpoints<'a> {
-    /// A folder for this fit alone; it is made when there is something to keep.
+    /// A folder for this fit alone, which takes it for as long as it runs ([`FolderLock`](crate::FolderLock)).
     pub folder: &'a Path,
     /// Time between two checkpoints at least; with none, they are made after every step.
     pub every: Duration,

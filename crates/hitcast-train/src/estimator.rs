@@ -147,7 +147,7 @@ impl NetworkEstimator {
             ..self.targets(train.n_rows(), validation, &identity)
         };
         let outcome = trainer.run(engine, &targets, context)?;
-        self.report_end(train.n_rows(), &outcome, context);
+        self.report_end(&outcome, context);
         Ok(outcome)
     }
 
@@ -219,9 +219,9 @@ impl NetworkEstimator {
             Some(_) => format!("{n_rows} {settings:?} {}", identity(&this, &first, validation)),
             None => String::new(),
         };
-        let targets = this.targets(n_rows, validation, &identity);
+        let targets = this.targets(buffer.n_rows(), validation, &identity);
         let outcome = trainer.run_stream(engine.engine(), &mut buffer, &targets, context)?;
-        self.report_end(buffer.n_rows(), &outcome, context);
+        self.report_end(&outcome, context);
         Ok((engine.into_network()?, outcome))
     }
 
@@ -305,17 +305,17 @@ impl NetworkEstimator {
         }
     }
 
-    fn report_end(&self, n_rows: usize, outcome: &Outcome, context: &FitContext<'_>) {
+    fn report_end(&self, outcome: &Outcome, context: &FitContext<'_>) {
         let last = outcome.history.last();
         let elapsed_seconds = last.map_or(0.0, |record| record.elapsed_seconds);
         #[allow(clippy::cast_precision_loss)]
-        let rows_done = (n_rows * outcome.history.len()) as f64;
+        let rows = outcome.rows as f64;
         context.progress.report(&Event::FitEnded {
             model: context.name,
             reason: &describe(outcome, self.training.epochs),
             elapsed_seconds,
             rows_per_second: if elapsed_seconds > 0.0 {
-                rows_done / elapsed_seconds
+                rows / elapsed_seconds
             } else {
                 0.0
             },

@@ -10,6 +10,7 @@
 use std::error::Error;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 
 use hitcast_core::testing::report_skipped;
 use hitcast_core::{
@@ -203,6 +204,44 @@ fn a_requested_stop_ends_cleanly_with_the_best_weights() -> Outcome {
     // A stop before the first epoch is over still gives a model that predicts.
     let fit = estimator(50).fit(&train, Some(&validation), &context)?;
     assert_eq!((fit.stopped, fit.history.len()), (StopReason::Requested, 1));
+    Ok(())
+}
+
+/// Takes the seconds and the rows a second of a fit that ended.
+#[derive(Default)]
+struct Speed(Mutex<(f64, f64)>);
+
+impl Progress for Speed {
+    fn report(&self, event: &Event<'_>) {
+        if let Event::FitEnded {
+            elapsed_seconds,
+            rows_per_second,
+            ..
+        } = *event
+        {
+            *self.0.lock().unwrap() = (elapsed_seconds, rows_per_second);
+        }
+    }
+}
+
+#[test]
+fn rows_a_second_are_of_the_rows_that_were_learned_from() -> Outcome {
+    let train = data(700, 1)?;
+    let batch_size = estimator(3).training.batch_size;
+    assert!(batch_size < 700);
+    for (is_cut, rows) in [(false, 3 * 700), (true, batch_size)] {
+        let (stop, speed) = (StopSignal::new(), Speed::default());
+        if is_cut {
+            stop.request();
+        }
+        let context = FitContext {
+            progress: &speed,
+            ..FitContext::quiet("test", Seed::new(1), &stop)
+        };
+        estimator(3).fit(&train, None, &context)?;
+        let (seconds, rows_per_second) = *speed.0.lock().unwrap();
+        assert!((rows_per_second * seconds - rows as f64).abs() < 1e-6 * rows as f64);
+    }
     Ok(())
 }
 
