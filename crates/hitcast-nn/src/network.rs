@@ -422,12 +422,7 @@ impl Network {
     /// # Errors
     /// [`NnError::Torch`] if the device fails.
     pub fn numbers(&self) -> Result<(Vec<f32>, Vec<f32>)> {
-        let parameters = Vec::try_from(self.flat.f_to_device(Device::Cpu)?)?;
-        let mut statistics = Vec::new();
-        for buffer in &self.buffers {
-            statistics.extend(Vec::<f32>::try_from(buffer.tensor.f_to_device(Device::Cpu)?)?);
-        }
-        Ok((parameters, statistics))
+        numbers(&self.flat, self.buffers.iter().map(|buffer| &buffer.tensor))
     }
 
     /// Takes numbers in that order.
@@ -472,6 +467,25 @@ impl Network {
 pub struct Snapshot {
     flat: Tensor,
     buffers: Vec<Tensor>,
+}
+
+impl Snapshot {
+    /// Every parameter and running statistic, as [`Network::numbers`].
+    ///
+    /// # Errors
+    /// [`NnError::Torch`] if the device fails.
+    pub fn numbers(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        numbers(&self.flat, self.buffers.iter())
+    }
+}
+
+fn numbers<'t>(flat: &Tensor, buffers: impl Iterator<Item = &'t Tensor>) -> Result<(Vec<f32>, Vec<f32>)> {
+    let parameters = Vec::try_from(flat.f_to_device(Device::Cpu)?)?;
+    let mut statistics = Vec::new();
+    for buffer in buffers {
+        statistics.extend(Vec::<f32>::try_from(buffer.f_to_device(Device::Cpu)?)?);
+    }
+    Ok((parameters, statistics))
 }
 
 /// A copy with memory of its own.

@@ -41,6 +41,8 @@ pub(crate) struct Checkpoint {
     pub(crate) elapsed_seconds: f64,
     /// Why the run ended, if it has.
     pub(crate) stopped: Option<StopReason>,
+    /// What computed, see [`Engine::arithmetic`](crate::Engine::arithmetic).
+    pub(crate) arithmetic: String,
     /// All that the engine's next steps depend on.
     pub(crate) engine: ModelState,
 }
@@ -55,6 +57,7 @@ struct Facts {
     within: Progress,
     elapsed_seconds: f64,
     stopped: Option<StopReason>,
+    arithmetic: String,
     engine: Value,
 }
 
@@ -279,6 +282,7 @@ impl<'a> CheckpointFolder<'a> {
             within: checkpoint.within.clone(),
             elapsed_seconds: checkpoint.elapsed_seconds,
             stopped: checkpoint.stopped,
+            arithmetic: checkpoint.arithmetic.clone(),
             engine: checkpoint.engine.settings.clone(),
         };
         facts.sha256 = checksum(
@@ -338,6 +342,7 @@ impl<'a> CheckpointFolder<'a> {
             within: facts.within,
             elapsed_seconds: facts.elapsed_seconds,
             stopped: facts.stopped,
+            arithmetic: facts.arithmetic,
             engine: state,
         })
     }
@@ -395,6 +400,7 @@ mod tests {
             within: Progress::default(),
             elapsed_seconds: 0.75,
             stopped: Some(StopReason::EarlyStopping),
+            arithmetic: "a slide rule".to_owned(),
             engine: ModelState {
                 settings: serde_json::json!({"steps": 7}),
                 tensors: tensors.map(|(name, tensor)| (name.to_owned(), tensor)).into(),

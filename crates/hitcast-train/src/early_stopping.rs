@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, TrainError};
+use crate::error::{Result, TrainError, at_least_zero};
 
 /// Stops when the validation loss has not improved for `patience` epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -38,14 +38,7 @@ impl EarlyStopping {
         if self.patience == 0 {
             return Err(TrainError::setting("early_stopping.patience", 0, "at least 1"));
         }
-        if self.min_delta >= 0.0 && self.min_delta.is_finite() {
-            return Ok(());
-        }
-        Err(TrainError::setting(
-            "early_stopping.min_delta",
-            self.min_delta,
-            "a finite number of at least 0",
-        ))
+        at_least_zero("early_stopping.min_delta", self.min_delta)
     }
 
     /// Starts watching.

@@ -1,19 +1,24 @@
 //! One training step, behind a trait: the [`Trainer`](crate::Trainer) says when, an [`Engine`] does.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Stream, TensorData};
+use hitcast_core::{Dataset, ModelState, Predictions, Seed, Stream};
+use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_nn::network::Snapshot;
 use hitcast_nn::{Loss, Mode, Network, NnError};
 use ndarray::ArrayView2;
-use serde::Deserialize;
 use tch::{Device, Kind, TchError, Tensor};
 
-use crate::error::Result;
+use crate::error::{Result, TrainError};
 use crate::optimizer::{DecayedParameters, Optimizer};
+use crate::plan::instructions;
+use crate::rows::{ExpectedRows, scaled_weights};
 use crate::settings::TrainingSettings;
+use crate::state::{EngineState, Learned, Sizes};
 use crate::sums::Sums;
+
+/// How states name the engine of automatic differentiation.
+const NAME: &str = "autograd";
 
 /// Rows that are predicted at a time.
 const CHUNK: i64 = 8192;
@@ -34,7 +39,7 @@ pub trait Engine {
     /// Takes other training rows of the same columns in place of those it holds, in their own order.
     ///
     /// # Errors
-    /// What the engine runs into.
+    /// As where the engine was made, if they are of another task or have other columns; what it runs into.
     fn replace_rows(&mut self, rows: &Dataset) -> Result<()>;
 
     /// Puts the training rows into this order for the epoch that begins.
@@ -55,6 +60,12 @@ pub trait Engine {
     /// # Errors
     /// What the engine runs into.
     fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()>;
+
+    /// What computes, and so decides how results are rounded, as in `avx512`: from a state of this engine, one that names
+    /// something else comes near to the same results, but not to the same bits.
+    fn arithmetic(&self) -> String {
+        String::new()
+    }
 
     /// Whether steps are only queued when they return, so that something else can be done meanwhile.
     fn is_ahead(&self) -> bool {
@@ -111,13 +122,14 @@ pub trait Engine {
     fn recall(&mut self) -> Result<()>;
 
     /// Everything that the steps to come depend on, besides the rows: weights, remembered weights, the optimiser's state,
-    /// random states; tensors of 32-bit floats, and the rest as settings.
+    /// random states; tensors of 32-bit floats, and the rest as settings. A gradient that was taken in since the last step is
+    /// no part of it: ask between a step and what comes next.
     ///
     /// # Errors
     /// What the engine runs into.
     fn state(&mut self) -> Result<ModelState>;
 
-    /// Goes back to such a state.
+    /// Goes back to such a state, with no gradient taken in since.
     ///
     /// # Errors
     /// [`TrainError::Network`](crate::TrainError::Network) if it is of another engine or network.
@@ -129,7 +141,7 @@ pub trait Engine {
 pub struct AutogradEngine {
     network: Network,
     optimizer: Optimizer,
-    loss: Loss,
+    takes: ExpectedRows,
     clip_gradient_norm: Option<f64>,
     dropout: Stream,
     train: Rows,
@@ -194,22 +206,6 @@ impl Rows {
     }
 }
 
-/// The weights of the rows, scaled to a mean of 1, so that they do not change how long steps are on the whole.
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-pub(crate) fn scaled_weights(data: &Dataset) -> Option<Vec<f32>> {
-    let weights = data.weights()?;
-    let largest = weights
-        .iter()
-        .fold(0.0, |largest: f64, weight| largest.max(*weight));
-    let mean = hitcast_core::stats::sum(weights.iter().map(|weight| weight / largest)) / weights.len() as f64;
-    Some(
-        weights
-            .iter()
-            .map(|weight| (weight / largest / mean) as f32)
-            .collect(),
-    )
-}
-
 fn matrix(values: ArrayView2<'_, f32>, device: Device) -> Result<Tensor> {
     let shape = [values.nrows() as i64, values.ncols() as i64];
     let values = values.as_standard_layout();
@@ -222,6 +218,8 @@ impl AutogradEngine {
     ///
     /// # Errors
     /// [`TrainError::Setting`](crate::TrainError::Setting) for bad settings of the optimiser or the loss,
+    /// [`TrainError::Columns`](crate::TrainError::Columns), [`TrainError::Network`](crate::TrainError::Network) and
+    /// [`TrainError::Target`](crate::TrainError::Target) for rows that the network cannot learn,
     /// [`TrainError::Torch`](crate::TrainError::Torch) if the device has no room.
     pub fn new(
         network: Network,
@@ -230,10 +228,10 @@ impl AutogradEngine {
         validation: Option<&Dataset>,
         seed: Seed,
     ) -> Result<Self> {
-        let head = network.spec().head;
-        settings.check_step(head)?;
+        settings.check_step(network.spec().head)?;
+        let takes = ExpectedRows::of(&network, settings);
         for rows in [Some(train), validation].into_iter().flatten() {
-            rows.expect_task(head.task()).map_err(NnError::from)?;
+            takes.check(rows)?;
         }
         let device = network.device();
         let mut optimizer = Optimizer::new(settings.optimizer, network.flat())?;
@@ -242,7 +240,7 @@ impl AutogradEngine {
         }
         Ok(Self {
             optimizer,
-            loss: settings.loss_for(head),
+            takes,
             clip_gradient_norm: settings.clip_gradient_norm,
             accumulated: None,
             ema_decay: settings.ema_decay,
@@ -278,6 +276,7 @@ impl AutogradEngine {
             .units(&batch.features, Mode::Train(&mut self.dropout))?;
         let head = self.network.spec().head;
         let loss = self
+            .takes
             .loss
             .mean(head, &units, &batch.target, batch.weights.as_ref())?;
         let leaves: Vec<&Tensor> = self
@@ -307,14 +306,14 @@ impl AutogradEngine {
 
     /// Does something with the average of the weights in their place, if there is one.
     fn with_average<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let Some(average) = self.average.take() else {
+        let Some(average) = &self.average else {
             return work(self);
         };
         let now = self.network.snapshot()?;
-        self.network.restore(&average)?;
-        let done = work(self);
+        let averaged = self.network.restore(average);
+        let done = averaged.map_err(TrainError::from).and_then(|()| work(self));
+        // Whatever went wrong, training goes on with the weights that it had.
         self.network.restore(&now)?;
-        self.average = Some(average);
         done
     }
 
@@ -332,8 +331,7 @@ impl AutogradEngine {
             let output = output.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
             predictions.extend(Vec::<f64>::try_from(output.f_reshape([-1])?)?);
         }
-        let task = self.network.spec().head.task();
-        Ok(Predictions::from_rounded_values(task, predictions).map_err(NnError::from)?)
+        Ok(Predictions::from_rounded_values(self.takes.task, predictions).map_err(NnError::from)?)
     }
 }
 
@@ -350,6 +348,7 @@ fn decay_mask(network: &Network, decayed: DecayedParameters) -> Result<Tensor> {
 
 impl Engine for AutogradEngine {
     fn replace_rows(&mut self, rows: &Dataset) -> Result<()> {
+        self.takes.check(rows)?;
         self.train = Rows::new(rows, self.network.device())?;
         self.shuffled = None;
         Ok(())
@@ -362,7 +361,15 @@ impl Engine for AutogradEngine {
         Ok(())
     }
 
+    fn arithmetic(&self) -> String {
+        match self.network.device() {
+            Device::Cpu => format!("libtorch on a processor with {}", instructions()),
+            _ => "libtorch on a GPU".to_owned(),
+        }
+    }
+
     fn accumulate(&mut self, rows: Range<usize>) -> Result<()> {
+        let _flush = FlushDenormals::begin();
         let n = rows.len();
         let (gradient, loss) = self.gradient(rows)?;
         self.losses.push(loss);
@@ -371,6 +378,8 @@ impl Engine for AutogradEngine {
     }
 
     fn step(&mut self, rows: Range<usize>, learning_rate: f64) -> Result<()> {
+        // The moments of units that have died fall towards zero for ever.
+        let _flush = FlushDenormals::begin();
         self.accumulate(rows)?;
         let Some(Accumulated { mut gradient, .. }) = self.accumulated.take() else {
             return Ok(());
@@ -414,84 +423,92 @@ impl Engine for AutogradEngine {
     }
 
     fn state(&mut self) -> Result<ModelState> {
-        let mut tensors = self.network.state()?.tensors;
-        for (prefix, snapshot) in [(BEST, &self.best), (AVERAGE, &self.average)] {
-            if let Some(snapshot) = snapshot {
-                let now = self.network.snapshot()?;
-                self.network.restore(snapshot)?;
-                tensors.extend(prefixed(prefix, self.network.state()?.tensors));
-                self.network.restore(&now)?;
-            }
-        }
-        tensors.extend(prefixed(OPTIMIZER, self.optimizer.tensors()?));
-        let settings = serde_json::json!({
-            "engine": "autograd",
-            "steps": self.optimizer.steps(),
-            "dropout": self.dropout,
-        });
-        Ok(ModelState { settings, tensors })
+        let learned = |(parameters, statistics)| Learned {
+            parameters,
+            statistics,
+        };
+        let kept = |snapshot: &Option<Snapshot>| -> Result<Option<Learned>> {
+            Ok(snapshot.as_ref().map(Snapshot::numbers).transpose()?.map(learned))
+        };
+        let (first, second) = self.optimizer.buffers()?;
+        let state = EngineState {
+            now: learned(self.network.numbers()?),
+            best: kept(&self.best)?,
+            average: kept(&self.average)?,
+            first,
+            second,
+            steps: self.optimizer.steps(),
+            draws: self.dropout.clone(),
+        };
+        state.save(NAME)
     }
 
     fn restore(&mut self, state: &ModelState) -> Result<()> {
-        let saved: SavedAutograd = serde_json::from_value(state.settings.clone()).map_err(NnError::from)?;
-        if saved.engine != "autograd" {
-            return Err(
-                NnError::from(CoreError::State(format!("is of the engine {:?}", saved.engine))).into(),
-            );
-        }
-        let mut own = state.tensors.clone();
-        let best = take_prefixed(&mut own, BEST);
-        let average = take_prefixed(&mut own, AVERAGE);
-        let optimizer = take_prefixed(&mut own, OPTIMIZER);
-        let settings = self.network.state()?.settings;
-        let of = |tensors| ModelState {
-            settings: settings.clone(),
-            tensors,
+        let (parameters, statistics) = self.network.numbers()?;
+        let sizes = Sizes {
+            parameters: parameters.len(),
+            statistics: statistics.len(),
+            first: parameters.len(),
+            second: parameters.len(),
         };
-        for (snapshot, tensors) in [(&mut self.best, best), (&mut self.average, average)] {
+        let saved = EngineState::load(state, NAME, sizes)?;
+        for (snapshot, learned) in [(&mut self.best, saved.best), (&mut self.average, saved.average)] {
             *snapshot = None;
-            if !tensors.is_empty() {
-                self.network.load_state(&of(tensors))?;
+            if let Some(learned) = learned {
+                self.network
+                    .set_numbers(&learned.parameters, &learned.statistics)?;
                 *snapshot = Some(self.network.snapshot()?);
             }
         }
-        self.network.load_state(&of(own))?;
-        self.optimizer.restore(saved.steps, &of(optimizer))?;
-        self.dropout = saved.dropout;
+        self.network
+            .set_numbers(&saved.now.parameters, &saved.now.statistics)?;
+        self.optimizer.restore(saved.steps, &saved.first, &saved.second)?;
+        self.dropout = saved.draws;
+        self.accumulated = None;
         Ok(())
     }
 }
 
-/// Names of the remembered weights, of the averaged ones and of the optimiser's buffers in a saved state.
-pub(crate) const AVERAGE: &str = "average.";
-pub(crate) const BEST: &str = "best.";
-pub(crate) const OPTIMIZER: &str = "optimizer.";
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hitcast_core::{FeatureColumn, Features};
+    use hitcast_nn::{LayerSpec, NetworkSpec};
+    use ndarray::Array2;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedAutograd {
-    engine: String,
-    steps: i32,
-    dropout: Stream,
-}
+    /// Two networks of eleven parameters each, of which the second has more running statistics.
+    fn networks() -> [Network; 2] {
+        let narrow = LayerSpec::Linear {
+            units: 4,
+            bias: false,
+        };
+        [
+            vec![LayerSpec::batch_norm(), narrow],
+            vec![LayerSpec::linear(2), LayerSpec::batch_norm()],
+        ]
+        .map(|layers| {
+            let spec = NetworkSpec {
+                layers,
+                ..NetworkSpec::default()
+            };
+            Network::new(&spec, 1, Device::Cpu, Seed::new(1)).unwrap()
+        })
+    }
 
-pub(crate) type Tensors = BTreeMap<String, TensorData>;
-
-/// The tensors under longer names.
-pub(crate) fn prefixed(prefix: &str, tensors: Tensors) -> Tensors {
-    tensors
-        .into_iter()
-        .map(|(name, data)| (format!("{prefix}{name}"), data))
-        .collect()
-}
-
-/// Takes out the tensors whose names begin so, under the rest of their names.
-pub(crate) fn take_prefixed(tensors: &mut Tensors, prefix: &str) -> Tensors {
-    let (with, without): (Tensors, Tensors) = std::mem::take(tensors)
-        .into_iter()
-        .partition(|(name, _)| name.starts_with(prefix));
-    *tensors = without;
-    with.into_iter()
-        .map(|(name, data)| (name.replacen(prefix, "", 1), data))
-        .collect()
+    #[test]
+    fn weights_that_cannot_be_looked_at_leave_those_that_learn_as_they_are() {
+        let [network, other] = networks();
+        let features = Features::new(Array2::ones((5, 1)), vec![FeatureColumn::plain("one")]);
+        let rows = Dataset::new(features.unwrap(), vec![1.0; 5]).unwrap();
+        let settings = TrainingSettings::default();
+        let mut engine = AutogradEngine::new(network, &settings, &rows, None, Seed::new(1)).unwrap();
+        let before = engine.network.numbers().unwrap();
+        let wrong = || Some(other.snapshot().unwrap());
+        (engine.average, engine.best) = (wrong(), wrong());
+        assert!(engine.predict(Split::Train).is_err() && engine.remember().is_err());
+        assert!(engine.average.is_some());
+        assert_eq!(engine.network.numbers().unwrap(), before);
+        let _ = engine.state();
+        assert_eq!(engine.network.numbers().unwrap(), before);
+    }
 }

@@ -1,6 +1,7 @@
 //! The errors of this crate.
 
-use hitcast_core::BoxError;
+use hitcast_core::{BoxError, CoreError};
+use hitcast_nn::NnError;
 use thiserror::Error;
 
 /// A result with [`TrainError`].
@@ -42,6 +43,17 @@ pub enum TrainError {
         /// Features of the other rows.
         validation: usize,
     },
+    /// A target that cannot be learned.
+    #[error(
+        "the target of row {row} is {value:e}: the loss of an error as large is beyond 32-bit floats; look whether the value is \
+         right, or scale the target"
+    )]
+    Target {
+        /// Row, counted from 0.
+        row: usize,
+        /// The target.
+        value: f64,
+    },
     /// Rows that come in chunks did not come.
     #[error("the training rows that come in chunks: {0}")]
     Stream(#[source] BoxError),
@@ -58,7 +70,7 @@ pub enum TrainError {
     StreamLength {
         /// The rows that an epoch was to have.
         expected: usize,
-        /// The rows that came.
+        /// The rows that came, or had come when they were too many.
         got: usize,
     },
     /// The loss is NaN or infinite.
@@ -108,7 +120,7 @@ pub enum TrainError {
     },
     /// The network itself.
     #[error(transparent)]
-    Network(#[from] hitcast_nn::NnError),
+    Network(#[from] NnError),
     /// The metrics.
     #[error(transparent)]
     Metrics(#[from] hitcast_metrics::MetricsError),
@@ -135,6 +147,28 @@ impl TrainError {
             expected: expected.into(),
         }
     }
+
+    /// This about rows that so many others came before.
+    pub(crate) fn behind(self, rows: usize) -> Self {
+        match self {
+            Self::Network(NnError::State(CoreError::NotFinite {
+                what,
+                row,
+                column,
+                value,
+            })) => Self::Network(NnError::State(CoreError::NotFinite {
+                what,
+                row: row + rows,
+                column,
+                value,
+            })),
+            Self::Target { row, value } => Self::Target {
+                row: row + rows,
+                value,
+            },
+            other => other,
+        }
+    }
 }
 
 /// Checks that a setting is a finite number above 0.
@@ -143,6 +177,18 @@ pub(crate) fn positive(setting: &'static str, value: f64) -> Result<()> {
         return Ok(());
     }
     Err(TrainError::setting(setting, value, "a finite number above 0"))
+}
+
+/// Checks that a setting is a finite number of at least 0.
+pub(crate) fn at_least_zero(setting: &'static str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(TrainError::setting(
+        setting,
+        value,
+        "a finite number of at least 0",
+    ))
 }
 
 /// Checks that a setting lies in [0, 1).

@@ -211,7 +211,7 @@ impl NetworkEstimator {
     ) -> Result<(Network, Outcome)> {
         let n_rows = rows.n_rows();
         self.training.check(n_rows, validation.is_some())?;
-        let (mut buffer, first) = ShuffleBuffer::new(rows, *settings, self.training.batch_size)?;
+        let (mut buffer, first) = ShuffleBuffer::new(rows, *settings, &self.training)?;
         let held = n_rows.min(settings.buffer_rows + first.n_rows());
         let this = self.for_task(first.task())?;
         let mut engine = this.engine(&first, n_rows, Some(held), validation, context)?;
@@ -377,9 +377,6 @@ impl Estimator for NetworkEstimator {
         validation: Option<&Dataset>,
         context: &FitContext<'_>,
     ) -> hitcast_core::Result<Fit> {
-        for rows in [Some(train), validation].into_iter().flatten() {
-            rows.features().expect_complete()?;
-        }
         let mut trainer = Trainer::new(self.training.clone());
         self.train(&mut trainer, train, validation, context)
             .and_then(|trained| fit_of(trained, train.n_rows()))

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::choice::NetworkEngine;
 use crate::error::{Result, TrainError, positive, share};
 use crate::estimator::NetworkEstimator;
+use crate::run::check_batch_norm;
 
 /// How the range is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -63,6 +64,9 @@ impl LearningRateFinder {
             return Err(TrainError::setting("batch_size", 0, "at least 1"));
         }
         let network = estimator.for_task(train.task())?.network;
+        if network.has_batch_norm() {
+            check_batch_norm(train.n_rows(), settings.batch_size)?;
+        }
         let mut engine = NetworkEngine::new(&network, settings, train, None, context)?;
         let engine = engine.engine();
         let batch = settings.batch_size.min(train.n_rows());

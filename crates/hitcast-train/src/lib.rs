@@ -33,8 +33,10 @@
 //! - [`cuda`]: the same on NVIDIA GPUs, by kernels made for the network
 //! - [`choice`]: which of them trains a network
 //! - [`trainer`]: what trains an engine, with callbacks
+//! - `rows`: what rows must be that an engine takes
 //! - `run`: a run of it, the loop over epochs and batches
 //! - `checkpoint`: what a run that was killed goes on from
+//! - `state`: what engines save of themselves
 //! - [`stream`]: training rows that do not fit into memory
 //! - [`sums`]: what rows are measured by after every epoch
 //! - [`callback`]: code of your own after each epoch
@@ -54,9 +56,11 @@ pub mod estimator;
 pub mod learning_rate_finder;
 pub mod optimizer;
 pub mod plan;
+mod rows;
 mod run;
 pub mod schedule;
 pub mod settings;
+mod state;
 pub mod stream;
 pub mod sums;
 pub mod trainer;

@@ -1,12 +1,9 @@
 //! SGD, Adam and AdamW over one flat buffer, step for step as PyTorch's.
 
-use std::collections::BTreeMap;
-
-use hitcast_core::{ModelState, TensorData};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 
-use crate::error::{Result, TrainError, positive, share};
+use crate::error::{Result, TrainError, at_least_zero, positive, share};
 
 /// Which optimiser, and its settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -185,14 +182,7 @@ impl OptimizerSettings {
                 weight_decay
             }
         };
-        if decay >= 0.0 && decay.is_finite() {
-            return Ok(());
-        }
-        Err(TrainError::setting(
-            "optimizer.weight_decay",
-            decay,
-            "a finite number of at least 0",
-        ))
+        at_least_zero("optimizer.weight_decay", decay)
     }
 }
 
@@ -233,30 +223,22 @@ impl Optimizer {
     }
 
     /// Steps so far.
-    pub(crate) fn steps(&self) -> i32 {
-        self.steps
+    pub(crate) fn steps(&self) -> u32 {
+        self.steps.unsigned_abs()
     }
 
-    /// The buffers by name.
-    pub(crate) fn tensors(&self) -> Result<BTreeMap<String, TensorData>> {
-        let named = [("first", &self.first), ("second", &self.second)].into_iter();
-        named
-            .map(|(name, tensor)| {
-                let values = Vec::<f32>::try_from(tensor.f_to_device(Device::Cpu)?)?;
-                Ok((name.to_owned(), TensorData::f32_vector(values)))
-            })
-            .collect()
+    /// Both buffers.
+    pub(crate) fn buffers(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let values =
+            |tensor: &Tensor| -> Result<Vec<f32>> { Ok(Vec::try_from(tensor.f_to_device(Device::Cpu)?)?) };
+        Ok((values(&self.first)?, values(&self.second)?))
     }
 
-    /// Takes buffers from [`tensors`](Self::tensors) and the number of steps.
-    pub(crate) fn restore(&mut self, steps: i32, state: &ModelState) -> Result<()> {
-        for (name, tensor) in [("first", &mut self.first), ("second", &mut self.second)] {
-            let values = state
-                .f32(name, &[tensor.numel()])
-                .map_err(hitcast_nn::NnError::from)?;
-            tensor.f_copy_(&Tensor::f_from_slice(values)?)?;
-        }
-        self.steps = steps;
+    /// Takes such buffers, after so many steps.
+    pub(crate) fn restore(&mut self, steps: u32, first: &[f32], second: &[f32]) -> Result<()> {
+        self.first.f_copy_(&Tensor::f_from_slice(first)?)?;
+        self.second.f_copy_(&Tensor::f_from_slice(second)?)?;
+        self.steps = i32::try_from(steps).unwrap_or(i32::MAX);
         Ok(())
     }
 

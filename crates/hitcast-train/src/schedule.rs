@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, TrainError, positive, share};
+use crate::error::{Result, TrainError, at_least_zero, positive, share};
 
 /// How the learning rate changes, starting from the optimiser's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -102,14 +102,6 @@ impl Schedule {
     pub fn check(&self) -> Result<()> {
         let factor_below_one =
             |factor: f64| positive("schedule.factor", factor).and(share("schedule.factor", factor));
-        let at_least_zero = |setting, value: f64| match value >= 0.0 && value.is_finite() {
-            true => Ok(()),
-            false => Err(TrainError::setting(
-                setting,
-                value,
-                "a finite number of at least 0",
-            )),
-        };
         match *self {
             Self::Constant => Ok(()),
             Self::Step { every: 0, .. } => Err(TrainError::setting("schedule.every", 0, "at least 1")),

@@ -1,5 +1,6 @@
 //! Everything about a training run that is chosen beforehand.
 
+use hitcast_core::Task;
 use hitcast_nn::{Head, Loss};
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,12 @@ impl Default for TrainingSettings {
 impl TrainingSettings {
     /// What is minimised by a network with this head.
     pub fn loss_for(&self, head: Head) -> Loss {
-        self.loss.unwrap_or_else(|| Loss::of_task(head.task()))
+        self.loss_of(head.task())
+    }
+
+    /// What is minimised by a network for this task.
+    pub(crate) fn loss_of(&self, task: Task) -> Loss {
+        self.loss.unwrap_or_else(|| Loss::of_task(task))
     }
 
     /// Checks the settings that concern a single step of a network with this head.

@@ -25,11 +25,13 @@
 //! ```
 
 use hitcast_core::dataset::FeatureColumn;
-use hitcast_core::{BoxError, Dataset, Features, Stream};
+use hitcast_core::{BoxError, Dataset, Features, Stream, Task};
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, TrainError};
+use crate::rows::ExpectedRows;
+use crate::settings::TrainingSettings;
 
 /// Training rows that come in chunks, from the beginning again for each epoch.
 pub trait RowStream {
@@ -42,7 +44,7 @@ pub trait RowStream {
     /// Whatever hinders it.
     fn rewind(&mut self) -> Result<(), BoxError>;
 
-    /// The next chunk, of any number of rows; `None` behind the last one. All chunks have the same columns, and no
+    /// The next chunk, of any number of rows; `None` behind the last one. All chunks have the same task and columns, and no
     /// weights.
     ///
     /// # Errors
@@ -122,6 +124,7 @@ pub(crate) struct ShuffleBuffer<'a> {
     source: &'a mut dyn RowStream,
     settings: StreamSettings,
     batch_size: usize,
+    takes: ExpectedRows,
     columns: Vec<FeatureColumn>,
     features: Vec<f32>,
     target: Vec<f64>,
@@ -131,18 +134,24 @@ pub(crate) struct ShuffleBuffer<'a> {
 }
 
 impl<'a> ShuffleBuffer<'a> {
-    /// Of batches of this size, with the columns of the first chunk, which comes with it.
+    /// For training by these settings on rows of the task and the columns of the first chunk, which comes with it.
     pub(crate) fn new(
         source: &'a mut dyn RowStream,
         settings: StreamSettings,
-        batch_size: usize,
+        training: &TrainingSettings,
     ) -> Result<(Self, Dataset)> {
+        let batch_size = training.batch_size;
         settings.check(batch_size)?;
         source.rewind().map_err(TrainError::Stream)?;
         let Some(first) = source.next_chunk().map_err(TrainError::Stream)? else {
             return Err(TrainError::TooFewRows { rows: 0 });
         };
         let buffer = Self {
+            takes: ExpectedRows {
+                task: first.task(),
+                n_features: first.n_features(),
+                loss: training.loss_of(first.task()),
+            },
             columns: first.features().columns().to_vec(),
             source,
             settings,
@@ -176,10 +185,7 @@ impl<'a> ShuffleBuffer<'a> {
                 None => {
                     self.at_end = true;
                     if self.seen != self.source.n_rows() {
-                        return Err(TrainError::StreamLength {
-                            expected: self.source.n_rows(),
-                            got: self.seen,
-                        });
+                        return Err(self.wrong_length());
                     }
                 }
             }
@@ -203,8 +209,26 @@ impl<'a> ShuffleBuffer<'a> {
         let matrix = Array2::from_shape_vec((target.len(), self.columns.len()), features);
         let matrix = matrix.map_err(|error| TrainError::Stream(error.into()))?;
         let data =
-            Features::new(matrix, self.columns.clone()).and_then(|features| Dataset::new(features, target));
+            Features::new(matrix, self.columns.clone()).and_then(|features| self.dataset(features, target));
         data.map(Some).map_err(|error| TrainError::Stream(error.into()))
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn dataset(&self, features: Features, target: Vec<f64>) -> hitcast_core::Result<Dataset> {
+        match self.takes.task {
+            Task::Classification { n_classes } => {
+                let classes: Vec<usize> = target.iter().map(|&class| class as usize).collect();
+                Dataset::of_classes(features, &classes, n_classes)
+            }
+            _ => Dataset::new(features, target),
+        }
+    }
+
+    fn wrong_length(&self) -> TrainError {
+        TrainError::StreamLength {
+            expected: self.source.n_rows(),
+            got: self.seen,
+        }
     }
 
     fn gather(&self, places: &[usize]) -> (Vec<f32>, Vec<f64>) {
@@ -228,7 +252,13 @@ impl<'a> ShuffleBuffer<'a> {
         if chunk.weights().is_some() {
             return Err(TrainError::Stream("chunks cannot have sample weights".into()));
         }
+        // Rows are counted over all chunks.
+        let checked = self.takes.check(chunk);
+        checked.map_err(|error| TrainError::Stream(error.behind(self.seen).into()))?;
         self.seen += chunk.n_rows();
+        if self.seen > self.source.n_rows() {
+            return Err(self.wrong_length());
+        }
         self.features.extend(chunk.features().matrix().iter());
         self.target.extend_from_slice(chunk.target());
         Ok(())
@@ -241,7 +271,19 @@ mod tests {
     use hitcast_core::Seed;
     use proptest::prelude::*;
 
-    /// Chunks of these sizes whose targets, and features, count the rows.
+    fn columns() -> Vec<FeatureColumn> {
+        ["a", "b"].map(FeatureColumn::plain).to_vec()
+    }
+
+    /// So many rows whose targets, and features, count them from `first`.
+    #[allow(clippy::cast_precision_loss)]
+    fn numbered(first: usize, n: usize) -> hitcast_core::Result<Dataset> {
+        let matrix = Array2::from_shape_fn((n, 2), |(row, column)| ((first + row) * 2 + column) as f32);
+        let target = (first..first + n).map(|row| row as f64).collect();
+        Dataset::new(Features::new(matrix, columns())?, target)
+    }
+
+    /// Chunks of these sizes of rows that are counted.
     fn counted(sizes: Vec<usize>) -> impl RowStream {
         let n_rows = sizes.iter().sum();
         Chunks::new(n_rows, move || {
@@ -249,18 +291,45 @@ mod tests {
             let chunks: Vec<Result<Dataset, BoxError>> = sizes
                 .iter()
                 .map(|&n| {
-                    #[allow(clippy::cast_precision_loss)]
-                    let matrix =
-                        Array2::from_shape_fn((n, 2), |(row, column)| ((first + row) * 2 + column) as f32);
-                    #[allow(clippy::cast_precision_loss)]
-                    let target = (first..first + n).map(|row| row as f64).collect();
                     first += n;
-                    let columns = ["a", "b"].map(FeatureColumn::plain).to_vec();
-                    Ok(Dataset::new(Features::new(matrix, columns)?, target)?)
+                    Ok(numbered(first - n, n)?)
                 })
                 .collect();
             Ok(chunks.into_iter())
         })
+    }
+
+    fn training(batch_size: usize) -> TrainingSettings {
+        TrainingSettings {
+            batch_size,
+            ..Default::default()
+        }
+    }
+
+    /// Why the rows of an epoch do not come.
+    fn refused(source: &mut dyn RowStream, settings: StreamSettings) -> String {
+        let (mut rows, _) = ShuffleBuffer::new(source, settings, &training(4)).unwrap();
+        rows.rewind().unwrap();
+        rows.next(&mut Seed::new(1).stream("order"))
+            .unwrap_err()
+            .to_string()
+    }
+
+    /// Another one that says that it has so many rows.
+    struct Lying<S>(S, usize);
+
+    impl<S: RowStream> RowStream for Lying<S> {
+        fn n_rows(&self) -> usize {
+            self.1
+        }
+
+        fn rewind(&mut self) -> Result<(), BoxError> {
+            self.0.rewind()
+        }
+
+        fn next_chunk(&mut self) -> Result<Option<Dataset>, BoxError> {
+            self.0.next_chunk()
+        }
     }
 
     proptest! {
@@ -273,7 +342,7 @@ mod tests {
             let n: usize = sizes.iter().sum();
             let mut source = counted(sizes);
             let settings = StreamSettings { buffer_rows: buffer };
-            let (mut rows, first) = ShuffleBuffer::new(&mut source, settings, batch).unwrap();
+            let (mut rows, first) = ShuffleBuffer::new(&mut source, settings, &training(batch)).unwrap();
             prop_assert_eq!(first.target()[0], 0.0);
             let mut orders = Vec::new();
             for epoch in 0..2 {
@@ -312,32 +381,71 @@ mod tests {
         let mut empty = Chunks::new(10, chunks);
         let settings = StreamSettings { buffer_rows: 16 };
         assert!(matches!(
-            ShuffleBuffer::new(&mut empty, settings, 4),
+            ShuffleBuffer::new(&mut empty, settings, &training(4)),
             Err(TrainError::TooFewRows { rows: 0 })
         ));
-        struct Lying<S>(S);
-        impl<S: RowStream> RowStream for Lying<S> {
-            fn n_rows(&self) -> usize {
-                11
-            }
-
-            fn rewind(&mut self) -> Result<(), BoxError> {
-                self.0.rewind()
-            }
-
-            fn next_chunk(&mut self) -> Result<Option<Dataset>, BoxError> {
-                self.0.next_chunk()
-            }
-        }
-        let mut lying = Lying(counted(vec![5, 5]));
-        let (mut rows, _) = ShuffleBuffer::new(&mut lying, settings, 4).unwrap();
-        rows.rewind().unwrap();
-        let error = rows.next(&mut Seed::new(1).stream("order")).unwrap_err();
+        let mut lying = Lying(counted(vec![5, 5]), 11);
         assert_eq!(
-            error.to_string(),
+            refused(&mut lying, settings),
             "the training rows that come in chunks were said to be 11, but 10 came"
         );
         let few = StreamSettings { buffer_rows: 7 };
-        assert!(ShuffleBuffer::new(&mut lying, few, 4).is_err());
+        assert!(ShuffleBuffer::new(&mut lying, few, &training(4)).is_err());
+    }
+
+    #[test]
+    fn one_that_is_longer_is_refused_as_soon_as_that_is_seen() {
+        let mut endless = Chunks::new(50, || {
+            Ok(std::iter::repeat_with(|| numbered(0, 4).map_err(BoxError::from)))
+        });
+        assert_eq!(
+            refused(&mut endless, StreamSettings::default()),
+            "the training rows that come in chunks were said to be 50, but 52 came"
+        );
+    }
+
+    #[test]
+    fn chunks_that_do_not_fit_the_first_one_are_refused_with_the_row_over_all_chunks() {
+        let classes = |n_classes| {
+            let features = numbered(0, 3)?.features().clone();
+            Dataset::of_classes(features, &[0, 1, n_classes - 1], n_classes)
+        };
+        let missing = || {
+            let mut matrix = numbered(0, 3)?.features().matrix().into_owned();
+            matrix[[2, 1]] = f32::NAN;
+            Dataset::new(Features::with_missing(matrix, columns())?, vec![0.0; 3])
+        };
+        let huge = || Dataset::new(numbered(0, 3)?.features().clone(), vec![0.0, 1e39, 0.0]);
+        for (first, then, message) in [
+            (classes(2), classes(3), "expected 2 classes, got 3 classes"),
+            (classes(2), numbered(0, 3), "expected 2 classes, got numbers"),
+            (numbered(0, 3), missing(), "NaN in row 5, column \"b\""),
+            (numbered(0, 3), huge(), "the target of row 4 is 1e39"),
+        ] {
+            let chunks = [first.unwrap(), then.unwrap()];
+            let mut source = Chunks::new(6, || Ok(chunks.clone().into_iter().map(Ok)));
+            let refused = refused(&mut source, StreamSettings::default());
+            assert!(
+                refused.starts_with("the training rows that come in chunks: ") && refused.contains(message),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn classes_stay_classes() {
+        let of_three = |rows: std::ops::Range<usize>| -> Result<Dataset, BoxError> {
+            let classes: Vec<usize> = rows.clone().map(|row| row % 3).collect();
+            let features = numbered(rows.start, rows.len())?.features().clone();
+            Ok(Dataset::of_classes(features, &classes, 3)?)
+        };
+        let mut source = Chunks::new(20, || Ok([0..12, 12..20].map(of_three).into_iter()));
+        let (mut rows, _) = ShuffleBuffer::new(&mut source, StreamSettings::default(), &training(4)).unwrap();
+        rows.rewind().unwrap();
+        let all = rows.next(&mut Seed::new(1).stream("order")).unwrap().unwrap();
+        assert_eq!(all.task(), Task::Classification { n_classes: 3 });
+        for (row, class) in all.features().matrix().outer_iter().zip(all.target()) {
+            assert_eq!(f64::from(row[0]) / 2.0 % 3.0, *class);
+        }
     }
 }

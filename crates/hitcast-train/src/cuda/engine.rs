@@ -1,20 +1,21 @@
 //! Sessions on a GPU behind the trait that trainers use.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Task, TensorData};
+use hitcast_core::{Dataset, ModelState, Predictions, Seed};
 use hitcast_cuda::{Batch, Gpu, Numbers, Rows, Seat, Session};
 use hitcast_nn::{Loss, Network, NnError};
-use serde::Deserialize;
 
 use super::outline::{outline, update};
-use crate::engine::{
-    AVERAGE, BEST, Engine, OPTIMIZER, Split, Tensors, prefixed, scaled_weights, take_prefixed,
-};
-use crate::error::{Result, TrainError};
+use crate::engine::{Engine, Split};
+use crate::error::Result;
+use crate::rows::{ExpectedRows, scaled_weights};
 use crate::settings::TrainingSettings;
+use crate::state::{EngineState, Learned, Sizes};
 use crate::sums::Sums;
+
+/// How states name this engine.
+const NAME: &str = "cuda";
 
 /// More numbers than this are left to libtorch, whose products of large matrices are faster.
 const MOST_PARAMETERS: usize = 1 << 18;
@@ -29,9 +30,9 @@ const LOOK_EVERY: usize = 4096;
 #[derive(Debug)]
 pub struct CudaEngine {
     seat: Seat,
-    task: Task,
-    loss: Loss,
-    n_features: usize,
+    takes: ExpectedRows,
+    /// Of the GPU.
+    device: String,
 }
 
 impl CudaEngine {
@@ -39,8 +40,9 @@ impl CudaEngine {
     /// the kernels do not know, or if it is so large that libtorch is faster.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] for bad settings, [`TrainError::Columns`] if there are not as many features as the network
-    /// takes, [`TrainError::Cuda`] if the device fails or has no room.
+    /// [`TrainError::Setting`](crate::TrainError::Setting) for bad settings, [`TrainError::Columns`](crate::TrainError::Columns),
+    /// [`TrainError::Network`](crate::TrainError::Network) and [`TrainError::Target`](crate::TrainError::Target) for rows that
+    /// the network cannot learn, [`TrainError::Cuda`](crate::TrainError::Cuda) if the device fails or has no room.
     pub fn compile(
         gpu: &Gpu,
         network: &Network,
@@ -76,10 +78,9 @@ impl CudaEngine {
         if !networks.iter().all(|(network, _)| same(network)) {
             return Ok(None);
         }
-        let head = first.spec().head;
-        settings.check_step(head)?;
-        let loss = settings.loss_for(head);
-        let Some(outline) = outline(first.spec(), first.n_inputs(), loss) else {
+        settings.check_step(first.spec().head)?;
+        let takes = ExpectedRows::of(first, settings);
+        let Some(outline) = outline(first.spec(), first.n_inputs(), takes.loss) else {
             return Ok(None);
         };
         let (n_parameters, n_statistics) = outline.sizes();
@@ -102,9 +103,8 @@ impl CudaEngine {
                 seat.set_numbers(&numbers)?;
                 Ok(Self {
                     seat,
-                    task: head.task(),
-                    loss,
-                    n_features: network.n_inputs(),
+                    takes,
+                    device: gpu.name(),
                 })
             });
         engines.collect::<Result<_>>().map(Some)
@@ -124,15 +124,10 @@ impl CudaEngine {
 
     #[allow(clippy::cast_possible_truncation)]
     fn with_rows<T>(&self, data: &Dataset, work: impl FnOnce(Rows<'_>) -> Result<T>) -> Result<T> {
-        data.expect_task(self.task).map_err(NnError::from)?;
-        if data.n_features() != self.n_features {
-            return Err(TrainError::Columns {
-                training: self.n_features,
-                validation: data.n_features(),
-            });
-        }
-        let mut features = vec![0.0; data.n_rows() * self.n_features];
-        for (row, to) in features.chunks_exact_mut(self.n_features.max(1)).enumerate() {
+        self.takes.check(data)?;
+        let n_features = self.takes.n_features;
+        let mut features = vec![0.0; data.n_rows() * n_features];
+        for (row, to) in features.chunks_exact_mut(n_features.max(1)).enumerate() {
             data.features().write_row(row, to);
         }
         let target: Vec<f32> = data.target().iter().map(|&value| value as f32).collect();
@@ -147,7 +142,8 @@ impl CudaEngine {
     /// Writes the numbers as they are now, or their average if one is kept, to the network that this engine was made from.
     ///
     /// # Errors
-    /// [`TrainError::Network`] if it is another network, or if a number is not finite; [`TrainError::Cuda`].
+    /// [`TrainError::Network`](crate::TrainError::Network) if it is another network, or if a number is not finite;
+    /// [`TrainError::Cuda`](crate::TrainError::Cuda).
     pub fn write_to(&self, network: &mut Network) -> Result<()> {
         let numbers = self.seat.numbers()?;
         let (parameters, statistics) = match &numbers.average {
@@ -178,6 +174,10 @@ impl Engine for CudaEngine {
         Ok(self.seat.note(batch(rows, Some(learning_rate)))?)
     }
 
+    fn arithmetic(&self) -> String {
+        self.device.clone()
+    }
+
     fn is_ahead(&self) -> bool {
         true
     }
@@ -197,12 +197,12 @@ impl Engine for CudaEngine {
             .into_iter()
             .map(f64::from)
             .collect();
-        Ok(Predictions::from_rounded_values(self.task, predictions).map_err(NnError::from)?)
+        Ok(Predictions::from_rounded_values(self.takes.task, predictions).map_err(NnError::from)?)
     }
 
     fn measure(&mut self, split: Split, loss: Loss) -> Result<Option<Sums>> {
         // The kernels know the loss that they were made for.
-        if loss != self.loss {
+        if loss != self.takes.loss {
             return Ok(None);
         }
         let sums = self.seat.measure(split_of(split))?;
@@ -231,79 +231,51 @@ impl Engine for CudaEngine {
 
     fn state(&mut self) -> Result<ModelState> {
         let numbers = self.seat.numbers()?;
-        let settings = serde_json::json!({
-            "engine": "cuda",
-            "steps": numbers.steps,
-            "batches": numbers.batches,
-        });
+        let learned = |(parameters, statistics)| Learned {
+            parameters,
+            statistics,
+        };
         let n_parameters = numbers.parameters.len();
-        let mut tensors = named([
-            ("parameters", numbers.parameters),
-            ("statistics", numbers.statistics),
-        ]);
-        let moments = named([("first", numbers.first), ("second", numbers.second)]);
-        tensors.extend(prefixed(OPTIMIZER, moments));
         let average = numbers.average.map(|mut average| {
             let statistics = average.split_off(n_parameters);
             (average, statistics)
         });
-        for (prefix, kept) in [(BEST, self.seat.remembered()?), (AVERAGE, average)] {
-            if let Some((parameters, statistics)) = kept {
-                let kept = named([("parameters", parameters), ("statistics", statistics)]);
-                tensors.extend(prefixed(prefix, kept));
-            }
-        }
-        Ok(ModelState { settings, tensors })
+        let state = EngineState {
+            now: learned((numbers.parameters, numbers.statistics)),
+            best: self.seat.remembered()?.map(learned),
+            average: average.map(learned),
+            first: numbers.first,
+            second: numbers.second,
+            steps: numbers.steps,
+            draws: numbers.batches,
+        };
+        state.save(NAME)
     }
 
     fn restore(&mut self, state: &ModelState) -> Result<()> {
-        let saved: SavedCuda = serde_json::from_value(state.settings.clone()).map_err(NnError::from)?;
-        if saved.engine != "cuda" {
-            let message = format!("is of the engine {:?}", saved.engine);
-            return Err(NnError::from(CoreError::State(message)).into());
-        }
         let now = self.seat.numbers()?;
-        let (n, m) = (now.parameters.len(), now.statistics.len());
-        let mut own = state.tensors.clone();
-        let kept = |tensors: Tensors| {
-            let kept = (!tensors.is_empty()).then(|| learned(tensors, n, m));
-            kept.transpose()
+        let sizes = Sizes {
+            parameters: now.parameters.len(),
+            statistics: now.statistics.len(),
+            first: now.first.len(),
+            second: now.second.len(),
         };
-        let best = kept(take_prefixed(&mut own, BEST))?;
-        let average = kept(take_prefixed(&mut own, AVERAGE))?;
-        let moments = without_settings(take_prefixed(&mut own, OPTIMIZER));
-        let (parameters, statistics) = learned(own, n, m)?;
+        let saved = EngineState::load(state, NAME, sizes)?;
         self.seat.set_numbers(&Numbers {
-            parameters,
-            statistics,
-            first: vector(&moments, "first", now.first.len())?,
-            second: vector(&moments, "second", now.second.len())?,
-            average: average.map(|(parameters, statistics)| [parameters, statistics].concat()),
+            parameters: saved.now.parameters,
+            statistics: saved.now.statistics,
+            first: saved.first,
+            second: saved.second,
+            average: saved
+                .average
+                .map(|average| [average.parameters, average.statistics].concat()),
             steps: saved.steps,
-            batches: saved.batches,
+            batches: saved.draws,
         })?;
-        let best = best
-            .as_ref()
-            .map(|(parameters, statistics)| (&parameters[..], &statistics[..]));
+        let best = saved.best.as_ref();
+        let best = best.map(|best| (&best.parameters[..], &best.statistics[..]));
         Ok(self.seat.set_remembered(best)?)
     }
-}
-
-fn without_settings(tensors: Tensors) -> ModelState {
-    ModelState {
-        settings: serde_json::Value::Null,
-        tensors,
-    }
-}
-
-fn vector(state: &ModelState, name: &str, n: usize) -> Result<Vec<f32>> {
-    Ok(state.f32(name, &[n]).map_err(NnError::from)?.to_vec())
-}
-
-/// So many parameters and statistics.
-fn learned(tensors: Tensors, n: usize, m: usize) -> Result<(Vec<f32>, Vec<f32>)> {
-    let state = without_settings(tensors);
-    Ok((vector(&state, "parameters", n)?, vector(&state, "statistics", m)?))
 }
 
 const fn split_of(split: Split) -> hitcast_cuda::Split {
@@ -319,16 +291,4 @@ fn batch(rows: Range<usize>, learning_rate: Option<f64>) -> Batch {
         rows: rows.len(),
         learning_rate,
     }
-}
-
-fn named<const N: usize>(values: [(&str, Vec<f32>); N]) -> Tensors {
-    BTreeMap::from(values.map(|(name, values)| (name.to_owned(), TensorData::f32_vector(values))))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedCuda {
-    engine: String,
-    steps: u32,
-    batches: u32,
 }

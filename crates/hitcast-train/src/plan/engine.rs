@@ -1,23 +1,26 @@
 //! The step plan behind the trait that trainers use.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{CoreError, Dataset, ModelState, Predictions, Seed, Task, TensorData};
+use hitcast_core::{Dataset, ModelState, Predictions, Seed};
 use hitcast_kernels::denormals::FlushDenormals;
 use hitcast_kernels::mask::MaskGenerator;
 use hitcast_kernels::optimizer::average;
 use hitcast_kernels::{Buffer, Level, reduce};
 use hitcast_nn::{Network, NnError};
-use serde::Deserialize;
 use tch::Device;
 
 use super::flat_optimizer::FlatOptimizer;
 use super::{Plan, Rows};
-use crate::engine::{AVERAGE, BEST, Engine, OPTIMIZER, Split, prefixed, take_prefixed};
-use crate::error::{Result, TrainError};
+use crate::engine::{Engine, Split};
+use crate::error::Result;
+use crate::rows::ExpectedRows;
 use crate::settings::TrainingSettings;
+use crate::state::{EngineState, Learned, Sizes, wrong};
 use crate::sums::PART_ROWS;
+
+/// How states name this engine.
+const NAME: &str = "plan";
 
 /// Trains a [`Network`] on the processor by a plan of fused passes, many times faster than libtorch at small batches.
 ///
@@ -25,7 +28,7 @@ use crate::sums::PART_ROWS;
 /// others, from the same seed.
 #[derive(Debug)]
 pub struct PlanEngine {
-    task: Task,
+    takes: ExpectedRows,
     plan: Plan,
     optimizer: FlatOptimizer,
     clip_gradient_norm: Option<f64>,
@@ -68,23 +71,21 @@ impl Accumulated {
     }
 }
 
-impl Numbers {
-    fn tensors(&self) -> BTreeMap<String, TensorData> {
-        let named = [("parameters", &self.parameters), ("statistics", &self.statistics)];
-        BTreeMap::from(named.map(|(name, values)| (name.to_owned(), TensorData::f32_vector(values.to_vec()))))
+impl From<&Numbers> for Learned {
+    fn from(numbers: &Numbers) -> Self {
+        Self {
+            parameters: numbers.parameters.to_vec(),
+            statistics: numbers.statistics.to_vec(),
+        }
     }
+}
 
-    /// Takes as many numbers as these from a state.
-    fn take(&self, tensors: BTreeMap<String, TensorData>) -> Result<Self> {
-        let state = ModelState {
-            settings: serde_json::Value::Null,
-            tensors,
-        };
-        let take = |name, n| state.f32(name, &[n]).map(Buffer::from).map_err(NnError::from);
-        Ok(Self {
-            parameters: take("parameters", self.parameters.len())?,
-            statistics: take("statistics", self.statistics.len())?,
-        })
+impl From<Learned> for Numbers {
+    fn from(learned: Learned) -> Self {
+        Self {
+            parameters: Buffer::from(&learned.parameters[..]),
+            statistics: Buffer::from(&learned.statistics[..]),
+        }
     }
 }
 
@@ -94,8 +95,9 @@ impl PlanEngine {
     /// if there are 2³² rows or more.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] for bad settings of the optimiser or the loss, [`TrainError::Columns`] if there are not as
-    /// many features as the network takes.
+    /// [`TrainError::Setting`](crate::TrainError::Setting) for bad settings of the optimiser or the loss,
+    /// [`TrainError::Columns`](crate::TrainError::Columns), [`TrainError::Network`](crate::TrainError::Network) and
+    /// [`TrainError::Target`](crate::TrainError::Target) for rows that the network cannot learn.
     pub fn compile(
         network: &Network,
         settings: &TrainingSettings,
@@ -103,16 +105,10 @@ impl PlanEngine {
         validation: Option<&Dataset>,
         seed: Seed,
     ) -> Result<Option<Self>> {
-        let head = network.spec().head;
-        settings.check_step(head)?;
-        for data in [Some(train), validation].into_iter().flatten() {
-            data.expect_task(head.task()).map_err(NnError::from)?;
-            if data.n_features() != network.n_inputs() {
-                return Err(TrainError::Columns {
-                    training: network.n_inputs(),
-                    validation: data.n_features(),
-                });
-            }
+        settings.check_step(network.spec().head)?;
+        let takes = ExpectedRows::of(network, settings);
+        for rows in [Some(train), validation].into_iter().flatten() {
+            takes.check(rows)?;
         }
         let Ok(n_rows) = u32::try_from(train.n_rows()) else {
             return Ok(None);
@@ -121,19 +117,13 @@ impl PlanEngine {
             return Ok(None);
         }
         let level = Level::best();
-        let Some(plan) = Plan::new(
-            network,
-            level,
-            settings.loss_for(head),
-            &mut seed.stream("dropout"),
-        )?
-        else {
+        let Some(plan) = Plan::new(network, level, takes.loss, &mut seed.stream("dropout"))? else {
             return Ok(None);
         };
         let groups = plan.parameter_axes();
         let groups = groups.map(|(range, axes)| (range, settings.weight_decay_on.includes(axes)));
         Ok(Some(Self {
-            task: head.task(),
+            takes,
             optimizer: FlatOptimizer::new(settings.optimizer, groups),
             clip_gradient_norm: settings.clip_gradient_norm,
             train: Rows::new(train),
@@ -152,7 +142,7 @@ impl PlanEngine {
     /// Writes the numbers as they are now, or their average if one is kept, to the network that this engine was made from.
     ///
     /// # Errors
-    /// [`TrainError::Network`] if it is another network, or if a number is not finite.
+    /// [`TrainError::Network`](crate::TrainError::Network) if it is another network, or if a number is not finite.
     pub fn write_to(&mut self, network: &mut Network) -> Result<()> {
         let settings = network.state()?.settings;
         let state = self.with_average(|plan| plan.state(settings))?;
@@ -217,6 +207,7 @@ impl PlanEngine {
 
 impl Engine for PlanEngine {
     fn replace_rows(&mut self, rows: &Dataset) -> Result<()> {
+        self.takes.check(rows)?;
         let n_rows = u32::try_from(rows.n_rows()).unwrap_or(u32::MAX);
         self.train = Rows::new(rows);
         self.order.clear();
@@ -230,6 +221,10 @@ impl Engine for PlanEngine {
         #[allow(clippy::cast_possible_truncation)]
         self.order.extend(order.iter().map(|&row| row as u32));
         Ok(())
+    }
+
+    fn arithmetic(&self) -> String {
+        format!("a processor with {}", self.level.name())
     }
 
     fn accumulate(&mut self, rows: Range<usize>) -> Result<()> {
@@ -273,11 +268,11 @@ impl Engine for PlanEngine {
     fn predict(&mut self, split: Split) -> Result<Predictions> {
         let mut all = Vec::new();
         self.predict_values(split, usize::MAX, |predicted| all = predicted);
-        Ok(Predictions::from_rounded_values(self.task, all).map_err(NnError::from)?)
+        Ok(Predictions::from_rounded_values(self.takes.task, all).map_err(NnError::from)?)
     }
 
     fn predict_in_parts(&mut self, split: Split, take: &mut dyn FnMut(Predictions)) -> Result<()> {
-        let task = self.task;
+        let task = self.takes.task;
         let mut done = Ok(());
         self.predict_values(
             split,
@@ -311,57 +306,38 @@ impl Engine for PlanEngine {
     }
 
     fn state(&mut self) -> Result<ModelState> {
-        let (steps, buffers) = self.optimizer.state();
-        let mut tensors = prefixed(OPTIMIZER, buffers);
-        tensors.extend(self.numbers().tensors());
-        for (prefix, numbers) in [(BEST, &self.best), (AVERAGE, &self.average)] {
-            if let Some(numbers) = numbers {
-                tensors.extend(prefixed(prefix, numbers.tensors()));
-            }
-        }
-        let settings = serde_json::json!({
-            "engine": "plan",
-            "steps": steps,
-            "masks": self.plan.masks.state().as_slice(),
-        });
-        Ok(ModelState { settings, tensors })
+        let [first, second] = self.optimizer.buffers().map(<[f32]>::to_vec);
+        let state = EngineState {
+            now: Learned::from(&self.numbers()),
+            best: self.best.as_ref().map(Learned::from),
+            average: self.average.as_ref().map(Learned::from),
+            first,
+            second,
+            steps: self.optimizer.steps(),
+            draws: self.plan.masks.state().to_vec(),
+        };
+        state.save(NAME)
     }
 
     fn restore(&mut self, state: &ModelState) -> Result<()> {
-        let wrong = |message: String| NnError::from(CoreError::State(message));
-        let saved: SavedPlan = serde_json::from_value(state.settings.clone()).map_err(NnError::from)?;
-        if saved.engine != "plan" {
-            return Err(wrong(format!("is of the engine {:?}", saved.engine)).into());
-        }
+        let [first, second] = self.optimizer.buffers().map(<[f32]>::len);
+        let sizes = Sizes {
+            parameters: self.plan.parameters.len(),
+            statistics: self.plan.statistics.len(),
+            first,
+            second,
+        };
+        let saved: EngineState<Vec<u32>> = EngineState::load(state, NAME, sizes)?;
         let masks: [u32; 64] = saved
-            .masks
+            .draws
             .try_into()
-            .map_err(|_| wrong("has no 64 random states".to_owned()))?;
-        let mut own = state.tensors.clone();
-        let of = self.numbers();
-        let kept = |tensors: BTreeMap<_, _>| {
-            let taken = (!tensors.is_empty()).then(|| of.take(tensors));
-            taken.transpose()
-        };
-        let best = kept(take_prefixed(&mut own, BEST))?;
-        let average = kept(take_prefixed(&mut own, AVERAGE))?;
-        let optimizer = ModelState {
-            settings: serde_json::Value::Null,
-            tensors: take_prefixed(&mut own, OPTIMIZER),
-        };
-        let now = of.take(own)?;
-        self.optimizer.restore(saved.steps, &optimizer)?;
-        (self.best, self.average) = (best, average);
+            .map_err(|_| wrong("has no 64 random states"))?;
+        self.optimizer.restore(saved.steps, &saved.first, &saved.second);
+        (self.best, self.average) = (saved.best.map(Numbers::from), saved.average.map(Numbers::from));
+        let now = Numbers::from(saved.now);
         (self.plan.parameters, self.plan.statistics) = (now.parameters, now.statistics);
         self.plan.masks = MaskGenerator::from_state(&masks);
+        self.accumulated.rows = 0;
         Ok(())
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SavedPlan {
-    engine: String,
-    steps: i32,
-    masks: Vec<u32>,
 }

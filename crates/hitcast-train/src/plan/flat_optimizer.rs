@@ -1,13 +1,10 @@
 //! The optimisers over the flat buffers.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use hitcast_core::{ModelState, TensorData};
 use hitcast_kernels::optimizer::{Adam, Sgd};
 use hitcast_kernels::{Buffer, Level};
 
-use crate::error::Result;
 use crate::optimizer::OptimizerSettings;
 
 /// An optimiser with its state.
@@ -110,23 +107,21 @@ impl FlatOptimizer {
         }
     }
 
-    /// Steps so far, and the buffers by name.
-    pub(super) fn state(&self) -> (i32, BTreeMap<String, TensorData>) {
-        let named = [("first", &self.first), ("second", &self.second)];
-        let tensors = named.map(|(name, buffer)| (name.to_owned(), TensorData::f32_vector(buffer.to_vec())));
-        (self.steps, BTreeMap::from(tensors))
+    /// Steps so far.
+    pub(super) fn steps(&self) -> u32 {
+        self.steps.unsigned_abs()
     }
 
-    /// Takes what [`state`](Self::state) gave.
-    pub(super) fn restore(&mut self, steps: i32, state: &ModelState) -> Result<()> {
-        for (name, buffer) in [("first", &mut self.first), ("second", &mut self.second)] {
-            let values = state
-                .f32(name, &[buffer.len()])
-                .map_err(hitcast_nn::NnError::from)?;
-            buffer.copy_from_slice(values);
-        }
-        self.steps = steps;
-        Ok(())
+    /// Both buffers, each as long as the parameters, or empty where the optimiser has no need of it.
+    pub(super) fn buffers(&self) -> [&[f32]; 2] {
+        [&self.first, &self.second]
+    }
+
+    /// Takes such buffers, after so many steps.
+    pub(super) fn restore(&mut self, steps: u32, first: &[f32], second: &[f32]) {
+        self.first.copy_from(first);
+        self.second.copy_from(second);
+        self.steps = i32::try_from(steps).unwrap_or(i32::MAX);
     }
 
     /// Bytes of the state.

@@ -3,7 +3,7 @@
 use hitcast_core::{Dataset, FeatureBlock, Features};
 use hitcast_kernels::{Buffer, layout, padded};
 
-use crate::engine::scaled_weights;
+use crate::rows::scaled_weights;
 
 /// Rows where the plan wants them, and the target.
 #[derive(Debug)]

@@ -6,15 +6,8 @@ use crate::error::{Result, TrainError};
 
 /// Places of the order that make up each batch. With batch norm, one row left over joins the batch before it.
 pub(super) fn batches(rows: usize, batch_size: usize, has_batch_norm: bool) -> Result<Vec<Range<usize>>> {
-    if has_batch_norm && rows < 2 {
-        return Err(TrainError::TooFewRows { rows });
-    }
-    if has_batch_norm && batch_size < 2 {
-        return Err(TrainError::setting(
-            "batch_size",
-            batch_size,
-            "at least 2 with batch norm",
-        ));
+    if has_batch_norm {
+        check_batch_norm(rows, batch_size)?;
     }
     let mut batches: Vec<_> = (0..rows)
         .step_by(batch_size)
@@ -27,6 +20,18 @@ pub(super) fn batches(rows: usize, batch_size: usize, has_batch_norm: bool) -> R
         }
     }
     Ok(batches)
+}
+
+/// That batch norm, which cannot learn from one row, gets more of them.
+pub(crate) fn check_batch_norm(rows: usize, batch_size: usize) -> Result<()> {
+    if rows < 2 {
+        return Err(TrainError::TooFewRows { rows });
+    }
+    if batch_size < 2 {
+        let expected = "at least 2 with batch norm";
+        return Err(TrainError::setting("batch_size", batch_size, expected));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

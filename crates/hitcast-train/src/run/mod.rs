@@ -15,6 +15,7 @@ use hitcast_core::{EpochRecord, Event, FitContext, Seed, StopReason, Stream};
 use serde::{Deserialize, Serialize};
 
 use self::batches::batches;
+pub(crate) use self::batches::check_batch_norm;
 use crate::callback::Callback;
 use crate::checkpoint::CheckpointFolder;
 use crate::engine::Engine;
@@ -279,7 +280,7 @@ impl<'a, 's> Run<'a, 's> {
                 let learning_rate = self.rate(epoch, batch);
                 return Err(TrainError::NonFiniteLoss {
                     epoch: epoch + 1,
-                    step: batch + 1,
+                    step: batch / self.settings.accumulate_batches + 1,
                     learning_rate,
                     loss,
                 });
@@ -289,6 +290,7 @@ impl<'a, 's> Run<'a, 's> {
         }
         Ok(())
     }
+
     fn elapsed_seconds(&self) -> f64 {
         self.elapsed_before + self.began.elapsed().as_secs_f64()
     }

@@ -9,7 +9,7 @@ use crate::settings::TrainingSettings;
 use crate::trainer::Targets;
 
 /// Changed whenever what an engine saves means something else.
-const CHECKPOINT_FORMAT: u32 = 2;
+const CHECKPOINT_FORMAT: u32 = 3;
 
 impl<'a> Run<'a, '_> {
     /// Where checkpoints of this run belong, if they are wanted.
@@ -47,6 +47,13 @@ impl<'a> Run<'a, '_> {
         for note in notes {
             self.note(&note);
         }
+        let (before, now) = (checkpoint.arithmetic, self.engine.arithmetic());
+        if before != now {
+            self.note(&format!(
+                "its checkpoint was made by {before}, and training goes on by {now}, which rounds otherwise: it ends near to \
+                 where it would have ended there, but not with the same bits"
+            ));
+        }
         for record in checkpoint.history {
             let loss = record.validation_loss.unwrap_or(record.train_loss);
             self.schedule.observe(loss);
@@ -79,7 +86,7 @@ impl<'a> Run<'a, '_> {
 
     /// Makes a checkpoint, if they are wanted; training is worth more than one that cannot be made.
     pub(super) fn keep(&mut self, stopped: Option<StopReason>, within: &Progress) {
-        let elapsed_seconds = self.elapsed_seconds();
+        let (elapsed_seconds, arithmetic) = (self.elapsed_seconds(), self.engine.arithmetic());
         let Some(checkpoints) = &mut self.checkpoints else {
             return;
         };
@@ -89,6 +96,7 @@ impl<'a> Run<'a, '_> {
                 within: within.clone(),
                 elapsed_seconds,
                 stopped,
+                arithmetic,
                 engine,
             };
             checkpoints.save(&checkpoint, self.best.map(|(epoch, _)| epoch))

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::cast_possible_truncation)]
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
@@ -12,10 +14,11 @@ use std::time::{Duration, Instant};
 use hitcast_core::dataset::FeatureColumn;
 use hitcast_core::file::temporary_name;
 use hitcast_core::{
-    Checkpoints, Dataset, EpochRecord, Estimator, Event, Features, Fit, FitContext, FolderLock, ModelState,
-    Predictions, Progress, Seed, StopReason, StopSignal,
+    BoxError, Checkpoints, Dataset, EpochRecord, Estimator, Event, Features, Fit, FitContext, FolderLock,
+    ModelState, Predictions, Progress, Seed, StopReason, StopSignal, TensorData,
 };
 use hitcast_nn::{Loss, Network, NetworkSpec};
+use hitcast_train::stream::{Chunks, StreamSettings};
 use hitcast_train::trainer::Targets;
 use hitcast_train::{
     AutogradEngine, EarlyStopping, Engine, EngineChoice, NetworkEstimator, OptimizerSettings, PlanEngine,
@@ -106,9 +109,10 @@ fn fails(estimator: &NetworkEstimator, seed: u64, folder: &Path) -> String {
 }
 
 /// The checkpoints in a folder, the newest first.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = (fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path())
+        .filter(|path| name(path).starts_with("epoch-"))
         .collect();
     // A point comes after a hyphen.
     files.sort_by_key(|path| path.to_str().unwrap().replace(".safetensors", ""));
@@ -118,6 +122,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
+}
+
+/// Removes all checkpoints but the newest, which is returned if there is one.
+pub(crate) fn forget_older(folder: &Path) -> Option<PathBuf> {
+    let files = files(folder);
+    let (newest, older) = files.split_first()?;
+    older.iter().for_each(|path| fs::remove_file(path).unwrap());
+    Some(newest.clone())
 }
 
 #[test]
@@ -285,7 +297,7 @@ fn a_folder_that_another_fit_has_is_refused_and_nothing_in_it_touched() {
     let named = format!("{} is in use by another run or fit", folder.display());
     assert!(message.contains(&named), "{message}");
     assert!(half.exists());
-    assert_eq!(files(&folder).len(), 2);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
     drop(other);
     // Again and again in one process.
     whole(&estimator, Some(&folder));
@@ -392,12 +404,17 @@ fn callbacks_hear_of_the_epochs_before_and_break_where_they_would_have() {
 /// An engine that counts its steps, and requests a stop after so many.
 struct Counting<'a> {
     engine: &'a mut dyn Engine,
+    arithmetic: &'static str,
     steps: usize,
     stop_after: usize,
     stop: StopSignal,
 }
 
 impl Engine for Counting<'_> {
+    fn arithmetic(&self) -> String {
+        self.arithmetic.to_owned()
+    }
+
     fn replace_rows(&mut self, rows: &Dataset) -> hitcast_train::Result<()> {
         self.engine.replace_rows(rows)
     }
@@ -445,6 +462,18 @@ impl Engine for Counting<'_> {
 
 /// Trains until a stop after so many steps; gives the steps, the losses and the state at the end.
 fn steps(choice: EngineChoice, folder: &Path, stop_after: usize) -> (usize, Vec<f64>, ModelState) {
+    let (steps, notes) = noted_steps(choice, folder, stop_after, "one processor");
+    assert!(notes.is_empty(), "{notes:?}");
+    steps
+}
+
+/// By an engine that says that it computes with this; also gives what is noted.
+fn noted_steps(
+    choice: EngineChoice,
+    folder: &Path,
+    stop_after: usize,
+    arithmetic: &'static str,
+) -> ((usize, Vec<f64>, ModelState), Vec<String>) {
     let (estimator, train, validation, seed) = (estimator(3), data(320, 1), data(100, 2), Seed::new(5));
     let network = Network::new(&estimator.network, 4, Device::Cpu, seed).unwrap();
     let settings = &estimator.training;
@@ -455,9 +484,10 @@ fn steps(choice: EngineChoice, folder: &Path, stop_after: usize) -> (usize, Vec<
         }
         _ => Box::new(AutogradEngine::new(network, settings, &train, Some(&validation), seed).unwrap()),
     };
-    let stop = StopSignal::new();
+    let (stop, notes) = (StopSignal::new(), Notes::default());
     let mut counting = Counting {
         engine: &mut *engine,
+        arithmetic,
         steps: 0,
         stop_after,
         stop: stop.clone(),
@@ -473,13 +503,15 @@ fn steps(choice: EngineChoice, folder: &Path, stop_after: usize) -> (usize, Vec<
     };
     let context = FitContext {
         checkpoints: Some(Checkpoints::new(folder)),
+        progress: &notes,
         ..FitContext::quiet("counted", seed, &stop)
     };
     let outcome = Trainer::new(settings.clone())
         .run(&mut counting, &targets, &context)
         .unwrap();
     let losses = outcome.history.iter().map(|record| record.train_loss).collect();
-    (counting.steps, losses, engine.state().unwrap())
+    let steps = (counting.steps, losses, engine.state().unwrap());
+    (steps, notes.0.into_inner().unwrap())
 }
 
 #[test]
@@ -505,5 +537,150 @@ fn a_run_that_was_stopped_goes_on_at_that_very_step() {
                 "{choice:?} {stop_after}"
             );
         }
+    }
+}
+
+#[test]
+fn going_on_with_other_arithmetic_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let go = |stop_after, arithmetic| noted_steps(EngineChoice::Plan, home.path(), stop_after, arithmetic);
+    assert!(go(5, "one processor").1.is_empty());
+    let ((rest, ..), notes) = go(usize::MAX, "another");
+    assert_eq!((rest, notes.len()), (7, 1));
+    assert!(
+        notes[0].contains("made by one processor, and training goes on by another"),
+        "{notes:?}"
+    );
+    let stop = StopSignal::new();
+    for (engine, says) in [
+        (EngineChoice::Plan, "a processor with"),
+        (EngineChoice::Autograd, "libtorch on a processor"),
+    ] {
+        let mut estimator = estimator(1);
+        estimator.training.engine = engine;
+        let context = FitContext {
+            device: "cpu".parse().unwrap(),
+            ..FitContext::quiet("made", Seed::new(1), &stop)
+        };
+        let mut engine = estimator
+            .engine_for(&data(320, 1), Some(&data(100, 2)), &context)
+            .unwrap();
+        assert!(engine.engine().arithmetic().starts_with(says));
+    }
+}
+
+/// Trains on four chunks an epoch until one of this number is read; gives the state at the end.
+fn stream(folder: &Path, stop_at_chunk: usize) -> ModelState {
+    let (stop, read) = (StopSignal::new(), Cell::new(0));
+    let chunk = |seed| {
+        read.set(read.get() + 1);
+        if read.get() == stop_at_chunk {
+            stop.request();
+        }
+        Ok::<_, BoxError>(data(80, seed))
+    };
+    let mut chunks = Chunks::new(320, || Ok((10..14).map(chunk)));
+    let context = FitContext {
+        checkpoints: Some(Checkpoints {
+            every: Duration::ZERO,
+            keep: 1000,
+            ..Checkpoints::new(folder)
+        }),
+        device: "cpu".parse().unwrap(),
+        ..FitContext::quiet("streamed", Seed::new(5), &stop)
+    };
+    let settings = StreamSettings { buffer_rows: 100 };
+    let fit = estimator(3).fit_stream(&mut chunks, &settings, Some(&data(100, 2)), &context);
+    fit.unwrap().model.state().unwrap()
+}
+
+#[test]
+fn a_stream_that_was_stopped_goes_on_at_that_very_step() {
+    let home = tempfile::tempdir().unwrap();
+    let whole = home.path().join("whole");
+    let expected = stream(&whole, usize::MAX);
+    let all: Vec<PathBuf> = files(&whole);
+    // Four steps an epoch, the last of which is also its end.
+    assert_eq!(all.len(), 12);
+    let mut began_at = BTreeSet::new();
+    // The first chunk of all is read twice.
+    for stop_at_chunk in 2..=13 {
+        let folder = home.path().join(stop_at_chunk.to_string());
+        stream(&folder, stop_at_chunk);
+        let newest = forget_older(&folder).unwrap();
+        assert_eq!(stream(&folder, usize::MAX), expected);
+        let names = |paths: &[PathBuf]| paths.iter().map(|path| name(path).to_owned()).collect::<Vec<_>>();
+        let steps = all.iter().position(|path| name(path) == name(&newest)).unwrap();
+        assert_eq!(
+            names(&files(&folder)),
+            names(&all[..=steps]),
+            "from {} on no step is taken twice, and none left out",
+            name(&newest)
+        );
+        began_at.insert(steps);
+    }
+    assert!(began_at.len() > 5, "{began_at:?}");
+}
+
+#[test]
+fn a_gradient_that_was_taken_in_before_is_none_of_a_state_that_is_gone_back_to() {
+    let (rows, seed) = (data(320, 1), Seed::new(5));
+    for choice in [EngineChoice::Plan, EngineChoice::Autograd] {
+        let mut estimator = estimator(1);
+        estimator.training.engine = choice;
+        estimator.training.early_stopping = None;
+        let stop = StopSignal::new();
+        let context = FitContext {
+            device: "cpu".parse().unwrap(),
+            ..FitContext::quiet("restored", seed, &stop)
+        };
+        let after = |taken_in: bool| {
+            let mut engine = estimator.engine_for(&rows, None, &context).unwrap();
+            let engine = engine.engine();
+            let state = engine.state().unwrap();
+            if taken_in {
+                engine.accumulate(0..32).unwrap();
+            }
+            engine.restore(&state).unwrap();
+            engine.step(32..64, 0.1).unwrap();
+            engine.state().unwrap()
+        };
+        assert_eq!(after(true), after(false), "{choice:?}");
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn moments_that_are_denormal_are_taken_for_zero() {
+    let columns = vec![FeatureColumn::plain("nothing")];
+    let nothing = Features::new(Array2::zeros((20, 1)), columns).unwrap();
+    let rows = Dataset::new(nothing, vec![1.0; 20]).unwrap();
+    let stop = StopSignal::new();
+    for choice in [EngineChoice::Plan, EngineChoice::Autograd] {
+        let estimator = NetworkEstimator {
+            network: NetworkSpec::default(),
+            training: TrainingSettings {
+                batch_size: 20,
+                optimizer: OptimizerSettings::sgd(1e-3, 0.9),
+                engine: choice,
+                ..Default::default()
+            },
+        };
+        let context = FitContext {
+            device: "cpu".parse().unwrap(),
+            ..FitContext::quiet("denormal", Seed::new(1), &stop)
+        };
+        let mut engine = estimator.engine_for(&rows, None, &context).unwrap();
+        let engine = engine.engine();
+        let mut state = engine.state().unwrap();
+        let shape = state.tensors["optimizer.first"].shape().to_vec();
+        let tiny = TensorData::f32_vector(vec![1e-39; shape[0]]);
+        state.tensors.insert("optimizer.first".to_owned(), tiny);
+        engine.restore(&state).unwrap();
+        engine.step(0..20, 1e-3).unwrap();
+        let after = engine.state().unwrap();
+        let velocity = after.f32("optimizer.first", &shape).unwrap();
+        // That of the weight, whose gradient is zero.
+        assert_eq!(velocity[0], 0.0, "{choice:?}");
     }
 }

@@ -24,6 +24,8 @@ use hitcast_train::stream::{Chunks, StreamSettings};
 use ndarray::Array2;
 use serde_json::{Value, json};
 
+use crate::checkpoints::{files, forget_older};
+
 /// Names the folder of the child process, and its run.
 const FOLDER: &str = "HITCAST_TEST_RESUME_FOLDER";
 const RUN: &str = "HITCAST_TEST_RESUME_RUN";
@@ -48,7 +50,12 @@ struct Run {
     estimator: NetworkEstimator,
     n_classes: Option<usize>,
     feed: Feed,
+    /// Checkpoints that are kept: few, or so many that they tell at which step it began.
+    keep: usize,
 }
+
+/// More than there are steps.
+const ALL: usize = 1000;
 
 impl Run {
     /// The one of this number: each part of it is drawn from a list, so that as many runs as the list is long see all of it.
@@ -122,6 +129,7 @@ impl Run {
             estimator: serde_json::from_value(estimator).unwrap(),
             n_classes,
             feed: drawn(number, "feed", &[Feed::Plain, Feed::Weighted, Feed::Streamed]),
+            keep: drawn(number, "keep", &[2, ALL]),
         }
     }
 
@@ -157,6 +165,7 @@ impl Run {
         let context = FitContext {
             checkpoints: Some(Checkpoints {
                 every: Duration::ZERO,
+                keep: self.keep,
                 ..Checkpoints::new(folder)
             }),
             device: "cpu".parse()?,
@@ -249,8 +258,18 @@ fn killed_at_twenty_moments_it_ends_with_the_same_weights_and_losses() {
         assert!(process.wait().unwrap().success(), "{:?}", Run::draw(run));
         let duration = began.elapsed();
         let expected = fs::read(whole.join("ended")).unwrap();
+        let checkpoints = killed.join("checkpoints");
+        let keeps_all = Run::draw(run).keep == ALL;
         let mut kills = 0;
         loop {
+            let newest = (keeps_all && checkpoints.exists()).then(|| forget_older(&checkpoints));
+            let newest = newest.flatten();
+            // Of no checkpoint before the newest one there may be another.
+            let has_gone_on = || {
+                if let Some(newest) = &newest {
+                    assert_eq!(files(&checkpoints).last(), Some(newest), "{:?}", Run::draw(run));
+                }
+            };
             let mut process = child(&killed, run);
             if kills < KILLS_A_RUN {
                 let moment = duration.mul_f64(stream.uniform());
@@ -258,12 +277,14 @@ fn killed_at_twenty_moments_it_ends_with_the_same_weights_and_losses() {
                 if process.try_wait().unwrap().is_none() {
                     process.kill().unwrap();
                     process.wait().unwrap();
+                    has_gone_on();
                     kills += 1;
                     continue;
                 }
             }
             // It came to its end.
             assert!(process.wait().unwrap().success());
+            has_gone_on();
             assert!(
                 fs::read(killed.join("ended")).unwrap() == expected,
                 "it ended otherwise after {kills} kills: {:?}",
@@ -275,6 +296,6 @@ fn killed_at_twenty_moments_it_ends_with_the_same_weights_and_losses() {
             fs::remove_dir_all(&killed).unwrap();
         }
         // Two newest, and the best.
-        assert!(fs::read_dir(killed.join("checkpoints")).unwrap().count() <= 3);
+        assert!(keeps_all || files(&checkpoints).len() <= 3);
     }
 }

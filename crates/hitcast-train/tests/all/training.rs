@@ -284,6 +284,106 @@ fn a_loss_that_explodes_is_an_error_that_says_where() -> Outcome {
 }
 
 #[test]
+fn the_step_of_a_loss_that_explodes_is_that_of_several_batches() -> Outcome {
+    let mut estimator = estimator(1);
+    estimator.network = NetworkSpec::mlp(&[16]);
+    estimator.training.optimizer = OptimizerSettings::sgd(1e30, 0.0);
+    estimator.training.accumulate_batches = 4;
+    // The first four batches are the first step, whose weights the fifth one meets.
+    let message = fit(&estimator, 1).unwrap_err().to_string();
+    assert!(message.contains("epoch 1, step 2 "), "{message}");
+    Ok(())
+}
+
+/// That every way to rows refuses these.
+fn refused(rows: &Dataset, expected: &str) -> Outcome {
+    let (good, stop) = (data(60, 1)?, StopSignal::new());
+    let context = FitContext::quiet("test", Seed::new(1), &stop);
+    for engine in [EngineChoice::Plan, EngineChoice::Autograd] {
+        let mut estimator = estimator(1);
+        estimator.training.engine = engine;
+        estimator.training.batch_size = 20;
+        let mut trainer = Trainer::new(estimator.training.clone());
+        let finder = LearningRateFinder::default();
+        let errors = [
+            estimator.train(&mut trainer, rows, None, &context).err(),
+            estimator.train(&mut trainer, &good, Some(rows), &context).err(),
+            estimator.engine_for(rows, None, &context).err(),
+            finder.find(&estimator, rows, &context).err(),
+            estimator
+                .engine_for(&good, None, &context)?
+                .engine()
+                .replace_rows(rows)
+                .err(),
+        ];
+        for error in errors {
+            let message = error.ok_or("taken")?.to_string();
+            assert!(message.contains(expected), "{engine:?}: {message}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rows_with_what_is_missing_or_too_large_are_named_before_anything_is_done() -> Outcome {
+    let good = data(60, 2)?;
+    let mut matrix = good.features().matrix().into_owned();
+    matrix[[7, 1]] = f32::NAN;
+    let columns = good.features().columns().to_vec();
+    let missing = good.with_features(Features::with_missing(matrix, columns)?)?;
+    refused(&missing, "NaN in row 7, column \"b\"")?;
+    for value in [1e39, -1e25] {
+        let mut target = good.target().to_vec();
+        target[9] = value;
+        let far = Dataset::new(good.features().clone(), target)?;
+        refused(&far, &format!("the target of row 9 is {value:e}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_engine_takes_no_other_columns_and_no_other_task_in_place_of_its_rows() -> Outcome {
+    let (good, stop) = (data(60, 1)?, StopSignal::new());
+    let context = FitContext::quiet("test", Seed::new(1), &stop);
+    let with_columns = |n: usize| -> Result<Dataset, Box<dyn Error>> {
+        let columns = (0..n)
+            .map(|column| FeatureColumn::plain(column.to_string()))
+            .collect();
+        Ok(Dataset::new(
+            Features::new(Array2::zeros((60, n)), columns)?,
+            vec![0.0; 60],
+        )?)
+    };
+    for engine in [EngineChoice::Plan, EngineChoice::Autograd] {
+        let mut estimator = estimator(1);
+        estimator.training.engine = engine;
+        estimator.training.batch_size = 20;
+        let mut engine = estimator.engine_for(&good, None, &context)?;
+        for n in [2, 4, 20] {
+            let message = engine
+                .engine()
+                .replace_rows(&with_columns(n)?)
+                .unwrap_err()
+                .to_string();
+            assert!(
+                message.contains(&format!("on 3 features, but was given rows with {n}")),
+                "{message}"
+            );
+        }
+        let message = engine
+            .engine()
+            .replace_rows(&rings(60, 1, 3)?)
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("expected numbers, got 3 classes"), "{message}");
+        engine.engine().replace_rows(&data(30, 2)?)?;
+        engine.engine().begin_epoch(&(0..30).collect::<Vec<_>>())?;
+        engine.engine().step(0..30, 1e-3)?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_bounded_head_trains_within_its_range() -> Outcome {
     let mut estimator = estimator(10);
     estimator.network = NetworkSpec::mlp(&[16]).with_head(Head::bounded(0.0, 100.0)?);
@@ -316,7 +416,10 @@ fn the_range_test_suggests_a_rate_that_learns() -> Outcome {
             .to_string()
             .contains("from is 1")
     );
-    for (batch_size, expected) in [(0, "batch_size is 0"), (1, "at least 2 training rows, got 1")] {
+    for (batch_size, expected) in [
+        (0, "batch_size is 0"),
+        (1, "batch_size is 1, but must be at least 2 with batch norm"),
+    ] {
         estimator.training.batch_size = batch_size;
         let found = LearningRateFinder::default().find(&estimator, &train, &context);
         assert!(found.unwrap_err().to_string().contains(expected));
@@ -360,6 +463,28 @@ fn settings_that_cannot_work_are_named_before_anything_is_done() -> Outcome {
     assert!(
         message(|e| e.training.optimizer = OptimizerSettings::adam(-1.0), &train)
             .contains("learning_rate is -1")
+    );
+    let at_least_zero = |change: fn(&mut NetworkEstimator), setting: &str| {
+        let expected = format!("{setting}, but must be a finite number of at least 0");
+        let message = message(change, &train);
+        assert!(message.contains(&expected), "{message}");
+    };
+    at_least_zero(
+        |e| e.training.optimizer = OptimizerSettings::adamw(1e-3, -0.5),
+        "optimizer.weight_decay is -0.5",
+    );
+    at_least_zero(
+        |e| {
+            e.training.early_stopping = Some(EarlyStopping {
+                min_delta: f64::INFINITY,
+                ..Default::default()
+            });
+        },
+        "early_stopping.min_delta is inf",
+    );
+    at_least_zero(
+        |e| e.training.schedule = Schedule::Cosine { final_rate: f64::NAN },
+        "schedule.final_rate is NaN",
     );
     Ok(())
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use hitcast_core::dataset::FeatureColumn;
 use hitcast_core::{
-    Checkpoints, Dataset, DeviceChoice, Estimator, Features, Fit, FitContext, Seed, StopSignal,
+    BoxError, Checkpoints, Dataset, DeviceChoice, Estimator, Features, Fit, FitContext, Seed, StopSignal,
 };
 use hitcast_nn::NetworkSpec;
+use hitcast_train::stream::{Chunks, StreamSettings};
 use hitcast_train::{
     EarlyStopping, EngineChoice, Job, NetworkEstimator, OptimizerSettings, TrainingSettings, train_many,
 };
@@ -158,4 +159,45 @@ fn a_device_that_is_full_says_so() {
     let message = std::error::Error::source(&error).unwrap().to_string();
     assert!(message.contains("the GPU has no room for"), "{message}");
     assert!(message.contains("--device cpu"), "{message}");
+}
+
+/// The same rows with classes by the sign of the target.
+fn of_classes(data: &Dataset) -> Dataset {
+    let classes: Vec<usize> = data
+        .target()
+        .iter()
+        .map(|target| usize::from(*target > 0.0))
+        .collect();
+    Dataset::of_classes(data.features().clone(), &classes, 2).unwrap()
+}
+
+#[test]
+fn rows_in_chunks_are_learned_from_as_on_the_processor() {
+    let _emulator = Emulator::take();
+    let stop = StopSignal::new();
+    let mut estimator = estimator(4);
+    estimator.network = NetworkSpec::mlp(&[12, 6]);
+    for of in [Dataset::clone, of_classes] {
+        let validation = of(&data(40, 9));
+        let losses = |device| -> Vec<f64> {
+            let chunk = |seed| Ok::<_, BoxError>(of(&data(30, seed)));
+            let mut chunks = Chunks::new(120, || Ok((0..4).map(chunk)));
+            let settings = StreamSettings { buffer_rows: 50 };
+            let context = FitContext {
+                device,
+                ..context(5, &stop, None)
+            };
+            let fit = estimator.fit_stream(&mut chunks, &settings, Some(&validation), &context);
+            let history = fit.unwrap().history.into_iter();
+            history
+                .flat_map(|record| [record.train_loss, record.validation_loss.unwrap()])
+                .collect()
+        };
+        let (here, there) = (losses(DeviceChoice::Cuda(0)), losses(DeviceChoice::Cpu));
+        assert_eq!(here.len(), 8);
+        for (here, there) in here.iter().zip(&there) {
+            assert!((here - there).abs() < 1e-3 * there, "{here} {there}");
+        }
+        assert!(here[6] < here[0], "{here:?}");
+    }
 }
