@@ -72,6 +72,11 @@ pub(crate) fn data(rows: usize, inputs: usize, task: Task, weighted: bool, seed:
     if !weighted {
         return data;
     }
-    let weights = (0..rows).map(|_| 0.1 + 3.0 * stream.uniform()).collect();
+    // Some rows do not count, but not all.
+    let weight = |row| match stream.below(4) {
+        0 if row > 0 => 0.0,
+        _ => 0.1 + 3.0 * stream.uniform(),
+    };
+    let weights = (0..rows).map(weight).collect();
     data.with_weights(weights).unwrap()
 }
