@@ -352,8 +352,8 @@ fn identity(estimator: &NetworkEstimator, train: &Dataset, validation: Option<&D
 fn check_columns(train: &Dataset, validation: Option<&Dataset>) -> Result<()> {
     match validation.map(Dataset::n_features) {
         Some(validation) if validation != train.n_features() => Err(TrainError::Columns {
-            training: train.n_features(),
-            validation,
+            expected: train.n_features(),
+            got: validation,
         }),
         _ => Ok(()),
     }

@@ -253,7 +253,7 @@ impl<'a, 's> Run<'a, 's> {
         }
         self.history.push(record);
         self.rows += done.rows;
-        let early = self.watch.as_mut().is_some_and(|watch| watch.should_stop(loss));
+        let early = self.watch.as_mut().is_some_and(|watch| watch.observe(loss));
         Ok(match () {
             () if interrupted => Some(StopReason::Requested),
             () if callback_breaks => Some(StopReason::Callback),

@@ -58,7 +58,7 @@ impl<'a> Run<'a, '_> {
             let loss = record.validation_loss.unwrap_or(record.train_loss);
             self.schedule.observe(loss);
             if let Some(watch) = &mut self.watch {
-                watch.should_stop(loss);
+                watch.observe(loss);
             }
             if self.best.is_none_or(|(_, best)| loss < best) {
                 self.best = Some((record.epoch, loss));
