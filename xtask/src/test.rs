@@ -97,20 +97,24 @@ pub(crate) fn run(checkout: &Path) -> Result<()> {
     }
 }
 
-/// Runs for long what a test run does in short: the property tests of what takes files apart, training that is killed and
-/// taken up again, and the kernels, under valgrind if it is there.
+/// Runs for long what a test run does in short: the property tests of what takes files apart, and of the training step's
+/// gradients; training that is killed and taken up again; and the kernels, under valgrind if it is there.
 pub(crate) fn soak(checkout: &Path) -> Result<()> {
-    read_any_file(checkout)?;
-    let arguments = [
-        "test",
-        "--release",
-        "-p",
-        "hitcast-train",
-        "--test",
-        "all",
-        "resume",
-    ];
-    crate::command::run(cargo(checkout, &arguments).env("HITCAST_TEST_KILLS", "200"))?;
+    let long = |variable: &str, value: &str, which: &[&str]| {
+        let arguments = [&["test", "--release", "-p"], which].concat();
+        crate::command::run(cargo(checkout, &arguments).env(variable, value))
+    };
+    long(
+        "PROPTEST_CASES",
+        "20000",
+        &["hitcast-data", "--test", "all", "property"],
+    )?;
+    long("PROPTEST_CASES", "5000", &["hitcast-train", "--lib", "parity"])?;
+    long(
+        "HITCAST_TEST_KILLS",
+        "200",
+        &["hitcast-train", "--test", "all", "resume"],
+    )?;
     kernels_under_valgrind(checkout)
 }
 
@@ -142,22 +146,6 @@ fn kernels_under_valgrind(checkout: &Path) -> Result<()> {
         command.env(runner, "valgrind --quiet --error-exitcode=9");
     }
     crate::command::run(&mut command)
-}
-
-fn read_any_file(checkout: &Path) -> Result<()> {
-    let mut command = cargo(
-        checkout,
-        &[
-            "test",
-            "--release",
-            "-p",
-            "hitcast-data",
-            "--test",
-            "all",
-            "property",
-        ],
-    );
-    crate::command::run(command.env("PROPTEST_CASES", "20000"))
 }
 
 fn count_cargo(checkout: &Path, arguments: &[&str]) -> Result<Count> {

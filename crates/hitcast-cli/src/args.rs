@@ -91,6 +91,9 @@ pub(crate) struct TrainArgs {
     /// the run is complete
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub(crate) checkpoint_every: u64,
+    /// How many of a network's newest checkpoints are kept, at least 1; that of its best epoch is kept besides
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub(crate) keep_checkpoints: NonZeroUsize,
     /// How rows are divided, in place of the experiment's
     #[arg(long, value_enum)]
     pub(crate) split: Option<SplitChoice>,

@@ -153,6 +153,30 @@ fn ctrl_c_ends_the_training_keeps_the_best_and_lets_it_go_on() -> Outcome {
 }
 
 #[test]
+fn two_runs_do_not_train_in_one_folder() -> Outcome {
+    let endless = EXPERIMENT.replace("epochs = 3", "epochs = 100000");
+    let folder = folder_with("endless.toml", &endless)?;
+    let mut first = Training::begin(folder.path(), &train("endless.toml", &[]));
+    for more in [&[][..], &["--resume"], &["--overwrite"]] {
+        let message = failure(folder.path(), &train("endless.toml", more), 1)?;
+        assert!(
+            message.contains("run.checkpoints is in use by another run"),
+            "{message}"
+        );
+    }
+    assert!(first.process.try_wait()?.is_none());
+    // A killed one is in nobody's way.
+    first.process.kill()?;
+    first.end();
+    let second = Training::begin(folder.path(), &train("endless.toml", &["--resume"]));
+    second.interrupt();
+    let (output, rest) = second.end();
+    assert_eq!(output.status.code(), Some(130), "{rest}");
+    assert!(folder.path().join("out/run/bundle/manifest.json").is_file());
+    Ok(())
+}
+
+#[test]
 fn a_second_ctrl_c_ends_it_at_once() -> Outcome {
     // One step an epoch, of batches of one row: many seconds.
     let slow = EXPERIMENT
@@ -217,13 +241,14 @@ fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
             "tracks.csv",
             "--out",
         ];
-        [&fixed[..], &[out, "--checkpoint-every", "0"]].concat()
+        let kept = ["--checkpoint-every", "0", "--keep-checkpoints", "5"];
+        [&fixed[..], &[out], &kept].concat()
     };
     let resume = [&arguments("killed")[..], &["--resume"]].concat();
     assert!(failure(folder.path(), &resume, 1)?.contains("nothing to go on with"));
     let mut training = Training::begin(folder.path(), &arguments("killed"));
     let left = folder.path().join("killed.checkpoints");
-    while checkpoints(&left).len() < 2 {
+    while checkpoints(&left).len() < 5 {
         assert!(
             training.process.try_wait()?.is_none(),
             "it ended without checkpoints"
@@ -253,6 +278,34 @@ fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
     assert_eq!(resumed["test"], whole["test"]);
     assert_eq!(resumed["models"][0]["history"].as_array().map(Vec::len), Some(6));
     assert!(!left.exists() && !folder.path().join("whole.checkpoints").exists());
+    Ok(())
+}
+
+#[test]
+fn a_run_that_was_killed_in_its_second_fit_goes_on_there() -> Outcome {
+    let twice = format!("refit = true{}", EXPERIMENT.replace("epochs = 3", "epochs = 6"));
+    let folder = folder_with("twice.toml", &twice)?;
+    let every_step = ["--checkpoint-every", "0", "--out"];
+    let arguments = |out| train("twice.toml", &[&every_step[..], &[out]].concat());
+    let mut training = Training::begin(folder.path(), &arguments("killed"));
+    let second = folder.path().join("killed.checkpoints/01-network-again");
+    while checkpoints(&second).len() < 2 {
+        assert!(
+            training.process.try_wait()?.is_none(),
+            "it ended without checkpoints"
+        );
+        sleep(Duration::from_millis(5));
+    }
+    training.process.kill()?;
+    training.end();
+    let output = hitcast(folder.path(), &[&arguments("killed")[..], &["--resume"]].concat())?;
+    let said = String::from_utf8(output.stderr)?;
+    // The first fit is only loaded.
+    assert_eq!(said.matches("network: goes on after").count(), 1, "{said}");
+    let resumed: Value = serde_json::from_slice(&output.stdout)?;
+    let whole: Value = serde_json::from_slice(&hitcast(folder.path(), &arguments("whole"))?.stdout)?;
+    assert_eq!(resumed["models"][0]["is_refitted"], true);
+    assert_eq!(resumed["test"], whole["test"]);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Where a network runs.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,19 @@ pub enum DeviceChoice {
     Cpu,
     /// The CUDA device with this number; an error if it is not there.
     Cuda(usize),
+}
+
+impl DeviceChoice {
+    /// How many fits go on at the same time, of so many that the processor has threads for: networks beside each other on one
+    /// GPU would wait for each other, and need its memory together. `finds_gpu` says what [`Auto`](Self::Auto) comes to.
+    pub fn fits_at_once(self, threads: NonZeroUsize, finds_gpu: impl FnOnce() -> bool) -> NonZeroUsize {
+        let is_gpu = match self {
+            Self::Cpu => false,
+            Self::Cuda(_) => true,
+            Self::Auto => finds_gpu(),
+        };
+        if is_gpu { NonZeroUsize::MIN } else { threads }
+    }
 }
 
 impl fmt::Display for DeviceChoice {
@@ -64,6 +78,20 @@ impl TryFrom<String> for DeviceChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_a_gpu_one_fit_goes_on_at_a_time() {
+        let at_once = |choice: DeviceChoice, finds_gpu| {
+            let threads = NonZeroUsize::new(8).unwrap();
+            choice.fits_at_once(threads, || finds_gpu).get()
+        };
+        assert_eq!([false, true].map(|gpu| at_once(DeviceChoice::Cpu, gpu)), [8, 8]);
+        assert_eq!(
+            [false, true].map(|gpu| at_once(DeviceChoice::Cuda(1), gpu)),
+            [1, 1]
+        );
+        assert_eq!([false, true].map(|gpu| at_once(DeviceChoice::Auto, gpu)), [8, 1]);
+    }
 
     #[test]
     fn every_spelling_comes_back() {

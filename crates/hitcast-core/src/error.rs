@@ -105,6 +105,14 @@ pub enum CoreError {
         /// Why.
         source: std::io::Error,
     },
+    /// Somebody else works in a folder.
+    #[error(
+        "{path} is in use by another run or fit that has not ended: wait for it, or end it, or give this one another folder"
+    )]
+    InUse {
+        /// The folder.
+        path: String,
+    },
     /// One of many fits that a stop came before.
     #[error("{0} was not begun: a stop was requested before")]
     NotBegun(String),

@@ -183,7 +183,7 @@ pub struct FitContext<'a> {
 /// Where and how often a fit keeps what it needs to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpoints<'a> {
-    /// A folder for this fit alone; it is made when there is something to keep.
+    /// A folder for this fit alone, which takes it for as long as it runs ([`FolderLock`](crate::FolderLock)).
     pub folder: &'a Path,
     /// Time between two checkpoints at least; with none, they are made after every step.
     pub every: Duration,
@@ -307,9 +307,14 @@ pub trait Estimator: Send + Sync {
     /// [`CoreError::Model`] with the model's own error; the settings are checked here.
     fn fit(&self, train: &Dataset, validation: Option<&Dataset>, context: &FitContext<'_>) -> Result<Fit>;
 
-    /// Does several fits of these settings at once where that is better than one a thread, as on a GPU that has room for all.
-    /// Each result is the one that [`fit`](Self::fit) gives alone; `None`, or nothing at all, which is the default, for those
-    /// that are to be fitted alone.
+    /// Whether several fits of these settings are better done at once by [`fit_side_by_side`](Self::fit_side_by_side) than one
+    /// a thread, as on a GPU that has room for all. Asked before their rows are prepared. Default false.
+    fn prefers_side_by_side(&self, _device: DeviceChoice) -> bool {
+        false
+    }
+
+    /// Does several fits of these settings at once. Each result is the one that [`fit`](Self::fit) gives alone; `None`, or
+    /// nothing at all, which is the default, for those that are to be fitted alone.
     fn fit_side_by_side(&self, _jobs: &[Job<'_>]) -> Vec<Option<Result<Trained>>> {
         Vec::new()
     }

@@ -21,6 +21,7 @@
 //! - [`progress`]: what a fit tells while it runs, and how it is asked to stop
 //! - [`device`]: where a network runs
 //! - [`mod@file`]: files that are written whole or not at all
+//! - [`lock`]: folders that are worked in by one at a time
 //! - [`cache`]: where what was downloaded lies
 //! - [`stats`]: sums, means and quantiles
 //! - [`suggest`]: the nearest name, for errors about names
@@ -32,6 +33,7 @@ pub mod device;
 mod error;
 pub mod estimator;
 pub mod file;
+pub mod lock;
 pub mod many;
 pub mod parallel;
 pub mod progress;
@@ -49,6 +51,7 @@ pub use estimator::{
     Checkpoints, ContributionScale, Contributions, Estimator, Fit, FitContext, Gradients, Model, Predictions,
     StopReason, Task,
 };
+pub use lock::FolderLock;
 pub use many::{Job, Trained, train_many};
 pub use progress::{EpochRecord, Event, NoProgress, NotesOnly, Progress, StopSignal};
 pub use seed::{Seed, Stream};

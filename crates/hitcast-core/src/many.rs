@@ -56,6 +56,7 @@ pub fn train_many(jobs: &[Job<'_>], threads: NonZeroUsize) -> Vec<Result<Trained
         let together = own
             .first()
             .filter(|first| own.len() > 1 && !first.context.stop.is_requested())
+            .filter(|first| first.estimator.prefers_side_by_side(first.context.device))
             .map(|first| first.estimator.fit_side_by_side(&own));
         for (place, result) in group.into_iter().zip(together.into_iter().flatten()) {
             results[place] = result;

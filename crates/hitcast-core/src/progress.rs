@@ -42,6 +42,17 @@ pub enum Event<'a> {
         /// Bytes of memory that the fit takes, an estimate; 0 if it is not known.
         bytes: usize,
     },
+    /// A fit that had been killed or interrupted goes on from its checkpoint.
+    FitResumed {
+        /// Name of the model.
+        model: &'a str,
+        /// Whole epochs that it had done.
+        done: usize,
+        /// Epochs at most.
+        epochs: usize,
+        /// Seconds that it had taken.
+        elapsed_seconds: f64,
+    },
     /// An epoch ended.
     EpochEnded {
         /// Name of the model.

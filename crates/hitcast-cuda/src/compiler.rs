@@ -1,39 +1,55 @@
 //! NVIDIA's run-time compiler: where it is, and what it makes of a source.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr, c_char};
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use cudarc::nvrtc::{CompileError, CompileOptions, Ptx, compile_ptx_with_opts, sys};
+use cudarc::nvrtc::result::{
+    NvrtcError, compile_program, create_program, destroy_program, get_program_log, get_ptx,
+};
+use cudarc::nvrtc::{Ptx, sys};
 
 use crate::error::{CudaError, Result};
 
 /// Programs that are kept; all are forgotten when there are more.
 const MOST_PROGRAMS: usize = 64;
 
-/// The program for a source and an architecture. Those of this process are remembered: a source knows neither seeds nor rows
-/// nor rates, so that fits of one network have it in common.
-pub(crate) fn compile(source: &str, architecture: &str) -> Result<Ptx> {
-    type Programs = HashMap<(String, String), Ptx>;
+/// What the compiler makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    /// Instructions of devices of this architecture, as in 90, and of later ones with the same first digits: nothing is left
+    /// to the driver, which may be older than the compiler.
+    Instructions(i32),
+    /// Code (PTX) that the driver translates for any device of this architecture or a later one.
+    Code(i32),
+}
+
+impl Target {
+    /// For the newest architecture that the compiler knows and a device of this one can run.
+    fn new(of_device: i32, known: &[i32]) -> Option<Self> {
+        let newest = known.iter().copied().filter(|known| *known <= of_device).max()?;
+        Some(if newest / 10 == of_device / 10 {
+            Self::Instructions(newest)
+        } else {
+            Self::Code(newest)
+        })
+    }
+}
+
+/// The program for a source and a target. Those of this process are remembered: a source knows neither seeds nor rows nor
+/// rates, so that fits of one network have it in common.
+pub(crate) fn compile(source: &str, target: Target) -> Result<Ptx> {
+    type Programs = HashMap<(String, Target), Ptx>;
     static PROGRAMS: Mutex<Option<Programs>> = Mutex::new(None);
-    let key = (source.to_owned(), architecture.to_owned());
+    let key = (source.to_owned(), target);
     let programs = || PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(program) = programs().get_or_insert_default().get(&key) {
         return Ok(program.clone());
     }
-    let options = CompileOptions {
-        // As the engine on the processor: numbers next to zero cost time and change nothing.
-        ftz: Some(true),
-        options: vec![
-            format!("--gpu-architecture={architecture}"),
-            "--std=c++17".to_owned(),
-        ],
-        name: Some("step.cu".to_owned()),
-        ..CompileOptions::default()
-    };
-    let program = compile_ptx_with_opts(source, options).map_err(|error| CudaError::Compile(said(&error)))?;
+    let program = Program::new(source)?.compile(target)?;
     let mut programs = programs();
     let programs = programs.get_or_insert_default();
     if programs.len() >= MOST_PROGRAMS {
@@ -43,15 +59,86 @@ pub(crate) fn compile(source: &str, architecture: &str) -> Result<Ptx> {
     Ok(program)
 }
 
-fn said(error: &CompileError) -> String {
-    match error {
-        CompileError::CompileError { log, .. } => log.to_string_lossy().into_owned(),
-        other => other.to_string(),
+/// A source that is with the compiler.
+struct Program {
+    program: sys::nvrtcProgram,
+    /// Which the program may refer to.
+    _source: CString,
+}
+
+impl Program {
+    fn new(source: &str) -> Result<Self> {
+        let failed = |error: &dyn Display| CudaError::Compile(error.to_string());
+        let source = CString::new(source).map_err(|error| failed(&error))?;
+        let program = create_program(&source, Some(c"step.cu")).map_err(|error| failed(&error))?;
+        Ok(Self {
+            program,
+            _source: source,
+        })
+    }
+
+    fn compile(&self, target: Target) -> Result<Ptx> {
+        let architecture = match target {
+            Target::Instructions(number) => format!("sm_{number}"),
+            Target::Code(number) => format!("compute_{number}"),
+        };
+        let options = [
+            format!("--gpu-architecture={architecture}"),
+            "--std=c++17".to_owned(),
+            // As the engine on the processor: numbers next to zero cost time and change nothing.
+            "--ftz=true".to_owned(),
+        ];
+        // SAFETY: the program is there until `self` is dropped.
+        if let Err(error) = unsafe { compile_program(self.program, &options) } {
+            return Err(CudaError::Compile(format!("{error}: {}", self.log())));
+        }
+        let unread = |error: &dyn Display| CudaError::Compile(format!("no program came of it: {error}"));
+        match target {
+            Target::Instructions(_) => self.instructions().map_err(|error| unread(&error)),
+            Target::Code(_) => {
+                // SAFETY: as above, and it was compiled.
+                let code = unsafe { get_ptx(self.program) }.map_err(|error| unread(&error))?;
+                Ok(Ptx::from_src(text(&code)))
+            }
+        }
+    }
+
+    fn instructions(&self) -> std::result::Result<Ptx, NvrtcError> {
+        let mut size = 0;
+        // SAFETY: writes one number, which it is given the address of.
+        unsafe { sys::nvrtcGetCUBINSize(self.program, &raw mut size) }.result()?;
+        let mut bytes = vec![0_u8; size];
+        // SAFETY: writes as many bytes as it has just said, for which there is room.
+        unsafe { sys::nvrtcGetCUBIN(self.program, bytes.as_mut_ptr().cast()) }.result()?;
+        Ok(Ptx::from_binary(bytes))
+    }
+
+    fn log(&self) -> String {
+        // SAFETY: as above.
+        let log = unsafe { get_program_log(self.program) };
+        log.map(|log| text(&log)).unwrap_or_default()
     }
 }
 
-/// The newest architecture that the compiler knows and a device of this one, as in 90, can run.
-pub(crate) fn architecture(of_device: i32) -> Result<String> {
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SAFETY: nothing uses it any more.
+        let _ = unsafe { destroy_program(self.program) };
+    }
+}
+
+/// What stands before the zero that ends it.
+fn text(characters: &[c_char]) -> String {
+    let bytes: Vec<u8> = characters
+        .iter()
+        .flat_map(|character| character.to_ne_bytes())
+        .take_while(|byte| *byte != 0)
+        .collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What to compile for a device of this architecture, as in 90.
+pub(crate) fn target(of_device: i32) -> Result<Target> {
     let unknown = |reason: String| CudaError::Library {
         library: "libnvrtc.so",
         reason,
@@ -65,8 +152,7 @@ pub(crate) fn architecture(of_device: i32) -> Result<String> {
     if asked != sys::nvrtcResult::NVRTC_SUCCESS || listed != sys::nvrtcResult::NVRTC_SUCCESS {
         return Err(unknown("it does not say which GPUs it knows".to_owned()));
     }
-    let newest = known.iter().filter(|known| **known <= of_device).max();
-    newest.map(|newest| format!("compute_{newest}")).ok_or_else(|| {
+    Target::new(of_device, &known).ok_or_else(|| {
         unknown(format!(
             "it knows no GPU as old as this one, of compute capability {of_device}; an older one does"
         ))
@@ -152,5 +238,25 @@ fn open_for_good(path: &Path) -> bool {
             true
         }
         Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instructions_where_the_compiler_knows_the_generation_else_code_for_the_driver() {
+        let known = [75, 80, 86, 89, 90, 100];
+        for (device, target) in [
+            (90, Some(Target::Instructions(90))),
+            (80, Some(Target::Instructions(80))),
+            (87, Some(Target::Instructions(86))),
+            (103, Some(Target::Instructions(100))),
+            (120, Some(Target::Code(100))),
+            (70, None),
+        ] {
+            assert_eq!(Target::new(device, &known), target, "{device}");
+        }
     }
 }

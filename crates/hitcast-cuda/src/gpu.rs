@@ -80,10 +80,10 @@ impl Gpu {
         self.shared
     }
 
-    /// What kernels are compiled for, as in `compute_90`: the newest that the compiler knows and the device can run.
-    pub(crate) fn architecture(&self) -> Result<String> {
+    /// What kernels are compiled for.
+    pub(crate) fn target(&self) -> Result<compiler::Target> {
         let (major, minor) = self.architecture;
-        compiler::architecture(10 * major + minor)
+        compiler::target(10 * major + minor)
     }
 
     pub(crate) fn context(&self) -> &Arc<CudaContext> {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use hitcast_core::FolderLock;
+
 use crate::error::{PipelineError, Result};
 use crate::experiment::Experiment;
 use crate::folder::{Existing, FolderKind, write_file, write_folder};
@@ -29,12 +31,18 @@ pub enum Unfinished {
     Discard,
 }
 
-/// Makes a folder for an experiment's checkpoints, or takes up the one that is there.
+/// Makes a folder for an experiment's checkpoints, or takes up the one that is there. No other run can have it until the
+/// lock is dropped.
 ///
 /// # Errors
 /// [`PipelineError::Exists`] if something is there that is not to be touched, or nothing that could be gone on with;
+/// [`PipelineError::Core`] with [`CoreError::InUse`](hitcast_core::CoreError::InUse) if another run has it;
 /// [`PipelineError::File`] if the folder cannot be made.
-pub fn prepare_checkpoints(folder: &Path, experiment: &Experiment, unfinished: Unfinished) -> Result<()> {
+pub fn prepare_checkpoints(
+    folder: &Path,
+    experiment: &Experiment,
+    unfinished: Unfinished,
+) -> Result<FolderLock> {
     let refuse = |message: &str| {
         Err(PipelineError::Exists {
             path: folder.to_path_buf(),
@@ -42,33 +50,37 @@ pub fn prepare_checkpoints(folder: &Path, experiment: &Experiment, unfinished: U
         })
     };
     let experiment = experiment.to_toml()?;
-    let is_there = fs::symlink_metadata(folder).is_ok();
-    match (is_there, fs::read_to_string(folder.join(MARKER)), unfinished) {
-        (false, _, Unfinished::Resume) => {
-            return refuse(
-                "is not there, so that there is nothing to go on with; begin the run without resuming it",
-            );
-        }
-        (false, ..) => {}
-        (true, Err(_), _) => {
+    let marker = folder.join(MARKER);
+    if fs::symlink_metadata(folder).is_ok() {
+        if !marker.is_file() {
             return refuse("is in the way of checkpoints and holds none; give the run another place");
         }
-        (true, Ok(_), Unfinished::Refuse) => {
-            return refuse(
-                "a run that did not end left its checkpoints here; resume it, or overwrite it to begin anew",
-            );
+        // Before anything that another run may be at work on is looked at.
+        let lock = FolderLock::take(folder)?;
+        let of = fs::read_to_string(&marker).map_err(PipelineError::file("read", &marker))?;
+        match unfinished {
+            Unfinished::Refuse => {
+                return refuse(
+                    "a run that did not end left its checkpoints here; resume it, or overwrite it to begin anew",
+                );
+            }
+            Unfinished::Resume if of == experiment => return Ok(lock),
+            Unfinished::Resume => {
+                return refuse(
+                    "the checkpoints are of another experiment; resume that one, or overwrite it to begin this one",
+                );
+            }
+            Unfinished::Discard => remove_checkpoints(folder)?,
         }
-        (true, Ok(of), Unfinished::Resume) if of == experiment => return Ok(()),
-        (true, Ok(_), Unfinished::Resume) => {
-            return refuse(
-                "the checkpoints are of another experiment; resume that one, or overwrite it to begin this one",
-            );
-        }
-        (true, Ok(_), Unfinished::Discard) => remove_checkpoints(folder)?,
+    } else if unfinished == Unfinished::Resume {
+        return refuse(
+            "is not there, so that there is nothing to go on with; begin the run without resuming it",
+        );
     }
     write_folder(folder, Existing::Refuse, &FOLDER, |fresh| {
         write_file(&fresh.join(MARKER), experiment.as_bytes())
-    })
+    })?;
+    Ok(FolderLock::take(folder)?)
 }
 
 /// Removes a folder that [`prepare_checkpoints`] made; leaves any other alone.
@@ -87,8 +99,13 @@ pub fn remove_checkpoints(folder: &Path) -> Result<()> {
 /// # Errors
 /// As [`remove_checkpoints`].
 pub fn remove_empty_checkpoints(folder: &Path) -> Result<()> {
-    let entries = fs::read_dir(folder).map_or(0, Iterator::count);
-    if entries == 1 {
+    let is_own = |entry: &fs::DirEntry| {
+        [MARKER, FolderLock::FILE]
+            .map(Into::into)
+            .contains(&entry.file_name())
+    };
+    let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    if entries.all(|entry| is_own(&entry)) {
         remove_checkpoints(folder)
     } else {
         Ok(())
@@ -105,9 +122,18 @@ mod tests {
         let folder = home.path().join("run.checkpoints");
         let experiment = Experiment::preset("code-pudding").unwrap();
         let prepare = |unfinished| prepare_checkpoints(&folder, &experiment, unfinished);
-        let message = |result: Result<()>| result.unwrap_err().to_string();
+        let message = |result: Result<FolderLock>| result.unwrap_err().to_string();
         assert!(message(prepare(Unfinished::Resume)).contains("nothing to go on with"));
         prepare(Unfinished::Refuse).unwrap();
+        let lock = prepare(Unfinished::Discard).unwrap();
+        for unfinished in [Unfinished::Refuse, Unfinished::Resume, Unfinished::Discard] {
+            let message = message(prepare(unfinished));
+            assert!(
+                message.contains("run.checkpoints is in use by another run"),
+                "{message}"
+            );
+        }
+        drop(lock);
         let checkpoint = folder.join("01-a");
         fs::write(&checkpoint, "x").unwrap();
         remove_empty_checkpoints(&folder).unwrap();

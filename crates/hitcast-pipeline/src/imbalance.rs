@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use hitcast_core::{CoreError, Dataset, Estimator, Fit, FitContext, Seed, Task};
+use hitcast_core::{CoreError, Dataset, DeviceChoice, Estimator, Fit, FitContext, Job, Seed, Task, Trained};
 use hitcast_preprocess::Sampler;
 use hitcast_preprocess::resample::weights::{balanced_class_weights, sample_weights};
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,26 @@ impl Estimator for Balanced {
             .rows(train, context.seed.child("imbalance"))
             .map_err(|error| CoreError::model(context.name, error))?;
         self.estimator.fit(&rows, validation, context)
+    }
+
+    fn prefers_side_by_side(&self, device: DeviceChoice) -> bool {
+        self.estimator.prefers_side_by_side(device)
+    }
+
+    fn fit_side_by_side(&self, jobs: &[Job<'_>]) -> Vec<Option<hitcast_core::Result<Trained>>> {
+        let rows = jobs
+            .iter()
+            .map(|job| self.rows(job.train, job.context.seed.child("imbalance")));
+        // What goes wrong here goes wrong again with each fit alone, and is told there.
+        let Ok(rows) = rows.collect::<Result<Vec<_>>>() else {
+            return Vec::new();
+        };
+        let jobs: Vec<Job<'_>> = jobs
+            .iter()
+            .zip(&rows)
+            .map(|(job, train)| Job { train, ..*job })
+            .collect();
+        self.estimator.fit_side_by_side(&jobs)
     }
 
     fn uses_validation(&self) -> bool {

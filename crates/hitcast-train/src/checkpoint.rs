@@ -8,15 +8,18 @@
 //!
 //! One that is damaged is passed over for an older one, and stays where it is; one of another run is never passed over.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hitcast_core::file::write_atomic;
-use hitcast_core::{Checkpoints, EpochRecord, ModelState, StopReason, TensorData, TensorValues};
+use hitcast_core::{
+    Checkpoints, CoreError, EpochRecord, FolderLock, ModelState, StopReason, TensorData, TensorValues,
+};
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView, serialize};
+use safetensors::tensor::{Dtype, View, serialize};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -58,6 +61,30 @@ struct Facts {
     engine: Value,
 }
 
+/// A tensor of 32-bit floats, whose bytes are made when they are asked for: a checkpoint need not hold those of all.
+struct Floats<'a> {
+    shape: &'a [usize],
+    values: &'a [f32],
+}
+
+impl View for Floats<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.values)
+    }
+}
+
 /// Why a file is not gone on from.
 enum Flaw {
     /// It is not what was written; an older one may be.
@@ -74,6 +101,9 @@ type Place = (usize, usize);
 pub(crate) struct CheckpointFolder<'a> {
     settings: Checkpoints<'a>,
     fingerprint: String,
+    lock: Option<FolderLock>,
+    /// Those that were found damaged and have not been written again.
+    damaged: Vec<PathBuf>,
     /// When the last one was written or could not be, or the run began.
     last: Instant,
 }
@@ -84,6 +114,8 @@ impl<'a> CheckpointFolder<'a> {
         Self {
             settings,
             fingerprint: hexadecimal(&Sha256::digest(identity.as_bytes())),
+            lock: None,
+            damaged: Vec::new(),
             last: Instant::now(),
         }
     }
@@ -101,7 +133,7 @@ impl<'a> CheckpointFolder<'a> {
     }
 
     /// The newest whole one, if there is any, with a note on each newer one that is damaged.
-    pub(crate) fn newest(&self) -> Result<Option<(Checkpoint, Vec<String>)>> {
+    pub(crate) fn newest(&mut self) -> Result<Option<(Checkpoint, Vec<String>)>> {
         let mut damaged = Vec::new();
         for (place, path) in self.places()?.into_iter().rev() {
             let read = fs::read(&path).map_err(|error| Flaw::Damaged(format!("cannot be read: {error}")));
@@ -115,7 +147,9 @@ impl<'a> CheckpointFolder<'a> {
                             trained_again(place, *newer)
                         )
                     };
-                    return Ok(Some((checkpoint, damaged.iter().map(note).collect())));
+                    let notes = damaged.iter().map(note).collect();
+                    self.damaged = damaged.into_iter().map(|(_, file, _)| file).collect();
+                    return Ok(Some((checkpoint, notes)));
                 }
                 Err(Flaw::Damaged(problem)) => damaged.push((place, path, problem)),
                 Err(Flaw::OtherRun) => {
@@ -136,8 +170,23 @@ impl<'a> CheckpointFolder<'a> {
         Err(self.broken(path, format!("{problem}; {older}; {what_to_do}")))
     }
 
-    /// Removes what a process left that was killed while it wrote one.
-    pub(crate) fn remove_unfinished(&self) {
+    /// Keeps everybody else out, and removes what a process left that was killed while it wrote one. Training is worth more
+    /// than a folder that cannot be written to, which is only noted.
+    pub(crate) fn take(&mut self) -> Result<Option<String>> {
+        match FolderLock::take(self.settings.folder) {
+            Ok(lock) => {
+                self.lock = Some(lock);
+                self.remove_unfinished();
+                Ok(None)
+            }
+            Err(error @ CoreError::InUse { .. }) => Err(hitcast_nn::NnError::from(error).into()),
+            Err(error) => Ok(Some(format!(
+                "{error}; see that nobody else uses this folder of checkpoints"
+            ))),
+        }
+    }
+
+    fn remove_unfinished(&self) {
         let is_unfinished = |name: &str| name.starts_with(".epoch-") && name.ends_with(".tmp");
         for entry in fs::read_dir(self.settings.folder).into_iter().flatten().flatten() {
             if entry.file_name().to_str().is_some_and(is_unfinished) {
@@ -155,19 +204,23 @@ impl<'a> CheckpointFolder<'a> {
         written
     }
 
-    fn write(&self, checkpoint: &Checkpoint, best_epoch: Option<usize>) -> Result<()> {
+    fn write(&mut self, checkpoint: &Checkpoint, best_epoch: Option<usize>) -> Result<()> {
         let place = (checkpoint.history.len(), checkpoint.within.batches);
         let path = self.path(place);
         let bytes = self
             .encode(checkpoint)
             .map_err(|problem| self.broken(&path, problem))?;
         write_atomic(&path, &bytes).map_err(hitcast_nn::NnError::from)?;
-        let mut old = self.places()?;
-        // Newer ones are damaged.
-        old.retain(|(other, _)| *other <= place);
+        self.damaged.retain(|damaged| *damaged != path);
+        let mut passed = self.places()?;
+        // Newer ones are damaged, and left there until training has come past their places.
+        passed.retain(|(other, _)| *other <= place);
+        let is_damaged = |(_, path): &(Place, PathBuf)| self.damaged.contains(path);
+        let (damaged, mut old): (Vec<_>, Vec<_>) = passed.into_iter().partition(is_damaged);
         old.truncate(old.len().saturating_sub(self.settings.keep.max(1)));
         let best = best_epoch.map(|epoch| (epoch, 0));
-        for (_, old) in old.into_iter().filter(|(other, _)| Some(*other) != best) {
+        old.retain(|(other, _)| Some(*other) != best);
+        for (_, old) in damaged.into_iter().chain(old) {
             // One that cannot be removed is only in the way of disk space.
             let _ = fs::remove_file(old);
         }
@@ -214,13 +267,13 @@ impl<'a> CheckpointFolder<'a> {
     }
 
     fn encode(&self, checkpoint: &Checkpoint) -> Result<Vec<u8>, String> {
-        let mut raw: BTreeMap<&String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+        let mut tensors = Vec::new();
         for (name, tensor) in &checkpoint.engine.tensors {
             let TensorValues::F32(values) = tensor.values() else {
                 return Err(format!("tensor {name:?} is not of 32-bit floats"));
             };
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-            raw.insert(name, (tensor.shape().to_vec(), bytes));
+            let shape = tensor.shape();
+            tensors.push((name.as_str(), Floats { shape, values }));
         }
         let mut facts = Facts {
             fingerprint: self.fingerprint.clone(),
@@ -234,20 +287,11 @@ impl<'a> CheckpointFolder<'a> {
         };
         facts.sha256 = checksum(
             &facts,
-            raw.iter()
-                .map(|(name, (_, bytes))| (name.as_str(), bytes.as_slice())),
+            tensors.iter().map(|(name, tensor)| (*name, tensor.data())),
         )?;
         let facts = serde_json::to_string(&facts).map_err(|error| error.to_string())?;
-        let views = raw
-            .iter()
-            .map(|(name, (shape, bytes))| {
-                let view =
-                    TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|error| error.to_string())?;
-                Ok((name.as_str(), view))
-            })
-            .collect::<Result<Vec<_>, String>>()?;
         let metadata = HashMap::from([(ENTRY.to_owned(), facts)]);
-        serialize(views, Some(metadata)).map_err(|error| error.to_string())
+        serialize(tensors, Some(metadata)).map_err(|error| error.to_string())
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Checkpoint, Flaw> {
@@ -271,7 +315,9 @@ impl<'a> CheckpointFolder<'a> {
         views.sort_by(|a, b| a.0.cmp(&b.0));
         let found = checksum(
             &facts,
-            views.iter().map(|(name, view)| (name.as_str(), view.data())),
+            views
+                .iter()
+                .map(|(name, view)| (name.as_str(), view.data().into())),
         );
         if found.map_err(|error| damaged(&error))? != expected {
             return Err(damaged(&"its checksum is wrong"));
@@ -312,14 +358,17 @@ fn trained_again(from: Place, to: Place) -> String {
 }
 
 /// Of what is no tensor, without a checksum, and of all tensors in the order of their names.
-fn checksum<'t>(facts: &Facts, tensors: impl Iterator<Item = (&'t str, &'t [u8])>) -> Result<String, String> {
+fn checksum<'t>(
+    facts: &Facts,
+    tensors: impl Iterator<Item = (&'t str, Cow<'t, [u8]>)>,
+) -> Result<String, String> {
     let mut digest = Sha256::new();
     digest.update(serde_json::to_vec(facts).map_err(|error| error.to_string())?);
     for (name, bytes) in tensors {
         digest.update((name.len() as u64).to_le_bytes());
         digest.update(name);
         digest.update((bytes.len() as u64).to_le_bytes());
-        digest.update(bytes);
+        digest.update(&*bytes);
     }
     Ok(hexadecimal(&digest.finalize()))
 }
@@ -333,13 +382,12 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_byte_that_is_another_or_missing_is_damage() {
-        let folder = CheckpointFolder::new(Checkpoints::new(Path::new("nowhere")), "this run");
+    /// One after so many epochs.
+    fn checkpoint(epochs: usize) -> Checkpoint {
         let tensor = |values: &[f32]| TensorData::f32_vector(values.to_vec());
         let tensors = [("first", tensor(&[1.5, -2.0])), ("second", tensor(&[0.1]))];
-        let record = EpochRecord {
-            epoch: 1,
+        let record = |epoch| EpochRecord {
+            epoch,
             learning_rate: 1e-3,
             train_loss: 0.1 + 0.2,
             validation_loss: None,
@@ -347,8 +395,8 @@ mod tests {
             validation: BTreeMap::new(),
             elapsed_seconds: 0.5,
         };
-        let checkpoint = Checkpoint {
-            history: vec![record],
+        Checkpoint {
+            history: (1..=epochs).map(record).collect(),
             within: Progress::default(),
             elapsed_seconds: 0.75,
             stopped: Some(StopReason::EarlyStopping),
@@ -357,7 +405,46 @@ mod tests {
                 settings: serde_json::json!({"steps": 7}),
                 tensors: tensors.map(|(name, tensor)| (name.to_owned(), tensor)).into(),
             },
+        }
+    }
+
+    #[test]
+    fn a_damaged_one_is_not_counted_among_those_kept_and_goes_once_training_is_past_it() {
+        let home = tempfile::tempdir().unwrap();
+        let open = || CheckpointFolder::new(Checkpoints::new(home.path()), "this run");
+        let path = |epoch| open().path((epoch, 0));
+        let left = || {
+            let places = open().places().unwrap();
+            places.iter().map(|((epoch, _), _)| *epoch).collect::<Vec<_>>()
         };
+        let save = |folder: &mut CheckpointFolder<'_>, epoch, best| {
+            folder.save(&checkpoint(epoch), best).unwrap();
+        };
+        let mut folder = open();
+        (1..=4).for_each(|epoch| save(&mut folder, epoch, Some(2)));
+        assert_eq!(left(), [2, 3, 4]);
+        fs::write(path(4), "damaged").unwrap();
+        let mut folder = open();
+        let (newest, notes) = folder.newest().unwrap().unwrap();
+        assert_eq!((newest.history.len(), notes.len()), (3, 1));
+        // Where the fourth epoch ends no checkpoint is due this time.
+        save(&mut folder, 5, None);
+        assert_eq!(left(), [3, 5]);
+
+        fs::write(path(5), "damaged").unwrap();
+        let mut folder = open();
+        folder.newest().unwrap();
+        save(&mut folder, 4, None);
+        assert_eq!(left(), [3, 4, 5], "training has not come to its place again");
+        save(&mut folder, 5, None);
+        assert_eq!(left(), [4, 5], "it is whole again");
+        assert!(open().newest().unwrap().unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn a_byte_that_is_another_or_missing_is_damage() {
+        let folder = CheckpointFolder::new(Checkpoints::new(Path::new("nowhere")), "this run");
+        let checkpoint = checkpoint(1);
         let bytes = folder.encode(&checkpoint).unwrap();
         let read = folder.decode(&bytes).ok().unwrap();
         assert_eq!(folder.encode(&read).unwrap(), bytes);

@@ -58,9 +58,9 @@ impl EarlyStopping {
 /// use hitcast_train::EarlyStopping;
 ///
 /// let mut watch = EarlyStopping { patience: 2, ..Default::default() }.watch();
-/// assert!(!watch.should_stop(1.0));
-/// assert!(!watch.should_stop(1.5));
-/// assert!(watch.should_stop(1.2));
+/// assert!(!watch.observe(1.0));
+/// assert!(!watch.observe(1.5));
+/// assert!(watch.observe(1.2));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -72,7 +72,7 @@ pub struct Watch {
 
 impl Watch {
     /// Takes the validation loss of an epoch that ended, and says whether to stop now.
-    pub fn should_stop(&mut self, validation_loss: f64) -> bool {
+    pub fn observe(&mut self, validation_loss: f64) -> bool {
         self.epochs += 1;
         if validation_loss < self.best - self.settings.min_delta {
             self.best = validation_loss;
@@ -90,7 +90,7 @@ mod tests {
 
     fn stops_at(settings: EarlyStopping, losses: &[f64]) -> Option<usize> {
         let mut watch = settings.watch();
-        losses.iter().position(|&loss| watch.should_stop(loss))
+        losses.iter().position(|&loss| watch.observe(loss))
     }
 
     #[test]

@@ -90,6 +90,16 @@ pub trait Engine {
     /// What the engine runs into.
     fn predict(&mut self, split: Split) -> Result<Predictions>;
 
+    /// Predicts all rows of a split as [`predict`](Self::predict) does, and gives `take` so many at a time, in order, that they
+    /// need not all be held: a multiple of [`PART_ROWS`](crate::PART_ROWS) but for the last. All at once by default.
+    ///
+    /// # Errors
+    /// What the engine runs into.
+    fn predict_in_parts(&mut self, split: Split, take: &mut dyn FnMut(Predictions)) -> Result<()> {
+        take(self.predict(split)?);
+        Ok(())
+    }
+
     /// Sums over what it would predict for a split by this loss, computed where the rows are; `None`, the default, where they
     /// are predicted first.
     ///

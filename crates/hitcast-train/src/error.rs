@@ -36,12 +36,12 @@ pub enum TrainError {
         rows: usize,
     },
     /// Rows have other columns than the network, or than the training rows.
-    #[error("the network is trained on {training} features, but was given rows with {validation}")]
+    #[error("the network is trained on {expected} features, but was given rows with {got}")]
     Columns {
         /// Features of the network and its training rows.
-        training: usize,
+        expected: usize,
         /// Features of the other rows.
-        validation: usize,
+        got: usize,
     },
     /// A target that cannot be learned.
     #[error(

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use hitcast_core::{
-    CoreError, Dataset, Estimator, Event, Fit, FitContext, Job, Seed, StopReason, Task, Trained,
+    CoreError, Dataset, DeviceChoice, Estimator, Event, Fit, FitContext, Job, Seed, StopReason, Task, Trained,
 };
 use hitcast_cuda::CudaError;
 use hitcast_nn::{LayerSpec, Network, NetworkModel, NetworkSpec};
@@ -18,6 +18,7 @@ use crate::error::{Result, TrainError};
 use crate::plan::BLOCK_ROWS;
 use crate::settings::TrainingSettings;
 use crate::stream::{RowStream, ShuffleBuffer, StreamSettings};
+use crate::sums::PART_ROWS;
 use crate::trainer::{Outcome, Targets, Trainer};
 
 /// A network to be trained: what it is, and how.
@@ -32,17 +33,22 @@ pub struct NetworkEstimator {
 
 impl NetworkEstimator {
     /// About how many bytes of memory a fit takes on its device besides the rows that it is given: copies of them in 32
-    /// bits, the order of an epoch, predictions; for every learned number its gradient, two moments, a transposed copy, the
-    /// best so far and an average; and the activations of a batch. Not counted: libtorch itself, and on a GPU each block's part of
-    /// the gradient, as many more copies of what is learned as there are blocks (16 for a batch of 64 rows).
+    /// bits, the order of an epoch; for every learned number its gradient, two moments, a transposed copy, the best so far and
+    /// an average; the activations of a batch, and the predictions that are measured at a time. Not counted: libtorch itself,
+    /// [checkpoints](Self::checkpoint_memory), and on a GPU each block's part of the gradient, as many more copies of what is
+    /// learned as there are blocks (16 for a batch of 64 rows).
     pub fn memory(&self, training_rows: usize, validation_rows: usize, n_features: usize) -> usize {
         let rows = training_rows + validation_rows;
-        // The matrix with its columns filled up to whole vectors, target, weight; place, prediction.
-        let a_row = 4 * (n_features.next_multiple_of(16) + 2) + 16;
-        // Automatic differentiation puts the rows of an epoch in order beforehand.
-        let shuffled = match self.training.engine {
-            EngineChoice::Autograd => training_rows * 4 * (n_features + 2),
-            _ => 0,
+        // The matrix with its columns filled up to whole vectors, target, weight; place twice, once as large.
+        let a_row = 4 * (n_features.next_multiple_of(16) + 2) + 12;
+        let width = self.network.head.task().width();
+        // Automatic differentiation puts the rows of an epoch in order beforehand, and holds all predictions.
+        let (shuffled, measured) = match self.training.engine {
+            EngineChoice::Autograd => (
+                training_rows * 4 * (n_features + 2),
+                training_rows.max(validation_rows),
+            ),
+            _ => (0, PART_ROWS),
         };
         let learned = self.network.size(n_features).unwrap_or(0);
         let copies = 6
@@ -51,10 +57,12 @@ impl NetworkEstimator {
         // What each layer leaves for the way back, and the gradient before and behind the widest.
         let mut units = n_features;
         let (mut widest, mut left) = (n_features, n_features);
-        for layer in &self.network.layers {
-            if let LayerSpec::Linear { units: out, .. } = layer {
-                units = *out;
-            }
+        let layers = self.network.layers.iter().map(|layer| match layer {
+            LayerSpec::Linear { units, .. } => Some(*units),
+            _ => None,
+        });
+        for layer in layers.chain([Some(width)]) {
+            units = layer.unwrap_or(units);
             widest = widest.max(units);
             left += units.next_multiple_of(16);
         }
@@ -64,10 +72,28 @@ impl NetworkEstimator {
         } else {
             BLOCK_ROWS
         };
+        // Counts of each actual and likeliest class.
+        let confusion = if width > 1 {
+            8 * width.saturating_mul(width)
+        } else {
+            0
+        };
         rows.saturating_mul(a_row)
             .saturating_add(shuffled)
             .saturating_add(learned.saturating_mul(4 * copies))
             .saturating_add(block.saturating_mul(4 * (left + 2 * widest)))
+            .saturating_add(measured.saturating_mul(8 * width))
+            .saturating_add(confusion)
+    }
+
+    /// About how many more a checkpoint takes while it is made: what the engine holds, and the file.
+    pub fn checkpoint_memory(&self, n_features: usize) -> usize {
+        // What is learned, two moments, the best so far and an average.
+        let copies = 4 + usize::from(self.training.ema_decay.is_some());
+        self.network
+            .size(n_features)
+            .unwrap_or(0)
+            .saturating_mul(2 * 4 * copies)
     }
 
     /// The engine that [`train`](Self::train) takes for these rows, for steps of one's own.
@@ -82,7 +108,7 @@ impl NetworkEstimator {
     ) -> Result<NetworkEngine> {
         self.training.check(train.n_rows(), validation.is_some())?;
         let this = self.for_task(train.task())?;
-        this.engine(train, train.n_rows(), train.n_rows(), validation, context)
+        this.engine(train, train.n_rows(), None, validation, context)
     }
 
     /// Trains with a trainer of one's own (callbacks, say), and returns the network itself.
@@ -98,7 +124,7 @@ impl NetworkEstimator {
     ) -> Result<(Network, Outcome)> {
         self.training.check(train.n_rows(), validation.is_some())?;
         let this = self.for_task(train.task())?;
-        let mut engine = this.engine(train, train.n_rows(), train.n_rows(), validation, context)?;
+        let mut engine = this.engine(train, train.n_rows(), None, validation, context)?;
         let outcome = this.run(trainer, engine.engine(), train, validation, context)?;
         Ok((engine.into_network()?, outcome))
     }
@@ -121,7 +147,7 @@ impl NetworkEstimator {
             ..self.targets(train.n_rows(), validation, &identity)
         };
         let outcome = trainer.run(engine, &targets, context)?;
-        self.report_end(train.n_rows(), &outcome, context);
+        self.report_end(&outcome, context);
         Ok(outcome)
     }
 
@@ -161,7 +187,7 @@ impl NetworkEstimator {
         let (train, validation, context) = (job.train, job.validation, &job.context);
         self.training.check(train.n_rows(), validation.is_some())?;
         check_columns(train, validation)?;
-        self.report_start(train, train.n_rows(), train.n_rows(), validation, context);
+        self.report_start(train, train.n_rows(), None, validation, context);
         let mut engine = engine;
         engine.take_rows(train, validation)?;
         let mut trainer = Trainer::new(self.training.clone());
@@ -188,14 +214,14 @@ impl NetworkEstimator {
         let (mut buffer, first) = ShuffleBuffer::new(rows, *settings, &self.training)?;
         let held = n_rows.min(settings.buffer_rows + first.n_rows());
         let this = self.for_task(first.task())?;
-        let mut engine = this.engine(&first, n_rows, held, validation, context)?;
+        let mut engine = this.engine(&first, n_rows, Some(held), validation, context)?;
         let identity = match context.checkpoints {
             Some(_) => format!("{n_rows} {settings:?} {}", identity(&this, &first, validation)),
             None => String::new(),
         };
-        let targets = this.targets(n_rows, validation, &identity);
+        let targets = this.targets(buffer.n_rows(), validation, &identity);
         let outcome = trainer.run_stream(engine.engine(), &mut buffer, &targets, context)?;
-        self.report_end(buffer.n_rows(), &outcome, context);
+        self.report_end(&outcome, context);
         Ok((engine.into_network()?, outcome))
     }
 
@@ -224,18 +250,18 @@ impl NetworkEstimator {
         Ok(this)
     }
 
-    /// The engine for training rows of which it gets `train` to begin with, `held` at a time and `n_rows` in all.
+    /// The engine for `n_rows` training rows: `train`, or where they are `streamed`, so many at a time, `train` to begin with.
     fn engine(
         &self,
         train: &Dataset,
         n_rows: usize,
-        held: usize,
+        streamed: Option<usize>,
         validation: Option<&Dataset>,
         context: &FitContext<'_>,
     ) -> Result<NetworkEngine> {
         check_columns(train, validation)?;
         self.network.check()?;
-        self.report_start(train, n_rows, held, validation, context);
+        self.report_start(train, n_rows, streamed, validation, context);
         NetworkEngine::new(&self.network, &self.training, train, validation, context)
     }
 
@@ -243,16 +269,27 @@ impl NetworkEstimator {
         &self,
         train: &Dataset,
         n_rows: usize,
-        held: usize,
+        streamed: Option<usize>,
         validation: Option<&Dataset>,
         context: &FitContext<'_>,
     ) {
+        let n_features = train.n_features();
+        let fit = self.memory(
+            streamed.unwrap_or(n_rows),
+            validation.map_or(0, Dataset::n_rows),
+            n_features,
+        );
+        let checkpoint = context
+            .checkpoints
+            .map_or(0, |_| self.checkpoint_memory(n_features));
+        // A shuffle buffer, what is drawn from it and what is left there, and the places of both.
+        let buffer = streamed.map_or(0, |rows| rows.saturating_mul(2 * (4 * n_features + 8) + 8));
         context.progress.report(&Event::FitStarted {
             model: context.name,
             epochs: self.training.epochs,
-            parameters: self.network.n_parameters(train.n_features()).unwrap_or(0),
+            parameters: self.network.n_parameters(n_features).unwrap_or(0),
             rows: n_rows,
-            bytes: self.memory(held, validation.map_or(0, Dataset::n_rows), train.n_features()),
+            bytes: fit.saturating_add(checkpoint).saturating_add(buffer),
         });
     }
 
@@ -268,17 +305,17 @@ impl NetworkEstimator {
         }
     }
 
-    fn report_end(&self, n_rows: usize, outcome: &Outcome, context: &FitContext<'_>) {
+    fn report_end(&self, outcome: &Outcome, context: &FitContext<'_>) {
         let last = outcome.history.last();
         let elapsed_seconds = last.map_or(0.0, |record| record.elapsed_seconds);
         #[allow(clippy::cast_precision_loss)]
-        let rows_done = (n_rows * outcome.history.len()) as f64;
+        let rows = outcome.rows as f64;
         context.progress.report(&Event::FitEnded {
             model: context.name,
             reason: &describe(outcome, self.training.epochs),
             elapsed_seconds,
             rows_per_second: if elapsed_seconds > 0.0 {
-                rows_done / elapsed_seconds
+                rows / elapsed_seconds
             } else {
                 0.0
             },
@@ -315,8 +352,8 @@ fn identity(estimator: &NetworkEstimator, train: &Dataset, validation: Option<&D
 fn check_columns(train: &Dataset, validation: Option<&Dataset>) -> Result<()> {
     match validation.map(Dataset::n_features) {
         Some(validation) if validation != train.n_features() => Err(TrainError::Columns {
-            training: train.n_features(),
-            validation,
+            expected: train.n_features(),
+            got: validation,
         }),
         _ => Ok(()),
     }
@@ -344,6 +381,10 @@ impl Estimator for NetworkEstimator {
         self.train(&mut trainer, train, validation, context)
             .and_then(|trained| fit_of(trained, train.n_rows()))
             .map_err(|error| CoreError::model(context.name, error))
+    }
+
+    fn prefers_side_by_side(&self, device: DeviceChoice) -> bool {
+        self.training.engine != EngineChoice::Autograd && choice::gpu(device).is_ok_and(|gpu| gpu.is_some())
     }
 
     fn fit_side_by_side(&self, jobs: &[Job<'_>]) -> Vec<Option<hitcast_core::Result<Trained>>> {

@@ -77,7 +77,7 @@ pub use optimizer::{DecayedParameters, Optimizer, OptimizerSettings};
 pub use plan::PlanEngine;
 pub use schedule::Schedule;
 pub use settings::TrainingSettings;
-pub use sums::Sums;
+pub use sums::{PART_ROWS, Sums};
 pub use trainer::{Outcome, Trainer};
 
 #[doc(no_inline)]

@@ -33,8 +33,8 @@ impl ExpectedRows {
         rows.expect_task(self.task).map_err(NnError::from)?;
         if rows.n_features() != self.n_features {
             return Err(TrainError::Columns {
-                training: self.n_features,
-                validation: rows.n_features(),
+                expected: self.n_features,
+                got: rows.n_features(),
             });
         }
         rows.features().expect_complete().map_err(NnError::from)?;

@@ -9,7 +9,7 @@ use hitcast_nn::Loss;
 use crate::error::Result;
 
 /// Rows whose sums are taken before they are added to the others', so that small ones are not lost.
-const BLOCK: usize = 1024;
+pub const PART_ROWS: usize = 1024;
 
 /// Sums over the predictions for some rows.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -33,28 +33,44 @@ pub struct Sums {
 impl Sums {
     /// The sums over predictions for rows with these targets (of classes their numbers), and weights if there are any.
     pub fn of(loss: Loss, predicted: &Predictions, target: &[f64], weights: Option<&[f64]>) -> Self {
-        let mut sums = Self {
-            rows: target.len(),
-            ..Self::default()
-        };
-        let weight = |row: usize| weights.map_or(1.0, |weights| weights.get(row).copied().unwrap_or(0.0));
-        match predicted {
-            Predictions::Classification(probabilities) => {
-                sums.add_classes(loss, probabilities.view(), target, weight);
-            }
-            other => sums.add_numbers(loss, &other.values(), target, weight),
-        }
+        let mut sums = Self::default();
+        sums.add(loss, predicted, target, weights);
         sums
     }
 
+    /// Adds the predictions for the next of such rows: those at once and those by [`PART_ROWS`] come to the same.
+    pub(crate) fn add(
+        &mut self,
+        loss: Loss,
+        predicted: &Predictions,
+        target: &[f64],
+        weights: Option<&[f64]>,
+    ) {
+        let first = self.rows;
+        self.rows = target.len().min(first + predicted.n_rows());
+        let target = target.get(first..self.rows).unwrap_or_default();
+        let weight =
+            |row: usize| weights.map_or(1.0, |weights| weights.get(first + row).copied().unwrap_or(0.0));
+        match predicted {
+            Predictions::Classification(probabilities) => {
+                self.add_classes(loss, probabilities.view(), target, weight);
+            }
+            other => self.add_numbers(loss, &other.values(), target, weight),
+        }
+    }
+
     fn add_numbers(&mut self, loss: Loss, predicted: &[f64], target: &[f64], weight: impl Fn(usize) -> f64) {
-        for (block, (predicted, target)) in predicted.chunks(BLOCK).zip(target.chunks(BLOCK)).enumerate() {
+        for (block, (predicted, target)) in predicted
+            .chunks(PART_ROWS)
+            .zip(target.chunks(PART_ROWS))
+            .enumerate()
+        {
             let [mut squares, mut absolutes, mut losses, mut weights] = [0.0; 4];
             for (place, (predicted, target)) in predicted.iter().zip(target).enumerate() {
                 let error = (predicted - target).abs();
                 squares += error * error;
                 absolutes += error;
-                let weight = weight(block * BLOCK + place);
+                let weight = weight(block * PART_ROWS + place);
                 losses += weight * loss.of_error(error);
                 weights += weight;
             }
@@ -79,7 +95,7 @@ impl Sums {
         weight: impl Fn(usize) -> f64,
     ) {
         let k = probabilities.ncols();
-        self.confusion = vec![0; k * k];
+        self.confusion.resize(k * k, 0);
         let (mut losses, mut weights) = (0.0, 0.0);
         for (row, (probabilities, &class)) in probabilities.rows().into_iter().zip(target).enumerate() {
             let of_row = || probabilities.iter().copied().find(|value| !value.is_finite());
@@ -90,7 +106,7 @@ impl Sums {
             }
             losses += weight(row) * loss.of_class(probabilities, class);
             weights += weight(row);
-            if row % BLOCK == BLOCK - 1 || row + 1 == target.len() {
+            if row % PART_ROWS == PART_ROWS - 1 || row + 1 == target.len() {
                 self.loss += std::mem::take(&mut losses);
                 self.weight += std::mem::take(&mut weights);
             }
@@ -152,6 +168,11 @@ mod tests {
             (Loss::Huber { delta: 3.0 }, Some(&weights[..])),
         ] {
             let sums = Sums::of(loss, &predicted, &target, weights);
+            let mut by_parts = Sums::default();
+            for part in predicted.values().chunks(2 * PART_ROWS) {
+                by_parts.add(loss, &Predictions::Regression(part.to_vec()), &target, weights);
+            }
+            assert_eq!(by_parts, sums);
             let exact = loss.mean_of(&predicted, &target, weights);
             assert!((sums.mean_loss().unwrap() / exact - 1.0).abs() < 1e-12);
             let ours = sums.metrics(squared_deviations(&target)).unwrap();

@@ -50,6 +50,8 @@ pub struct Targets<'a> {
 pub struct Outcome {
     /// One record an epoch.
     pub history: Vec<EpochRecord>,
+    /// Rows learned from in these epochs, each as often as it was; a first epoch that was cut short had fewer than there are.
+    pub rows: usize,
     /// The epoch whose weights the engine ended with, from 1.
     pub best_epoch: usize,
     /// Why training ended.

@@ -33,14 +33,16 @@ pub(crate) fn run(args: &TrainArgs, stop: &StopSignal) -> Result<Output> {
         (_, true) => Unfinished::Discard,
         _ => Unfinished::Refuse,
     };
-    prepare_checkpoints(&checkpoints, &experiment, unfinished)?;
+    // Until the run is saved.
+    let _lock = prepare_checkpoints(&checkpoints, &experiment, unfinished)?;
     let console = Console::new(Detail::Models);
     let context = hitcast::run_context(stop);
     let context = RunContext {
         progress: &console,
         checkpoints: Some(Checkpoints {
+            folder: &checkpoints,
             every: Duration::from_secs(args.checkpoint_every),
-            ..Checkpoints::new(&checkpoints)
+            keep: args.keep_checkpoints.get(),
         }),
         device: args.device,
         threads: args.threads.unwrap_or(context.threads),

@@ -72,7 +72,7 @@ impl Kernels {
         let program = Program::new(outline, update, geometry);
         let stream = gpu.stream()?;
         let loading = CudaError::while_("loading the kernels");
-        let compiled = compile(&program.source, &gpu.architecture()?)?;
+        let compiled = compile(&program.source, gpu.target()?)?;
         let module = gpu.context().load_module(compiled).map_err(&loading)?;
         let function = |name: &str| module.load_function(name).map_err(&loading);
         let with_shared = |name: &str, shared: usize| {

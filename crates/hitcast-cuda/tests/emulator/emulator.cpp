@@ -115,6 +115,9 @@ int nvrtcGetPTX(Program* program, char* to) {
     return 0;
 }
 
+int nvrtcGetCUBINSize(Program* program, size_t* size) { return nvrtcGetPTXSize(program, size); }
+int nvrtcGetCUBIN(Program* program, char* to) { return nvrtcGetPTX(program, to); }
+
 int nvrtcGetNumSupportedArchs(int* n) { return *n = 2, 0; }
 int nvrtcGetSupportedArchs(int* to) { return to[0] = 75, to[1] = 90, 0; }
 

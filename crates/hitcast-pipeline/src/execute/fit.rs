@@ -1,7 +1,7 @@
 //! Fitting every model on the training rows and choosing by the validation rows.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hitcast_core::{
@@ -68,11 +68,7 @@ pub(super) fn fit_all(
     warnings: &mut Vec<String>,
 ) -> Result<(Vec<Fitted>, usize)> {
     let experiment = parts.sample.experiment();
-    let folder = |(place, candidate): (usize, &Candidate<'_>)| {
-        let name = numbered_name(place, &candidate.spec.name);
-        Some(context.checkpoints?.folder.join(name))
-    };
-    let folders: Vec<Option<PathBuf>> = candidates.iter().enumerate().map(folder).collect();
+    let folders = checkpoint_folders(candidates, context, "");
     let jobs: Vec<Job<'_>> = candidates
         .iter()
         .zip(&folders)
@@ -80,24 +76,23 @@ pub(super) fn fit_all(
             estimator: &*candidate.estimator,
             train: parts.prepared.train(),
             validation: Some(&parts.validation.dataset),
-            context: FitContext {
-                checkpoints: context
-                    .checkpoints
-                    .zip(folder.as_deref())
-                    .map(|(all, folder)| Checkpoints { folder, ..all }),
-                ..fit_context(experiment, candidate, context)
-            },
+            context: fit_context(experiment, candidate, folder.as_deref(), context),
         })
         .collect();
     let (mut all, mut failures) = (Vec::new(), Vec::new());
     let results = train_many(&jobs, context.fits_at_once(experiment));
     for (place, (candidate, result)) in candidates.iter().zip(results).enumerate() {
-        match result {
-            Ok(trained) => all.push(judge(candidate, place, parts, trained)?),
+        let judged = match result {
+            Ok(trained) => judge(candidate, place, parts, trained),
             Err(CoreError::NotBegun(name)) => {
                 warnings.push(format!("a stop was requested before {name} was fitted"));
+                continue;
             }
-            Err(source) => failures.push(failure(candidate, source)),
+            Err(source) => Err(source.into()),
+        };
+        match judged {
+            Ok(fitted) => all.push(fitted),
+            Err(error) => failures.push(failure(candidate, error)),
         }
     }
     // What others have learned is not lost with one that failed.
@@ -144,10 +139,24 @@ pub(super) fn fit_all(
     Ok((all, best))
 }
 
+/// The folder of each candidate's checkpoints, if they are wanted; `suffix` tells several fits of one candidate apart.
+pub(super) fn checkpoint_folders(
+    candidates: &[Candidate<'_>],
+    context: &RunContext<'_>,
+    suffix: &str,
+) -> Vec<Option<PathBuf>> {
+    let folder = |(place, candidate): (usize, &Candidate<'_>)| {
+        let name = numbered_name(place, &candidate.spec.name) + suffix;
+        Some(context.checkpoints?.folder.join(name))
+    };
+    candidates.iter().enumerate().map(folder).collect()
+}
+
 /// What a candidate's fit is given.
 pub(super) fn fit_context<'a>(
     experiment: &Experiment,
     candidate: &'a Candidate<'_>,
+    folder: Option<&'a Path>,
     context: &'a RunContext<'_>,
 ) -> FitContext<'a> {
     let name = &candidate.spec.name;
@@ -158,17 +167,22 @@ pub(super) fn fit_context<'a>(
         device: context.device.unwrap_or(experiment.device),
         progress: context.progress,
         stop: context.stop,
-        checkpoints: None,
+        checkpoints: (context.checkpoints)
+            .zip(folder)
+            .map(|(all, folder)| Checkpoints { folder, ..all }),
     }
 }
 
-/// The error of a fit, which names the model once.
-pub(super) fn failure(candidate: &Candidate<'_>, error: CoreError) -> PipelineError {
+/// The error of a model that was fitted or judged, which names the model once.
+pub(super) fn failure(candidate: &Candidate<'_>, error: PipelineError) -> PipelineError {
+    let name = &candidate.spec.name;
     let source = match error {
-        CoreError::Model { model, source } if model == candidate.spec.name => source,
+        PipelineError::Model { .. } => return error,
+        PipelineError::Core(CoreError::Model { model, source }) if model == *name => source,
+        PipelineError::Core(other) => other.into(),
         other => other.into(),
     };
-    PipelineError::model(&candidate.spec.name)(source)
+    PipelineError::model(name)(source)
 }
 
 /// Predicts all rows by a model that was fitted, and measures it.

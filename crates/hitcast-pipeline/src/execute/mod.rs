@@ -61,16 +61,12 @@ impl<'a> RunContext<'a> {
 impl RunContext<'_> {
     /// How many fits of this experiment go on at the same time.
     pub fn fits_at_once(&self, experiment: &Experiment) -> NonZeroUsize {
-        // Networks beside each other on one GPU would wait for each other, and need its memory together.
-        let on_gpu = match self.device.unwrap_or(experiment.device) {
-            DeviceChoice::Cpu => false,
-            DeviceChoice::Auto => {
-                let found = self.environment.device.as_deref();
-                found.is_some_and(|device| device != "cpu")
-            }
-            _ => true,
+        let finds_gpu = || {
+            let found = self.environment.device.as_deref();
+            found.is_some_and(|device| device != "cpu")
         };
-        if on_gpu { NonZeroUsize::MIN } else { self.threads }
+        let device = self.device.unwrap_or(experiment.device);
+        device.fits_at_once(self.threads, finds_gpu)
     }
 }
 

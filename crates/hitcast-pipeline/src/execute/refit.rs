@@ -1,9 +1,9 @@
 //! The second fit, on training and validation rows together.
 
-use hitcast_core::{CoreError, Event, FitContext, Job, NotesOnly, StopReason, train_many};
+use hitcast_core::{CoreError, Event, Job, StopReason, train_many};
 
 use super::RunContext;
-use super::fit::{Candidate, Fitted, failure, fit_context};
+use super::fit::{Candidate, Fitted, checkpoint_folders, failure, fit_context};
 use super::rows::Parts;
 
 /// Fits each model that does not need the validation rows again on the training rows of `whole`, which hold them. One that
@@ -16,7 +16,8 @@ pub(super) fn refit(
     warnings: &mut Vec<String>,
 ) {
     let experiment = whole.sample.experiment();
-    let notes = NotesOnly(context.progress);
+    // Beside those of the first fit, which a run that is taken up again takes its result from.
+    let folders = checkpoint_folders(candidates, context, "-again");
     let (again, jobs): (Vec<&mut Fitted>, Vec<Job<'_>>) = (fitted.iter_mut())
         .filter(|one| !candidates[one.place].estimator.uses_validation())
         .map(|one| {
@@ -25,10 +26,7 @@ pub(super) fn refit(
                 estimator: &*candidate.estimator,
                 train: whole.prepared.train(),
                 validation: None,
-                context: FitContext {
-                    progress: &notes,
-                    ..fit_context(experiment, candidate, context)
-                },
+                context: fit_context(experiment, candidate, folders[one.place].as_deref(), context),
             };
             (one, job)
         })
@@ -51,11 +49,12 @@ pub(super) fn refit(
                 ));
             }
             Err(error) => {
-                let error = failure(&candidates[one.place], error);
+                let error = failure(&candidates[one.place], error.into());
                 warnings.push(format!("{error}, while it was fitted again; it stays as it was"));
             }
             Ok(trained) => {
                 if let Err(error) = one.replace(trained, whole) {
+                    let error = failure(&candidates[one.place], error);
                     warnings.push(format!("{error}, after it was fitted again; it stays as it was"));
                 }
             }

@@ -8,22 +8,26 @@
 )]
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use hitcast_core::{
-    BoxError, CoreError, Dataset, DeviceChoice, Estimator, Fit, FitContext, Model, ModelState, Predictions,
-    Seed, StopReason, StopSignal, Task, TensorData,
+    BoxError, CoreError, Dataset, DeviceChoice, Estimator, FeatureColumn, Features, Fit, FitContext, Job,
+    Model, ModelState, Predictions, Seed, StopReason, StopSignal, Task, TensorData, Trained, train_many,
 };
 use hitcast_data::{Column, Table};
 use hitcast_metrics::ClassificationMetric;
 use hitcast_pipeline::{
-    Bundle, Existing, Experiment, ExplainSettings, ModelKind, Part, Registry, Run, RunContext, Wish,
-    parse_settings,
+    Bundle, Existing, Experiment, ExplainSettings, ModelKind, ModelSpec, Part, Registry, Run, RunContext,
+    Wish, parse_settings,
 };
 use ndarray::{Array2, ArrayView2};
 use serde_json::Value;
 
 /// How likely a class is: its share of the training rows, and how near its centre lies.
 struct Centers;
+
+/// What a fit says that it took for each fit beside it and itself.
+const SECONDS_BESIDE: f64 = 1e6;
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +88,19 @@ impl Estimator for Centers {
             stopped: StopReason::Completed,
             rows: train.n_rows(),
         })
+    }
+
+    fn prefers_side_by_side(&self, device: DeviceChoice) -> bool {
+        matches!(device, DeviceChoice::Cuda(_))
+    }
+
+    fn fit_side_by_side(&self, jobs: &[Job<'_>]) -> Vec<Option<Result<Trained, CoreError>>> {
+        let fit = |job: &Job<'_>| {
+            let fit = self.fit(job.train, job.validation, &job.context)?;
+            let seconds = SECONDS_BESIDE * jobs.len() as f64;
+            Ok(Trained { fit, seconds })
+        };
+        jobs.iter().map(|job| Some(fit(job))).collect()
     }
 }
 
@@ -539,6 +556,49 @@ fn a_decision_that_the_validation_rows_cannot_teach_is_refused_before_a_fit() {
             assert!(message.contains(part), "{part:?} is not in {message}");
         }
     }
+}
+
+#[test]
+fn fits_side_by_side_are_balanced_as_alone() {
+    let spec: ModelSpec = toml::from_str(
+        "name = \"a\"\nkind = \"centers\"\nsampler = { kind = \"smote\", k_neighbors = 3 }\nclass_weights = [1.0, 2.0]",
+    )
+    .unwrap();
+    let estimator = spec.estimator(&Registry::new().with(Centers)).unwrap();
+    let column = FeatureColumn::plain("x");
+    let data = |shift: f32| {
+        let x = Array2::from_shape_fn((30, 1), |(row, _)| row as f32 + shift);
+        let features = Features::new(x, vec![column.clone()]).unwrap();
+        let classes: Vec<usize> = (0..30).map(|row| usize::from(row > 23)).collect();
+        Dataset::of_classes(features, &classes, 2).unwrap()
+    };
+    let (first, second) = (data(0.0), data(7.0));
+    let stop = StopSignal::new();
+    let states = |device, beside: f64| {
+        let job = |(n, train)| Job {
+            estimator: &*estimator,
+            train,
+            validation: None,
+            context: FitContext {
+                device,
+                ..FitContext::quiet("a", Seed::new(n), &stop)
+            },
+        };
+        let jobs: Vec<Job<'_>> = [(1, &first), (2, &second)].map(job).into();
+        train_many(&jobs, NonZeroUsize::MIN)
+            .into_iter()
+            .map(|trained| {
+                let trained = trained.unwrap();
+                assert!((trained.seconds / SECONDS_BESIDE - beside).abs() < 0.5);
+                // As many of either class.
+                assert_eq!(trained.fit.rows, 48);
+                trained.fit.model.state().unwrap()
+            })
+            .collect::<Vec<_>>()
+    };
+    let alone = states(DeviceChoice::Cpu, 0.0);
+    assert_ne!(alone[0], alone[1]);
+    assert_eq!(states(DeviceChoice::Cuda(0), 2.0), alone);
 }
 
 #[test]

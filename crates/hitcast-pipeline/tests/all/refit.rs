@@ -3,12 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use super::common::{Toy, experiment, registry, rmse, tracks_file};
-use hitcast_core::{Seed, StopSignal};
+use hitcast_core::{
+    BoxError, Checkpoints, CoreError, Dataset, DeviceChoice, Estimator, Event, Fit, FitContext, Model,
+    ModelState, Progress, Seed, StopSignal,
+};
 use hitcast_data::{Column, Table};
-use hitcast_pipeline::{Experiment, Part, Run, RunContext};
+use hitcast_pipeline::{Experiment, ModelKind, Part, Run, RunContext};
 use hitcast_preprocess::SplitStrategy;
+use serde_json::Value;
 
 fn refitted(experiment: &Experiment) -> Experiment {
     Experiment {
@@ -110,6 +116,85 @@ fn a_model_that_needs_the_validation_rows_is_not_fitted_again() {
     };
     assert_eq!(of(&first, 0), of(&second, 0));
     assert_ne!(of(&first, 1), of(&second, 1));
+}
+
+/// A fit's rows, and the folder of its checkpoints.
+type Begun = (usize, Option<PathBuf>);
+
+/// A toy that notes each of its fits, and tells of its epochs.
+#[derive(Clone, Default)]
+struct Telling(Arc<Mutex<Vec<Begun>>>);
+
+const TELLING: Toy = Toy("telling");
+
+impl ModelKind for Telling {
+    fn name(&self) -> &'static str {
+        TELLING.name()
+    }
+
+    fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {
+        let toy = TELLING.estimator(settings)?;
+        Ok(Box::new(TellingEstimator(self.clone(), toy)))
+    }
+
+    fn load(&self, state: &ModelState, device: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {
+        TELLING.load(state, device)
+    }
+}
+
+struct TellingEstimator(Telling, Box<dyn Estimator>);
+
+impl Estimator for TellingEstimator {
+    fn fit(
+        &self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> Result<Fit, CoreError> {
+        let folder = context.checkpoints.map(|all| all.folder.to_path_buf());
+        (self.0.0.lock().unwrap()).push((train.n_rows(), folder));
+        let fit = self.1.fit(train, validation, context)?;
+        for record in &fit.history {
+            context.progress.report(&Event::EpochEnded {
+                model: context.name,
+                record,
+                epochs: fit.history.len(),
+            });
+        }
+        Ok(fit)
+    }
+}
+
+/// Counts epochs.
+#[derive(Default)]
+struct Epochs(Mutex<usize>);
+
+impl Progress for Epochs {
+    fn report(&self, event: &Event<'_>) {
+        if let Event::EpochEnded { .. } = event {
+            *self.0.lock().unwrap() += 1;
+        }
+    }
+}
+
+#[test]
+fn a_second_fit_has_checkpoints_of_its_own_and_tells_of_its_epochs() {
+    let home = tempfile::tempdir().unwrap();
+    let mut twice = refitted(&experiment(tracks_file(home.path(), 100)));
+    twice.models.remove(0);
+    twice.models[0].kind = TELLING.name().to_owned();
+    let (telling, epochs, stop) = (Telling::default(), Epochs::default(), StopSignal::new());
+    let context = RunContext {
+        progress: &epochs,
+        checkpoints: Some(Checkpoints::new(Path::new("kept"))),
+        ..RunContext::quiet(&stop)
+    };
+    let registry = registry().with(telling.clone());
+    let report = twice.run(&registry, &context).unwrap().report;
+    let (once, both) = (report.rows.train, report.rows.train + report.rows.validation);
+    let [first, second] = ["kept/01-long", "kept/01-long-again"].map(|folder| Some(PathBuf::from(folder)));
+    assert_eq!(*telling.0.lock().unwrap(), [(once, first), (both, second)]);
+    assert_eq!(*epochs.0.lock().unwrap(), 16, "of eight epochs twice");
 }
 
 #[test]

@@ -386,6 +386,22 @@ fn a_model_beside_it_changes_nothing_for_a_model() {
 }
 
 #[test]
+fn a_model_that_cannot_be_judged_takes_no_other_with_it() {
+    let mut diverging = experiment("");
+    diverging.models[0].settings = serde_json::json!({ "learning_rate": 1e308 });
+    let report = run_on(&diverging, &table(150)).report;
+    assert_eq!(report.best, "long");
+    let names = report.models.iter().map(|model| model.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["long"]);
+    let told = |warning: &String| {
+        warning.matches("model \"short\"").count() == 1
+            && warning.contains("its training has diverged")
+            && warning.contains("the other models do not depend on it")
+    };
+    assert!(report.warnings.iter().any(told), "{:?}", report.warnings);
+}
+
+#[test]
 fn a_stop_before_the_first_model_saves_nothing() {
     let stop = StopSignal::new();
     stop.request();
@@ -429,6 +445,7 @@ fn what_is_wrong_with_data_or_settings_is_said() {
     assert!(message.contains("drop_missing"), "{message}");
     assert!(fails(&experiment(""), table(50).take(&[0, 1])).contains("rows are left after cleaning"));
     let mut diverging = experiment("");
+    diverging.models.truncate(1);
     diverging.models[0].settings = serde_json::json!({ "learning_rate": 1e308 });
     assert!(fails(&diverging, table(50)).contains("model \"short\""));
     let error = Experiment {

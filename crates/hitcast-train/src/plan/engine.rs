@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::rows::ExpectedRows;
 use crate::settings::TrainingSettings;
 use crate::state::{EngineState, Learned, Sizes, wrong};
+use crate::sums::PART_ROWS;
 
 /// How states name this engine.
 const NAME: &str = "plan";
@@ -156,6 +157,19 @@ impl PlanEngine {
         done
     }
 
+    /// Gives `take` what is predicted for so many rows of a split at a time, by the average where one is kept.
+    fn predict_values(&mut self, split: Split, part: usize, take: impl FnMut(Vec<f64>)) {
+        self.exchange();
+        let rows = match split {
+            Split::Train => Some(&self.train),
+            Split::Validation => self.validation.as_ref(),
+        };
+        if let Some(rows) = rows {
+            self.plan.predict(rows, part, take);
+        }
+        self.exchange();
+    }
+
     fn exchange(&mut self) {
         if let Some(average) = &mut self.average {
             std::mem::swap(&mut average.parameters, &mut self.plan.parameters);
@@ -181,9 +195,13 @@ impl PlanEngine {
         }
     }
 
-    /// Bytes that training takes besides the data: parameters, gradient, moments, and the buffers of a step.
+    /// Bytes that training takes besides the data: parameters, gradients, moments, what is remembered and averaged of them,
+    /// and the buffers of a step.
     pub fn bytes(&self) -> usize {
-        self.plan.bytes() + self.optimizer.bytes()
+        let kept = self.best.iter().chain(&self.average);
+        let kept = kept.map(|numbers| numbers.parameters.len() + numbers.statistics.len());
+        let floats = kept.sum::<usize>() + self.accumulated.gradient.len();
+        self.plan.bytes() + self.optimizer.bytes() + 4 * floats
     }
 }
 
@@ -248,14 +266,23 @@ impl Engine for PlanEngine {
     }
 
     fn predict(&mut self, split: Split) -> Result<Predictions> {
-        self.exchange();
-        let rows = match split {
-            Split::Train => Some(&self.train),
-            Split::Validation => self.validation.as_ref(),
-        };
-        let predictions = rows.map(|rows| self.plan.predict(rows)).unwrap_or_default();
-        self.exchange();
-        Ok(Predictions::from_rounded_values(self.takes.task, predictions).map_err(NnError::from)?)
+        let mut all = Vec::new();
+        self.predict_values(split, usize::MAX, |predicted| all = predicted);
+        Ok(Predictions::from_rounded_values(self.takes.task, all).map_err(NnError::from)?)
+    }
+
+    fn predict_in_parts(&mut self, split: Split, take: &mut dyn FnMut(Predictions)) -> Result<()> {
+        let task = self.takes.task;
+        let mut done = Ok(());
+        self.predict_values(
+            split,
+            PART_ROWS,
+            |predicted| match Predictions::from_rounded_values(task, predicted) {
+                Ok(predicted) => take(predicted),
+                Err(error) => done = Err(NnError::from(error)),
+            },
+        );
+        Ok(done?)
     }
 
     fn remember(&mut self) -> Result<()> {

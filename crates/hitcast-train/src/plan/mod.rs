@@ -263,13 +263,15 @@ impl Plan {
     }
 
     /// The predictions for all rows in their own order, row by row, without dropout and by running statistics.
-    pub(crate) fn predict(&mut self, rows: &Rows) -> Vec<f64> {
+    /// Gives `take` the predictions for so many rows at a time, a multiple of [`BLOCK_ROWS`] but for the last.
+    pub(crate) fn predict(&mut self, rows: &Rows, part: usize, mut take: impl FnMut(Vec<f64>)) {
         let _flush = FlushDenormals::begin();
         self.prepare_weights();
         for stage in &mut self.stages {
             stage.prepare_statistics(&self.parameters, &self.statistics);
         }
-        let mut predictions = Vec::with_capacity(rows.len() * self.output.width());
+        let room = part.min(rows.len()) * self.output.width();
+        let mut predictions = Vec::with_capacity(room);
         for first in (0..rows.len()).step_by(BLOCK_ROWS) {
             let n = BLOCK_ROWS.min(rows.len() - first);
             rows.features.copy(self.stride, first, n, &mut self.features);
@@ -280,8 +282,10 @@ impl Plan {
             };
             self.output
                 .predict(&self.predicted[..n], input, &self.parameters, &mut predictions);
+            if predictions.len() >= room || first + n == rows.len() {
+                take(std::mem::replace(&mut predictions, Vec::with_capacity(room)));
+            }
         }
-        predictions
     }
 
     fn prepare_weights(&mut self) {

@@ -291,7 +291,8 @@ fn predictions_are_those_of_the_network() {
             let x = Tensor::from_slice(x.as_slice().unwrap()).reshape([290, 10]);
             let theirs = tch::no_grad(|| network.forward(&x, hitcast_nn::Mode::Evaluate)).unwrap();
             let theirs = Vec::<f32>::try_from(theirs.reshape([-1])).unwrap();
-            let ours = plan.predict(&rows);
+            let mut ours = Vec::new();
+            plan.predict(&rows, usize::MAX, |all| ours = all);
             assert_eq!(ours.len(), theirs.len());
             for (ours, theirs) in ours.iter().zip(theirs) {
                 assert!(

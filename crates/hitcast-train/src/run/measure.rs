@@ -45,7 +45,12 @@ impl Run<'_, '_> {
         let loss = self.targets.loss;
         let sums = match self.engine.measure(split, loss)? {
             Some(sums) => sums,
-            None => Sums::of(loss, &self.engine.predict(split)?, target, weights),
+            None => {
+                let mut sums = Sums::default();
+                let mut take = |predicted| sums.add(loss, &predicted, target, weights);
+                self.engine.predict_in_parts(split, &mut take)?;
+                sums
+            }
         };
         let split_name = match split {
             Split::Train => "training",

@@ -44,6 +44,8 @@ pub(crate) struct Run<'a, 's> {
     /// Seconds before the run was taken up again.
     elapsed_before: f64,
     history: Vec<EpochRecord>,
+    /// Those learned from in the epochs of the history, each as often as it was.
+    rows: usize,
     /// The best epoch so far and its loss.
     best: Option<(usize, f64)>,
     /// Squared deviations of the targets, once they were asked for.
@@ -94,6 +96,7 @@ impl<'a, 's> Run<'a, 's> {
             began: Instant::now(),
             elapsed_before: 0.0,
             history: Vec::new(),
+            rows: 0,
             best: None,
             of_train: None,
             of_validation: None,
@@ -104,6 +107,11 @@ impl<'a, 's> Run<'a, 's> {
     /// Takes the run up where a checkpoint has left it, and goes on.
     pub(crate) fn until_it_ends(mut self, callbacks: &mut [Box<dyn Callback + '_>]) -> Result<Outcome> {
         let mut stopped = self.resume()?;
+        if !self.history.is_empty() {
+            callbacks
+                .iter_mut()
+                .for_each(|callback| callback.on_resume(&self.history));
+        }
         while stopped.is_none() {
             let epoch = self.history.len();
             stopped = self.epoch(epoch, callbacks)?;
@@ -244,7 +252,8 @@ impl<'a, 's> Run<'a, 's> {
             callback_breaks |= callback.on_epoch_end(&record).is_break();
         }
         self.history.push(record);
-        let early = self.watch.as_mut().is_some_and(|watch| watch.should_stop(loss));
+        self.rows += done.rows;
+        let early = self.watch.as_mut().is_some_and(|watch| watch.observe(loss));
         Ok(match () {
             () if interrupted => Some(StopReason::Requested),
             () if callback_breaks => Some(StopReason::Callback),
@@ -301,6 +310,7 @@ impl<'a, 's> Run<'a, 's> {
         };
         Ok(Outcome {
             history: self.history,
+            rows: self.rows,
             best_epoch,
             stopped,
         })

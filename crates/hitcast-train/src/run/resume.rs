@@ -28,19 +28,25 @@ impl<'a> Run<'a, '_> {
 
     /// Goes on from the newest whole checkpoint, if there is one; gives why the run had ended, if it had.
     pub(super) fn resume(&mut self) -> Result<Option<StopReason>> {
-        let Some(checkpoints) = &self.checkpoints else {
+        let Some(checkpoints) = &mut self.checkpoints else {
             return Ok(None);
         };
-        checkpoints.remove_unfinished();
-        let Some((checkpoint, notes)) = checkpoints.newest()? else {
+        let not_taken = checkpoints.take()?;
+        let newest = checkpoints.newest()?;
+        if let Some((checkpoint, _)) = &newest {
+            self.engine
+                .restore(&checkpoint.engine)
+                .map_err(|error| checkpoints.not_here(&error))?;
+        }
+        if let Some(note) = not_taken {
+            self.note(&note);
+        }
+        let Some((checkpoint, notes)) = newest else {
             return Ok(None);
         };
         for note in notes {
             self.note(&note);
         }
-        self.engine
-            .restore(&checkpoint.engine)
-            .map_err(|error| checkpoints.not_here(&error))?;
         let (before, now) = (checkpoint.arithmetic, self.engine.arithmetic());
         if before != now {
             self.note(&format!(
@@ -52,15 +58,25 @@ impl<'a> Run<'a, '_> {
             let loss = record.validation_loss.unwrap_or(record.train_loss);
             self.schedule.observe(loss);
             if let Some(watch) = &mut self.watch {
-                watch.should_stop(loss);
+                watch.observe(loss);
             }
             if self.best.is_none_or(|(_, best)| loss < best) {
                 self.best = Some((record.epoch, loss));
             }
             self.history.push(record);
         }
+        // An epoch that was cut short is in no checkpoint's history.
+        self.rows = self.history.len() * self.targets.n_train;
         self.within = checkpoint.within;
         self.elapsed_before = checkpoint.elapsed_seconds;
+        if checkpoint.stopped.is_none() {
+            self.context.progress.report(&Event::FitResumed {
+                model: self.context.name,
+                done: self.history.len(),
+                epochs: self.settings.epochs,
+                elapsed_seconds: self.elapsed_before,
+            });
+        }
         Ok(checkpoint.stopped)
     }
 

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use hitcast_core::dataset::FeatureColumn;
 use hitcast_core::file::temporary_name;
 use hitcast_core::{
-    BoxError, Checkpoints, Dataset, Estimator, Event, Features, Fit, FitContext, ModelState, Predictions,
-    Progress, Seed, StopReason, StopSignal, TensorData,
+    BoxError, Checkpoints, Dataset, EpochRecord, Estimator, Event, Features, Fit, FitContext, FolderLock,
+    ModelState, Predictions, Progress, Seed, StopReason, StopSignal, TensorData,
 };
 use hitcast_nn::{Loss, Network, NetworkSpec};
 use hitcast_train::stream::{Chunks, StreamSettings};
@@ -285,6 +285,43 @@ fn what_a_killed_process_left_half_written_is_cleared_away() {
 }
 
 #[test]
+fn a_folder_that_another_fit_has_is_refused_and_nothing_in_it_touched() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    let estimator = estimator(2);
+    let other = FolderLock::take(&folder).unwrap();
+    // What the other one is writing.
+    let half = folder.join(".epoch-000001.safetensors.123.tmp");
+    fs::write(&half, "half").unwrap();
+    let message = fails(&estimator, 5, &folder);
+    let named = format!("{} is in use by another run or fit", folder.display());
+    assert!(message.contains(&named), "{message}");
+    assert!(half.exists());
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    drop(other);
+    // Again and again in one process.
+    whole(&estimator, Some(&folder));
+    whole(&estimator, Some(&folder));
+    assert!(!half.exists() && !folder.join(FolderLock::FILE).exists());
+}
+
+#[test]
+fn a_folder_that_others_cannot_be_kept_out_of_is_noted_and_their_files_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("checkpoints");
+    // A folder is in the way of the file that would be locked.
+    fs::create_dir_all(folder.join(FolderLock::FILE)).unwrap();
+    let half = folder.join(".epoch-000001.safetensors.123.tmp");
+    fs::write(&half, "half").unwrap();
+    let (_, notes) = whole(&estimator(1), Some(&folder));
+    let [note] = &notes[..] else {
+        panic!("{notes:?}");
+    };
+    assert!(note.contains("see that nobody else uses this folder"), "{note}");
+    assert!(half.exists());
+}
+
+#[test]
 fn checkpoints_that_cannot_be_made_are_noted_and_not_tried_again_with_every_step() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("checkpoints");
@@ -314,6 +351,54 @@ fn checkpoints_that_cannot_be_made_are_noted_and_not_tried_again_with_every_step
     let began = Instant::now();
     let noted = notes(pause);
     assert!(began.elapsed() >= pause * u32::try_from(noted - 1).unwrap());
+}
+
+/// Takes the epochs that a fit goes on after.
+#[derive(Default)]
+struct Resumed(Mutex<Vec<usize>>);
+
+impl Progress for Resumed {
+    fn report(&self, event: &Event<'_>) {
+        if let Event::FitResumed { done, .. } = event {
+            self.0.lock().unwrap().push(*done);
+        }
+    }
+}
+
+#[test]
+fn callbacks_hear_of_the_epochs_before_and_break_where_they_would_have() {
+    let home = tempfile::tempdir().unwrap();
+    let estimator = estimator(9);
+    let (train, progress) = (data(320, 1), Resumed::default());
+    // Breaks after four epochs by its own count; a stop is requested after so many. Gives the epochs seen.
+    let run = |stop_after: usize| {
+        let (mut seen, stop) = (Vec::new(), StopSignal::new());
+        let watches = |record: &EpochRecord| {
+            seen.push(record.epoch);
+            if seen.len() == stop_after {
+                stop.request();
+            }
+            match seen.len() {
+                4 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        };
+        let mut trainer = Trainer::new(estimator.training.clone()).with_callback(watches);
+        let context = FitContext {
+            checkpoints: Some(Checkpoints::new(home.path())),
+            progress: &progress,
+            ..FitContext::quiet("watched", Seed::new(5), &stop)
+        };
+        let trained = estimator.train(&mut trainer, &train, Some(&data(100, 2)), &context);
+        let (_, outcome) = trained.unwrap();
+        drop(trainer);
+        (outcome.stopped, outcome.history.len(), outcome.rows, seen)
+    };
+    assert_eq!(run(2), (StopReason::Requested, 2, 640, vec![1, 2]));
+    let ended = (StopReason::Callback, 4, 1280, vec![1, 2, 3, 4]);
+    assert_eq!(run(usize::MAX), ended);
+    assert_eq!(run(usize::MAX), ended, "it is only loaded");
+    assert_eq!(*progress.0.lock().unwrap(), [2]);
 }
 
 /// An engine that counts its steps, and requests a stop after so many.

@@ -10,6 +10,7 @@
 use std::error::Error;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 
 use hitcast_core::testing::report_skipped;
 use hitcast_core::{
@@ -18,8 +19,8 @@ use hitcast_core::{
 };
 use hitcast_nn::{Head, Loss, Network, NetworkSpec};
 use hitcast_train::{
-    EarlyStopping, Engine, EngineChoice, LearningRateFinder, NetworkEstimator, OptimizerSettings, PlanEngine,
-    Schedule, TrainError, Trainer, TrainingSettings, train_many,
+    EarlyStopping, Engine, EngineChoice, LearningRateFinder, NetworkEstimator, OptimizerSettings, PART_ROWS,
+    PlanEngine, Schedule, Split, TrainError, Trainer, TrainingSettings, train_many,
 };
 use ndarray::Array2;
 use tch::Device;
@@ -203,6 +204,44 @@ fn a_requested_stop_ends_cleanly_with_the_best_weights() -> Outcome {
     // A stop before the first epoch is over still gives a model that predicts.
     let fit = estimator(50).fit(&train, Some(&validation), &context)?;
     assert_eq!((fit.stopped, fit.history.len()), (StopReason::Requested, 1));
+    Ok(())
+}
+
+/// Takes the seconds and the rows a second of a fit that ended.
+#[derive(Default)]
+struct Speed(Mutex<(f64, f64)>);
+
+impl Progress for Speed {
+    fn report(&self, event: &Event<'_>) {
+        if let Event::FitEnded {
+            elapsed_seconds,
+            rows_per_second,
+            ..
+        } = *event
+        {
+            *self.0.lock().unwrap() = (elapsed_seconds, rows_per_second);
+        }
+    }
+}
+
+#[test]
+fn rows_a_second_are_of_the_rows_that_were_learned_from() -> Outcome {
+    let train = data(700, 1)?;
+    let batch_size = estimator(3).training.batch_size;
+    assert!(batch_size < 700);
+    for (is_cut, rows) in [(false, 3 * 700), (true, batch_size)] {
+        let (stop, speed) = (StopSignal::new(), Speed::default());
+        if is_cut {
+            stop.request();
+        }
+        let context = FitContext {
+            progress: &speed,
+            ..FitContext::quiet("test", Seed::new(1), &stop)
+        };
+        estimator(3).fit(&train, None, &context)?;
+        let (seconds, rows_per_second) = *speed.0.lock().unwrap();
+        assert!((rows_per_second * seconds - rows as f64).abs() < 1e-6 * rows as f64);
+    }
     Ok(())
 }
 
@@ -593,15 +632,26 @@ fn an_average_that_forgets_at_once_is_the_weights_and_one_that_does_not_lags_beh
 
 #[test]
 fn the_memory_that_is_foretold_is_what_the_engine_takes() -> Outcome {
-    let (train, seed) = (data(5000, 1)?, Seed::new(1));
-    for spec in [
-        NetworkSpec::mlp(&[256, 128]),
-        NetworkSpec::mlp(&[64]).with_batch_norm().with_dropout(0.1),
+    let seed = Seed::new(1);
+    for (spec, ema_decay, train) in [
+        (NetworkSpec::mlp(&[256, 128]), None, data(5000, 1)?),
+        (NetworkSpec::mlp(&[256, 128]), Some(0.99), data(5000, 1)?),
+        (
+            NetworkSpec::mlp(&[64]).with_batch_norm().with_dropout(0.1),
+            None,
+            data(5000, 1)?,
+        ),
+        (
+            NetworkSpec::mlp(&[32]).with_head(Head::Softmax { classes: 114 }),
+            None,
+            rings(5000, 1, 114)?,
+        ),
     ] {
         let estimator = NetworkEstimator {
             network: spec,
             training: TrainingSettings {
                 batch_size: 1024,
+                ema_decay,
                 ..Default::default()
             },
         };
@@ -611,7 +661,7 @@ fn the_memory_that_is_foretold_is_what_the_engine_takes() -> Outcome {
         engine.step(0..1024, 1e-3)?;
         engine.remember()?;
         let foretold = estimator.memory(5000, 0, 3);
-        // 16 columns, target, place of a row, and a prediction.
+        // 16 columns, target, and the place of a row, which the trainer has too.
         let rows = 5000 * (16 * 4 + 4 + 4 + 8);
         let taken = engine.bytes() + rows;
         assert!(
@@ -651,6 +701,33 @@ fn many_fits_at_once_learn_what_each_learns_alone() -> Outcome {
     assert_eq!(states(2)?, alone);
     assert_eq!(states(4)?, alone);
     assert_ne!(alone[0], alone[1]);
+    Ok(())
+}
+
+#[test]
+fn predictions_in_parts_are_those_at_once() -> Outcome {
+    let (train, validation) = (rings(2500, 1, 3)?, rings(PART_ROWS, 2, 3)?);
+    let spec = NetworkSpec::mlp(&[16]).with_head(Head::Softmax { classes: 3 });
+    let network = Network::new(&spec, 3, Device::Cpu, Seed::new(1))?;
+    let settings = TrainingSettings {
+        ema_decay: Some(0.9),
+        ..Default::default()
+    };
+    let engine = PlanEngine::compile(&network, &settings, &train, Some(&validation), Seed::new(1))?;
+    let mut engine = engine.ok_or("no plan")?;
+    engine.step(0..64, 0.1)?;
+    for (split, sizes) in [
+        (Split::Train, &[PART_ROWS, PART_ROWS, 2500 - 2 * PART_ROWS][..]),
+        (Split::Validation, &[PART_ROWS]),
+    ] {
+        let (mut parts, mut rows) = (Vec::new(), Vec::new());
+        engine.predict_in_parts(split, &mut |part| {
+            rows.push(part.n_rows());
+            parts.extend(part.into_values());
+        })?;
+        assert_eq!(rows, sizes);
+        assert_eq!(parts, engine.predict(split)?.into_values());
+    }
     Ok(())
 }
 

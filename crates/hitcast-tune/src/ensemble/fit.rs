@@ -1,12 +1,11 @@
 //! Fitting the members, on folds for what they are worth and on all rows for what they predict.
 
-use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use hitcast_core::parallel::available_threads;
 use hitcast_core::{
-    CoreError, Dataset, DeviceChoice, Estimator, Event, FeatureColumn, Features, Fit, FitContext, Job, Model,
-    NotesOnly, Seed, StopReason, Task, Trained, train_many,
+    CoreError, Dataset, Estimator, Event, FeatureColumn, Features, Fit, FitContext, Job, Model, NotesOnly,
+    Seed, StopReason, Task, Trained, train_many,
 };
 use hitcast_pipeline::{ModelSpec, Registry};
 
@@ -212,7 +211,12 @@ impl Ensemble {
             }
         };
         let jobs: Vec<Job<'_>> = fits.map(job).collect();
-        let mut results = train_many(&jobs, fits_at_once(context)).into_iter();
+        let finds_gpu = || {
+            let mut estimators = jobs.iter().map(|job| job.estimator);
+            estimators.any(|estimator| estimator.prefers_side_by_side(context.device))
+        };
+        let at_once = context.device.fits_at_once(available_threads(), finds_gpu);
+        let mut results = train_many(&jobs, at_once).into_iter();
         let mut all = Vec::new();
         for _ in members {
             let own: hitcast_core::Result<Vec<Trained>> =
@@ -295,14 +299,6 @@ fn none_left<T>(members: &[T]) -> Result<()> {
         return Err(TuneError::Ensemble(message.to_owned()));
     }
     Ok(())
-}
-
-/// Fits at the same time: networks beside each other on one GPU would wait for each other, and need its memory together.
-fn fits_at_once(context: &FitContext<'_>) -> NonZeroUsize {
-    match context.device {
-        DeviceChoice::Cuda(_) => NonZeroUsize::MIN,
-        _ => available_threads(),
-    }
 }
 
 impl Estimator for Ensemble {

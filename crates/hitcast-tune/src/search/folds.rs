@@ -1,10 +1,12 @@
-//! One fold of one trial: learn from its training rows alone, and score its test rows.
+//! Folds of one trial: learn from the training rows of each alone, and score its test rows.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use hitcast_core::{
-    Dataset, DeviceChoice, Estimator, Event, FitContext, Progress, Seed, StopReason, StopSignal,
+    Dataset, DeviceChoice, Estimator, Event, FitContext, Job, Model, Progress, Seed, StopReason, StopSignal,
+    Trained, train_many,
 };
 use hitcast_pipeline::{MetricName, Metrics, Pipeline, Registry, Sample};
 use hitcast_preprocess::Fold;
@@ -22,6 +24,7 @@ pub(super) struct FoldRows {
 }
 
 /// What fitting a fold needs besides the pipeline.
+#[derive(Clone, Copy)]
 pub(super) struct FoldContext<'a> {
     pub(super) sample: &'a Sample<'a>,
     pub(super) registry: &'a Registry,
@@ -103,77 +106,136 @@ fn prepare(context: &FoldContext<'_>, pipeline: &Pipeline, holds_out: bool, fold
     })
 }
 
-/// Fits a pipeline on a fold and scores it. `is_hopeless` is asked after each epoch with the losses so far.
-pub(super) fn fit_fold(
-    context: &FoldContext<'_>,
-    cache: &Cache<'_>,
-    pipeline: &Pipeline,
-    (number, fold): (usize, &Fold),
-    is_hopeless: &(dyn Fn(&[f64]) -> bool + Sync),
-) -> FoldEnd {
-    if context.stop.is_requested() {
-        return FoldEnd::Stopped;
-    }
-    let began = Instant::now();
-    let watcher = Watcher {
-        stop: context.stop.child(),
-        is_hopeless,
-        seen: Mutex::default(),
-    };
-    let score = score(context, cache, pipeline, (number, fold), &watcher);
-    let Seen { curve, was_ended } = watcher.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let of = |score| FoldScore {
-        score,
-        seconds: began.elapsed().as_secs_f64(),
-        curve,
-    };
-    match score {
-        _ if was_ended => FoldEnd::Hopeless(of(None)),
-        Ok(Some(score)) => FoldEnd::Scored(of(Some(score))),
-        Ok(None) => FoldEnd::Stopped,
-        Err(_) if context.stop.is_requested() => FoldEnd::Stopped,
-        Err(error) => FoldEnd::Failed(error.to_string()),
-    }
+/// A fold of a trial that is ready to be fitted.
+struct Fitting<'a> {
+    rows: Arc<FoldRows>,
+    watcher: Watcher<'a>,
+    seed: Seed,
+    /// Seconds that the rows took.
+    prepared: f64,
 }
 
-/// The score; `None` if a stop was requested.
-fn score(
+/// Fits a pipeline on some folds and scores it on each: all at once where its model prefers that, else one after another.
+/// `is_hopeless` is asked after each epoch with the fold's number and its losses so far.
+pub(super) fn fit_folds(
     context: &FoldContext<'_>,
     cache: &Cache<'_>,
     pipeline: &Pipeline,
-    (number, fold): (usize, &Fold),
-    watcher: &Watcher<'_>,
-) -> Result<Option<f64>> {
-    let estimator: Box<dyn Estimator> = pipeline.model.estimator(context.registry)?;
-    let rows = cache.rows(context, pipeline, estimator.uses_validation(), number, fold)?;
-    let fit_context = FitContext {
-        name: &pipeline.model.name,
-        seed: context.seed.child("fit"),
-        device: context.device,
-        progress: watcher,
-        stop: &watcher.stop,
-        checkpoints: None,
-    };
-    // A model that does not need validation rows only tells its loss on them, so these may be the rows that it is judged on.
-    let validation = rows.validation.as_ref().unwrap_or(&rows.held_out);
-    let fit = estimator.fit(&rows.train, Some(validation), &fit_context)?;
-    if fit.stopped == StopReason::Requested {
-        return Ok(None);
+    folds: &[(usize, &Fold)],
+    is_hopeless: &(dyn Fn(usize, &[f64]) -> bool + Sync),
+) -> Vec<FoldEnd> {
+    if context.stop.is_requested() {
+        return folds.iter().map(|_| FoldEnd::Stopped).collect();
     }
-    let predictions = fit.model.predict_features(rows.held_out.features())?;
-    let metrics = Metrics::of(&rows.held_out, &predictions)?;
-    let score = metrics.get(context.metric).filter(|score| score.is_finite());
-    score.map(Some).ok_or_else(|| TuneError::Setting {
-        setting: "metric",
-        value: context.metric.to_string(),
-        allowed: "one that is defined for the rows of every fold; take fewer folds, or stratify the split by the target",
-    })
+    let estimator = match pipeline.model.estimator(context.registry) {
+        Ok(estimator) => estimator,
+        Err(error) => {
+            let failed = |_| FoldEnd::Failed(error.to_string());
+            return folds.iter().map(failed).collect();
+        }
+    };
+    let prepare = |&(number, fold): &(usize, &Fold)| {
+        let began = Instant::now();
+        let of_fold = FoldContext {
+            seed: context.seed.nth(number as u64),
+            ..*context
+        };
+        let rows = cache.rows(&of_fold, pipeline, estimator.uses_validation(), number, fold)?;
+        Ok(Fitting {
+            rows,
+            watcher: Watcher {
+                stop: context.stop.child(),
+                fold: number,
+                is_hopeless,
+                seen: Mutex::default(),
+            },
+            seed: of_fold.seed.child("fit"),
+            prepared: began.elapsed().as_secs_f64(),
+        })
+    };
+    let fittings: Vec<Result<Fitting<'_>>> = folds.iter().map(prepare).collect();
+    let jobs: Vec<Job<'_>> = fittings
+        .iter()
+        .flatten()
+        .map(|fitting| fitting.job(context, pipeline, &*estimator))
+        .collect();
+    // Threads are the caller's.
+    let mut trained = train_many(&jobs, NonZeroUsize::MIN).into_iter();
+    let ends = fittings.iter().map(|fitting| match fitting {
+        Ok(fitting) => match trained.next() {
+            Some(trained) => fitting.end(context, trained),
+            None => FoldEnd::Stopped,
+        },
+        Err(error) => FoldEnd::Failed(error.to_string()),
+    });
+    ends.collect()
+}
+
+impl Fitting<'_> {
+    fn job<'a>(
+        &'a self,
+        context: &FoldContext<'_>,
+        pipeline: &'a Pipeline,
+        estimator: &'a dyn Estimator,
+    ) -> Job<'a> {
+        let rows = &self.rows;
+        Job {
+            estimator,
+            train: &rows.train,
+            // A model that does not need validation rows only tells its loss on them, so these may be the rows that it is
+            // judged on.
+            validation: Some(rows.validation.as_ref().unwrap_or(&rows.held_out)),
+            context: FitContext {
+                name: &pipeline.model.name,
+                seed: self.seed,
+                device: context.device,
+                progress: &self.watcher,
+                stop: &self.watcher.stop,
+                checkpoints: None,
+            },
+        }
+    }
+
+    fn end(&self, context: &FoldContext<'_>, trained: hitcast_core::Result<Trained>) -> FoldEnd {
+        let Seen { curve, was_ended } = self.watcher.take();
+        let seconds = trained.as_ref().map_or(0.0, |trained| trained.seconds);
+        let of = |score| FoldScore {
+            score,
+            seconds: self.prepared + seconds,
+            curve,
+        };
+        let score = trained
+            .map_err(TuneError::from)
+            .and_then(|trained| match trained.fit.stopped {
+                StopReason::Requested => Ok(None),
+                _ => self.score(context, &*trained.fit.model).map(Some),
+            });
+        match score {
+            _ if was_ended => FoldEnd::Hopeless(of(None)),
+            Ok(Some(score)) => FoldEnd::Scored(of(Some(score))),
+            Ok(None) => FoldEnd::Stopped,
+            Err(_) if context.stop.is_requested() => FoldEnd::Stopped,
+            Err(error) => FoldEnd::Failed(error.to_string()),
+        }
+    }
+
+    fn score(&self, context: &FoldContext<'_>, model: &dyn Model) -> Result<f64> {
+        let held_out = &self.rows.held_out;
+        let metrics = Metrics::of(held_out, &model.predict_features(held_out.features())?)?;
+        let score = metrics.get(context.metric).filter(|score| score.is_finite());
+        score.ok_or_else(|| TuneError::Setting {
+            setting: "metric",
+            value: context.metric.to_string(),
+            allowed: "one that is defined for the rows of every fold; take fewer folds, or stratify the split by the target",
+        })
+    }
 }
 
 /// Takes the losses of a fit, and stops it when it is hopeless.
 struct Watcher<'a> {
     stop: StopSignal,
-    is_hopeless: &'a (dyn Fn(&[f64]) -> bool + Sync),
+    fold: usize,
+    is_hopeless: &'a (dyn Fn(usize, &[f64]) -> bool + Sync),
     seen: Mutex<Seen>,
 }
 
@@ -181,6 +243,17 @@ struct Watcher<'a> {
 struct Seen {
     curve: Vec<f64>,
     was_ended: bool,
+}
+
+impl Watcher<'_> {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was seen of a fit that is over.
+    fn take(&self) -> Seen {
+        std::mem::take(&mut *self.seen())
+    }
 }
 
 impl Progress for Watcher<'_> {
@@ -191,10 +264,10 @@ impl Progress for Watcher<'_> {
         let Some(loss) = record.validation_loss else {
             return;
         };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
         seen.curve.push(loss);
         // The last epoch's fit is as good as done.
-        if !seen.was_ended && (self.is_hopeless)(&seen.curve) {
+        if !seen.was_ended && (self.is_hopeless)(self.fold, &seen.curve) {
             seen.was_ended = true;
             self.stop.request();
         }

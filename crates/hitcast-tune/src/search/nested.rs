@@ -7,7 +7,7 @@ use hitcast_core::Event;
 use hitcast_pipeline::{MetricName, Registry, RunContext, TextTable};
 use serde::{Deserialize, Serialize};
 
-use super::folds::{Cache, FoldContext, FoldEnd, fit_fold};
+use super::folds::{Cache, FoldContext, FoldEnd, fit_folds};
 use super::trial::{described, mean};
 use super::{Search, SearchTask};
 use crate::error::{Result, TuneError};
@@ -88,12 +88,19 @@ impl Search {
                 metric,
                 device: context.device.unwrap_or(experiment.device),
                 stop: context.stop,
-                seed: seed.nth(number as u64),
+                seed,
             };
             let cache = Cache::new(pipeline, 0);
-            let score = match fit_fold(&fold_context, &cache, &found.pipeline, (0, fold), &|_| false) {
-                FoldEnd::Scored(fold) => fold.score,
-                FoldEnd::Failed(cause) => {
+            let ends = fit_folds(
+                &fold_context,
+                &cache,
+                &found.pipeline,
+                &[(number, fold)],
+                &|_, _| false,
+            );
+            let score = match ends.into_iter().next() {
+                Some(FoldEnd::Scored(fold)) => fold.score,
+                Some(FoldEnd::Failed(cause)) => {
                     return Err(TuneError::AllFailed {
                         model: name.clone(),
                         trials: 1,
@@ -101,7 +108,7 @@ impl Search {
                         cause,
                     });
                 }
-                FoldEnd::Hopeless(_) | FoldEnd::Stopped => None,
+                Some(FoldEnd::Hopeless(_) | FoldEnd::Stopped) | None => None,
             };
             let best = found.trials.iter().find(|trial| trial.number == found.best);
             folds.push(NestedFold {

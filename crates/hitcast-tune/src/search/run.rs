@@ -1,6 +1,7 @@
 //! The search itself: trials and folds on all cores, with results that do not depend on how many there are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -10,7 +11,7 @@ use hitcast_core::{Event, Seed};
 use hitcast_pipeline::{Pipeline, Registry, RunContext};
 use hitcast_preprocess::Fold;
 
-use super::folds::{Cache, FoldContext, FoldEnd, fit_fold};
+use super::folds::{Cache, FoldContext, FoldEnd, fit_folds};
 use super::history::{Header, History};
 use super::trial::{FoldScore, Found, Trial, TrialState, best, described, mean};
 use super::{Method, Plan, Search, SearchTask};
@@ -134,12 +135,16 @@ impl Runner<'_> {
             // Whether a fold is worth it is known when the one before has ended.
             let threads = threads.min(trials).min(parallel_trials);
             parallel::map(trials, threads, |place| {
-                (0..folds).for_each(|fold| self.step(place + 1, fold));
+                (0..folds).for_each(|fold| self.step(place + 1, fold..fold + 1));
             });
+        } else if self.prefers_side_by_side() {
+            let threads = threads.min(trials).min(parallel_trials);
+            parallel::map(trials, threads, |place| self.step(place + 1, 0..folds));
         } else {
             let (jobs, at_once) = (trials * folds, parallel_trials.saturating_mul(folds));
             parallel::map(jobs, threads.min(jobs).min(at_once), |job| {
-                self.step(job / folds + 1, job % folds);
+                let fold = job % folds;
+                self.step(job / folds + 1, fold..fold + 1);
             });
         }
         match self.board().error.take() {
@@ -152,43 +157,44 @@ impl Runner<'_> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fits one fold of one trial, if there is still something to fit.
-    fn step(&self, number: usize, fold: usize) {
+    /// Whether the folds of a trial are better fitted all at once.
+    fn prefers_side_by_side(&self) -> bool {
+        let FoldContext { registry, device, .. } = self.fold_context;
+        let estimator = self.plan.task.pipeline.model.estimator(registry);
+        estimator.is_ok_and(|estimator| estimator.prefers_side_by_side(device))
+    }
+
+    /// Fits some folds of one trial, as far as there is still something to fit.
+    fn step(&self, number: usize, folds: Range<usize>) {
         // A thread that dies must not leave the others waiting for its trial.
         let _guard = CloseOnPanic(self);
         let Some(pipeline) = self.begin(number) else {
             return;
         };
-        if self
-            .board()
-            .under_way
-            .get(&number)
-            .is_none_or(|trial| trial.is_over(fold))
-        {
+        let board = self.board();
+        let Some(trial) = board.under_way.get(&number) else {
             return;
-        }
+        };
+        let left: Vec<(usize, &Fold)> = folds
+            .filter(|&fold| !trial.is_over(fold))
+            .map(|fold| (fold, &self.folds[fold]))
+            .collect();
+        drop(board);
         let known = self.known(number);
         let known: Vec<&Trial> = known.iter().collect();
-        let end = match &*pipeline {
-            Err(cause) => FoldEnd::Failed(cause.clone()),
+        let ends = match &*pipeline {
+            Err(cause) => left.iter().map(|_| FoldEnd::Failed(cause.clone())).collect(),
             Ok(pipeline) => {
                 let pruner = self.plan.search.pruner;
-                let is_hopeless =
-                    |curve: &[f64]| pruner.is_some_and(|pruner| pruner.ends_fit(curve, fold, &known));
-                let fold_context = FoldContext {
-                    seed: self.fold_context.seed.nth(fold as u64),
-                    ..self.fold_context
+                let is_hopeless = |fold: usize, curve: &[f64]| {
+                    pruner.is_some_and(|pruner| pruner.ends_fit(curve, fold, &known))
                 };
-                fit_fold(
-                    &fold_context,
-                    &self.cache,
-                    pipeline,
-                    (fold, &self.folds[fold]),
-                    &is_hopeless,
-                )
+                fit_folds(&self.fold_context, &self.cache, pipeline, &left, &is_hopeless)
             }
         };
-        self.take(number, fold, end, &known);
+        for ((fold, _), end) in left.into_iter().zip(ends) {
+            self.take(number, fold, end, &known);
+        }
     }
 
     /// The pipeline of a trial, chosen by whoever comes first; `None` if the trial has ended or does not begin.

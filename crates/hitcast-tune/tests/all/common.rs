@@ -8,8 +8,8 @@ use hitcast_classical::{
     TreeModel,
 };
 use hitcast_core::{
-    BoxError, CoreError, Dataset, DeviceChoice, EpochRecord, Estimator, Event, Fit, FitContext, Model,
-    ModelState, Predictions, Seed, StopReason, StopSignal,
+    BoxError, CoreError, Dataset, DeviceChoice, EpochRecord, Estimator, Event, Fit, FitContext, Job, Model,
+    ModelState, Predictions, Seed, StopReason, StopSignal, Trained,
 };
 use hitcast_data::{Column, Table};
 use hitcast_pipeline::{Experiment, ModelKind, Registry, RunContext, parse_settings};
@@ -68,6 +68,9 @@ impl Default for Bowl {
         }
     }
 }
+
+/// What a bowl's fit says that it took on a GPU for each fit beside it and itself.
+pub(crate) const SECONDS_BESIDE: f64 = 1e6;
 
 struct BowlKind;
 
@@ -148,6 +151,19 @@ impl Estimator for Bowl {
 
     fn uses_validation(&self) -> bool {
         self.needs_validation
+    }
+
+    fn prefers_side_by_side(&self, device: DeviceChoice) -> bool {
+        matches!(device, DeviceChoice::Cuda(_))
+    }
+
+    fn fit_side_by_side(&self, jobs: &[Job<'_>]) -> Vec<Option<Result<Trained, CoreError>>> {
+        let fit = |job: &Job<'_>| {
+            let fit = self.fit(job.train, job.validation, &job.context)?;
+            let seconds = SECONDS_BESIDE * jobs.len() as f64;
+            Ok(Trained { fit, seconds })
+        };
+        jobs.iter().map(|job| Some(fit(job))).collect()
     }
 }
 

@@ -1,7 +1,10 @@
 //! Models that predict together.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use hitcast_core::parallel::available_threads;
 use hitcast_core::{
     BoxError, CoreError, Dataset, DeviceChoice, Estimator, Fit, FitContext, Model, ModelState, Seed,
     StopSignal,
@@ -135,9 +138,9 @@ fn members_that_cannot_be_combined_are_refused() {
 }
 
 /// A kind that notes the groups and rows that it is given, and is a ridge.
-struct Spy(std::sync::Arc<Mutex<Vec<[Vec<usize>; 2]>>>, Registry);
+struct Spy(Arc<Mutex<Vec<[Vec<usize>; 2]>>>, Registry);
 
-struct SpyEstimator(std::sync::Arc<Mutex<Vec<[Vec<usize>; 2]>>>, Box<dyn Estimator>);
+struct SpyEstimator(Arc<Mutex<Vec<[Vec<usize>; 2]>>>, Box<dyn Estimator>);
 
 impl ModelKind for Spy {
     fn name(&self) -> &'static str {
@@ -177,7 +180,7 @@ impl Estimator for SpyEstimator {
 #[test]
 fn rows_of_a_group_stay_together_inside_of_an_ensemble() {
     let stop = StopSignal::new();
-    let seen = std::sync::Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::new(Mutex::new(Vec::new()));
     let kinds = registry().with(Spy(seen.clone(), registry()));
     let settings = EnsembleSettings {
         folds: 4,
@@ -204,6 +207,77 @@ fn rows_of_a_group_stay_together_inside_of_an_ensemble() {
         all.sort_unstable();
         assert!(all.chunks_exact(2).all(|pair| pair[0] == pair[1]));
     }
+}
+
+/// How many fits go on at the same time: now, and at most.
+#[derive(Default)]
+struct AtOnce(AtomicUsize, AtomicUsize);
+
+/// A kind that any device but the processor is a GPU for, and is a ridge that takes a while.
+struct Busy(Arc<AtOnce>, Registry);
+
+struct BusyEstimator(Arc<AtOnce>, Box<dyn Estimator>);
+
+impl ModelKind for Busy {
+    fn name(&self) -> &'static str {
+        "busy"
+    }
+
+    fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {
+        let ridge = self.1.get("ridge", "busy")?.estimator(settings)?;
+        Ok(Box::new(BusyEstimator(self.0.clone(), ridge)))
+    }
+
+    fn load(&self, state: &ModelState, device: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {
+        self.1.get("ridge", "busy")?.load(state, device)
+    }
+}
+
+impl Estimator for BusyEstimator {
+    fn fit(
+        &self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        context: &FitContext<'_>,
+    ) -> Result<Fit, CoreError> {
+        let AtOnce(now, most) = &*self.0;
+        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(20));
+        now.fetch_sub(1, Ordering::SeqCst);
+        self.1.fit(train, validation, context)
+    }
+
+    fn prefers_side_by_side(&self, device: DeviceChoice) -> bool {
+        device != DeviceChoice::Cpu
+    }
+}
+
+#[test]
+fn members_on_a_gpu_are_fitted_one_after_another_also_where_it_was_found_by_itself() {
+    let stop = StopSignal::new();
+    let plain = experiment("y", "models = [{ name = \"ridge\", kind = \"ridge\" }]");
+    let sample = plain.sample(table(120, 6), None).unwrap();
+    let rows: Vec<usize> = (0..120).collect();
+    let most = |device: DeviceChoice| {
+        let at_once = Arc::new(AtOnce::default());
+        let kinds = registry().with(Busy(at_once.clone(), registry()));
+        let settings = EnsembleSettings {
+            seeds: 4,
+            ..EnsembleSettings::new(members(&[("a", "busy"), ("b", "busy")]))
+        };
+        let spec = settings.into_spec("together");
+        let prepared = plain.pipeline(spec.clone()).prepare(&sample, &rows).unwrap();
+        let estimator = EnsembleKind::new(kinds).estimator(&spec.settings).unwrap();
+        let context = FitContext {
+            device,
+            ..FitContext::quiet("together", Seed::new(1), &stop)
+        };
+        estimator.fit(prepared.train(), None, &context).unwrap();
+        at_once.1.load(Ordering::SeqCst)
+    };
+    assert_eq!(most(DeviceChoice::Cuda(0)), 1);
+    assert_eq!(most(DeviceChoice::Auto), 1);
+    assert!(most(DeviceChoice::Cpu) > 1 || available_threads().get() == 1);
 }
 
 #[test]

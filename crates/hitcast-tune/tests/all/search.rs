@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use hitcast_core::{Event, Progress, Seed, StopSignal};
+use hitcast_core::{DeviceChoice, Event, Progress, Seed, StopSignal};
 use hitcast_data::Column;
 use hitcast_pipeline::{Experiment, Pipeline, RunContext, Sample};
 use hitcast_tune::{
     Distribution, Found, Method, Pruner, Search, SearchSpace, SearchTask, Tpe, Trial, TrialState, TuneError,
 };
 
-use super::common::{context, experiment, line, registry, table};
+use super::common::{SECONDS_BESIDE, context, experiment, line, registry, table};
 
 fn bowl(settings: &str) -> Experiment {
     experiment(
@@ -141,6 +141,29 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 "{threads} threads, {search:?}"
             );
             assert_eq!(more.best, alone.best);
+        }
+    }
+}
+
+#[test]
+fn folds_of_a_trial_are_fitted_side_by_side_where_the_model_prefers_it_and_come_to_the_same() {
+    let stop = StopSignal::new();
+    // Some trials fail.
+    let experiment = bowl("epochs = 6, limit = 0.9");
+    for search in searches() {
+        let alone = run(&experiment, &search, &space(), &context(&stop, 1), None).unwrap();
+        let on_gpu = RunContext {
+            device: Some(DeviceChoice::Cuda(0)),
+            ..context(&stop, 2)
+        };
+        let beside = run(&experiment, &search, &space(), &on_gpu, None).unwrap();
+        assert_eq!(timeless(&beside.trials), timeless(&alone.trials), "{search:?}");
+        let is_failed = |trial: &&Trial| matches!(trial.state, TrialState::Failed { .. });
+        assert!(beside.trials.iter().any(|trial| is_failed(&trial)));
+        for fold in beside.trials.iter().flat_map(|trial| &trial.folds) {
+            // With a pruner it depends on the folds before whether one is fitted.
+            let all = if search.pruner.is_some() { 0 } else { search.folds };
+            assert!((fold.seconds / SECONDS_BESIDE - all as f64).abs() < 0.5);
         }
     }
 }
