@@ -132,7 +132,7 @@ pub trait Engine {
     /// Goes back to such a state, with no gradient taken in since.
     ///
     /// # Errors
-    /// [`TrainError::Network`](crate::TrainError::Network) if it is of another engine or network.
+    /// [`TrainError::Network`] if it is of another engine or network.
     fn restore(&mut self, state: &ModelState) -> Result<()>;
 }
 
@@ -217,10 +217,10 @@ impl AutogradEngine {
     /// An engine for these rows, which it copies to the network's device. Masks of dropout come from `seed`.
     ///
     /// # Errors
-    /// [`TrainError::Setting`](crate::TrainError::Setting) for bad settings of the optimiser or the loss,
-    /// [`TrainError::Columns`](crate::TrainError::Columns), [`TrainError::Network`](crate::TrainError::Network) and
-    /// [`TrainError::Target`](crate::TrainError::Target) for rows that the network cannot learn,
-    /// [`TrainError::Torch`](crate::TrainError::Torch) if the device has no room.
+    /// [`TrainError::Setting`] for bad settings of the optimiser or the loss,
+    /// [`TrainError::Columns`], [`TrainError::Network`] and
+    /// [`TrainError::Target`] for rows that the network cannot learn,
+    /// [`TrainError::Torch`] if the device has no room.
     pub fn new(
         network: Network,
         settings: &TrainingSettings,
@@ -258,7 +258,7 @@ impl AutogradEngine {
     /// The network as it is now, or with the average of its weights if one is kept.
     ///
     /// # Errors
-    /// [`TrainError::Network`](crate::TrainError::Network) if the device fails.
+    /// [`TrainError::Network`] if the device fails.
     pub fn into_network(mut self) -> Result<Network> {
         if let Some(average) = &self.average {
             self.network.restore(average)?;
@@ -423,16 +423,13 @@ impl Engine for AutogradEngine {
     }
 
     fn state(&mut self) -> Result<ModelState> {
-        let learned = |(parameters, statistics)| Learned {
-            parameters,
-            statistics,
-        };
         let kept = |snapshot: &Option<Snapshot>| -> Result<Option<Learned>> {
-            Ok(snapshot.as_ref().map(Snapshot::numbers).transpose()?.map(learned))
+            let numbers = snapshot.as_ref().map(Snapshot::numbers).transpose()?;
+            Ok(numbers.map(Learned::from))
         };
         let (first, second) = self.optimizer.buffers()?;
         let state = EngineState {
-            now: learned(self.network.numbers()?),
+            now: self.network.numbers()?.into(),
             best: kept(&self.best)?,
             average: kept(&self.average)?,
             first,

@@ -35,6 +35,15 @@ pub(crate) struct Learned {
     pub(crate) statistics: Vec<f32>,
 }
 
+impl From<(Vec<f32>, Vec<f32>)> for Learned {
+    fn from((parameters, statistics): (Vec<f32>, Vec<f32>)) -> Self {
+        Self {
+            parameters,
+            statistics,
+        }
+    }
+}
+
 /// How many numbers an engine has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {

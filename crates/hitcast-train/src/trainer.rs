@@ -80,8 +80,9 @@ impl<'c> Trainer<'c> {
     /// without validation rows) where early stopping restores it or a stop was requested.
     ///
     /// # Errors
-    /// [`TrainError::Setting`] and [`TrainError::NoValidation`] before anything is done,
-    /// [`TrainError::NonFiniteLoss`] and [`TrainError::NonFinitePrediction`] when training diverges.
+    /// [`TrainError::Setting`](crate::TrainError::Setting) and [`TrainError::NoValidation`](crate::TrainError::NoValidation)
+    /// before anything is done, [`TrainError::NonFiniteLoss`](crate::TrainError::NonFiniteLoss) and
+    /// [`TrainError::NonFinitePrediction`](crate::TrainError::NonFinitePrediction) when training diverges.
     pub fn run(
         &mut self,
         engine: &mut dyn Engine,

@@ -231,19 +231,15 @@ impl Engine for CudaEngine {
 
     fn state(&mut self) -> Result<ModelState> {
         let numbers = self.seat.numbers()?;
-        let learned = |(parameters, statistics)| Learned {
-            parameters,
-            statistics,
-        };
         let n_parameters = numbers.parameters.len();
         let average = numbers.average.map(|mut average| {
             let statistics = average.split_off(n_parameters);
             (average, statistics)
         });
         let state = EngineState {
-            now: learned((numbers.parameters, numbers.statistics)),
-            best: self.seat.remembered()?.map(learned),
-            average: average.map(learned),
+            now: Learned::from((numbers.parameters, numbers.statistics)),
+            best: self.seat.remembered()?.map(Learned::from),
+            average: average.map(Learned::from),
             first: numbers.first,
             second: numbers.second,
             steps: numbers.steps,

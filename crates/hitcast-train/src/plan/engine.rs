@@ -308,7 +308,7 @@ impl Engine for PlanEngine {
     fn state(&mut self) -> Result<ModelState> {
         let [first, second] = self.optimizer.buffers().map(<[f32]>::to_vec);
         let state = EngineState {
-            now: Learned::from(&self.numbers()),
+            now: (self.plan.parameters.to_vec(), self.plan.statistics.to_vec()).into(),
             best: self.best.as_ref().map(Learned::from),
             average: self.average.as_ref().map(Learned::from),
             first,
