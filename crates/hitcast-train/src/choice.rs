@@ -6,8 +6,9 @@ use hitcast_nn::{Network, NetworkSpec};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
+use crate::autograd::AutogradEngine;
 use crate::cuda::CudaEngine;
-use crate::engine::{AutogradEngine, Engine};
+use crate::engine::Engine;
 use crate::error::{Result, TrainError};
 use crate::plan::PlanEngine;
 use crate::settings::TrainingSettings;

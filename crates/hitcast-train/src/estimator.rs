@@ -10,6 +10,7 @@ use hitcast_nn::{LayerSpec, Network, NetworkModel, NetworkSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::autograd::PREDICTED_ROWS;
 use crate::checkpoint::hexadecimal;
 use crate::choice::{self, EngineChoice, NetworkEngine};
 use crate::cuda::CudaEngine;
@@ -42,13 +43,13 @@ impl NetworkEstimator {
         // The matrix with its columns filled up to whole vectors, target, weight; place twice, once as large.
         let a_row = 4 * (n_features.next_multiple_of(16) + 2) + 12;
         let width = self.network.head.task().width();
-        // Automatic differentiation puts the rows of an epoch in order beforehand, and holds all predictions.
-        let (shuffled, measured) = match self.training.engine {
-            EngineChoice::Autograd => (
-                training_rows * 4 * (n_features + 2),
-                training_rows.max(validation_rows),
-            ),
-            _ => (0, PART_ROWS),
+        // Automatic differentiation puts the rows of an epoch in order beforehand, and predicts more of them at a time.
+        let is_autograd = self.training.engine == EngineChoice::Autograd;
+        let (shuffled, measured) = if is_autograd {
+            let shuffled = training_rows * 4 * (n_features + 2);
+            (shuffled, PREDICTED_ROWS.min(training_rows.max(validation_rows)))
+        } else {
+            (0, PART_ROWS)
         };
         let learned = self.network.size(n_features).unwrap_or(0);
         let copies = 6
@@ -66,9 +67,16 @@ impl NetworkEstimator {
             widest = widest.max(units);
             left += units.next_multiple_of(16);
         }
-        let whole_batch = self.network.has_batch_norm() || self.training.engine == EngineChoice::Autograd;
+        let whole_batch = self.network.has_batch_norm() || is_autograd;
         let block = if whole_batch {
-            self.training.batch_size.min(training_rows).max(BLOCK_ROWS)
+            let batch = self.training.batch_size.min(training_rows);
+            // What is predicted leaves only what leads to the next layer.
+            let predicted = if is_autograd {
+                measured * 2 * widest / (left + 2 * widest)
+            } else {
+                0
+            };
+            batch.max(BLOCK_ROWS).max(predicted)
         } else {
             BLOCK_ROWS
         };
@@ -186,7 +194,6 @@ impl NetworkEstimator {
     fn fit_beside(&self, job: &Job<'_>, engine: CudaEngine, mut network: Network) -> Result<Fit> {
         let (train, validation, context) = (job.train, job.validation, &job.context);
         self.training.check(train.n_rows(), validation.is_some())?;
-        check_columns(train, validation)?;
         self.report_start(train, train.n_rows(), None, validation, context);
         let mut engine = engine;
         engine.take_rows(train, validation)?;
@@ -259,7 +266,6 @@ impl NetworkEstimator {
         validation: Option<&Dataset>,
         context: &FitContext<'_>,
     ) -> Result<NetworkEngine> {
-        check_columns(train, validation)?;
         self.network.check()?;
         self.report_start(train, n_rows, streamed, validation, context);
         NetworkEngine::new(&self.network, &self.training, train, validation, context)
@@ -349,16 +355,6 @@ fn identity(estimator: &NetworkEstimator, train: &Dataset, validation: Option<&D
     format!("{:?} {rows}", estimator.network)
 }
 
-fn check_columns(train: &Dataset, validation: Option<&Dataset>) -> Result<()> {
-    match validation.map(Dataset::n_features) {
-        Some(validation) if validation != train.n_features() => Err(TrainError::Columns {
-            expected: train.n_features(),
-            got: validation,
-        }),
-        _ => Ok(()),
-    }
-}
-
 fn describe(outcome: &Outcome, epochs: usize) -> String {
     let (done, best) = (outcome.history.len(), outcome.best_epoch);
     let why = match outcome.stopped {
@@ -400,12 +396,6 @@ impl Estimator for NetworkEstimator {
         };
         let work = |job: &Job<'_>, engine, network| {
             let began = Instant::now();
-            let complete = [Some(job.train), job.validation].into_iter().flatten();
-            for rows in complete {
-                if let Err(error) = rows.features().expect_complete() {
-                    return Some(Err(error));
-                }
-            }
             let seconds = |fit| Trained {
                 fit,
                 seconds: began.elapsed().as_secs_f64(),

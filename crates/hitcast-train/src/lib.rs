@@ -28,9 +28,10 @@
 //! - [`optimizer`]: SGD, Adam and AdamW over one flat buffer
 //! - [`schedule`]: the learning rate over time
 //! - [`early_stopping`]: when to stop, and which weights to keep
-//! - [`engine`]: one training step, behind a trait, and by automatic differentiation
-//! - [`plan`]: the same by a plan of fused passes, many times faster on the processor
-//! - [`cuda`]: the same on NVIDIA GPUs, by kernels made for the network
+//! - [`engine`]: one training step, behind a trait
+//! - [`autograd`]: the same by automatic differentiation
+//! - [`plan`]: by a plan of fused passes, many times faster on the processor
+//! - [`cuda`]: on NVIDIA GPUs, by kernels made for the network
 //! - [`choice`]: which of them trains a network
 //! - [`trainer`]: what trains an engine, with callbacks
 //! - `rows`: what rows must be that an engine takes
@@ -45,6 +46,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod autograd;
 pub mod callback;
 mod checkpoint;
 pub mod choice;
@@ -65,11 +67,12 @@ pub mod stream;
 pub mod sums;
 pub mod trainer;
 
+pub use autograd::AutogradEngine;
 pub use callback::Callback;
 pub use choice::{EngineChoice, NetworkEngine};
 pub use cuda::CudaEngine;
 pub use early_stopping::EarlyStopping;
-pub use engine::{AutogradEngine, Engine, Split};
+pub use engine::{Engine, Split};
 pub use error::{Result, TrainError};
 pub use estimator::NetworkEstimator;
 pub use learning_rate_finder::{LearningRateCurve, LearningRateFinder};

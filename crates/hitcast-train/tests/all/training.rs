@@ -19,8 +19,9 @@ use hitcast_core::{
 };
 use hitcast_nn::{Head, Loss, Network, NetworkSpec};
 use hitcast_train::{
-    EarlyStopping, Engine, EngineChoice, LearningRateFinder, NetworkEstimator, OptimizerSettings, PART_ROWS,
-    PlanEngine, Schedule, Split, TrainError, Trainer, TrainingSettings, train_many,
+    AutogradEngine, EarlyStopping, Engine, EngineChoice, LearningRateFinder, NetworkEstimator,
+    OptimizerSettings, PART_ROWS, PlanEngine, Schedule, Split, TrainError, Trainer, TrainingSettings,
+    train_many,
 };
 use ndarray::Array2;
 use tch::Device;
@@ -706,27 +707,34 @@ fn many_fits_at_once_learn_what_each_learns_alone() -> Outcome {
 
 #[test]
 fn predictions_in_parts_are_those_at_once() -> Outcome {
-    let (train, validation) = (rings(2500, 1, 3)?, rings(PART_ROWS, 2, 3)?);
+    let n_train = 9 * PART_ROWS + 100;
+    let (train, validation) = (rings(n_train, 1, 3)?, rings(PART_ROWS, 2, 3)?);
     let spec = NetworkSpec::mlp(&[16]).with_head(Head::Softmax { classes: 3 });
     let network = Network::new(&spec, 3, Device::Cpu, Seed::new(1))?;
     let settings = TrainingSettings {
         ema_decay: Some(0.9),
         ..Default::default()
     };
-    let engine = PlanEngine::compile(&network, &settings, &train, Some(&validation), Seed::new(1))?;
-    let mut engine = engine.ok_or("no plan")?;
-    engine.step(0..64, 0.1)?;
-    for (split, sizes) in [
-        (Split::Train, &[PART_ROWS, PART_ROWS, 2500 - 2 * PART_ROWS][..]),
-        (Split::Validation, &[PART_ROWS]),
+    let plan = PlanEngine::compile(&network, &settings, &train, Some(&validation), Seed::new(1))?;
+    let mut plan = plan.ok_or("no plan")?;
+    let mut autograd = AutogradEngine::new(network, &settings, &train, Some(&validation), Seed::new(1))?;
+    for (engine, most) in [
+        (&mut plan as &mut dyn Engine, PART_ROWS),
+        (&mut autograd, 8 * PART_ROWS),
     ] {
-        let (mut parts, mut rows) = (Vec::new(), Vec::new());
-        engine.predict_in_parts(split, &mut |part| {
-            rows.push(part.n_rows());
-            parts.extend(part.into_values());
-        })?;
-        assert_eq!(rows, sizes);
-        assert_eq!(parts, engine.predict(split)?.into_values());
+        engine.step(0..64, 0.1)?;
+        for (split, n) in [(Split::Train, n_train), (Split::Validation, PART_ROWS)] {
+            let (mut parts, mut rows) = (Vec::new(), Vec::new());
+            engine.predict_in_parts(split, &mut |part| {
+                rows.push(part.n_rows());
+                parts.extend(part.into_values());
+            })?;
+            let (last, whole) = rows.split_last().ok_or("no rows")?;
+            assert!(whole.iter().all(|rows| *rows == most) && *last <= most);
+            assert_eq!(rows.iter().sum::<usize>(), n);
+            assert_eq!(rows.len(), n.div_ceil(most));
+            assert_eq!(parts, engine.predict(split)?.into_values());
+        }
     }
     Ok(())
 }
