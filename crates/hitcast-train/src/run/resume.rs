@@ -33,11 +33,6 @@ impl<'a> Run<'a, '_> {
         };
         let not_taken = checkpoints.take()?;
         let newest = checkpoints.newest()?;
-        if let Some((checkpoint, _)) = &newest {
-            self.engine
-                .restore(&checkpoint.engine)
-                .map_err(|error| checkpoints.not_here(&error))?;
-        }
         if let Some(note) = not_taken {
             self.note(&note);
         }
@@ -47,6 +42,12 @@ impl<'a> Run<'a, '_> {
         for note in notes {
             self.note(&note);
         }
+        self.engine
+            .restore(&checkpoint.engine)
+            .map_err(|error| match &self.checkpoints {
+                Some(checkpoints) => checkpoints.not_here(&error),
+                None => error,
+            })?;
         let (before, now) = (checkpoint.arithmetic, self.engine.arithmetic());
         if before != now {
             self.note(&format!(
