@@ -17,6 +17,7 @@ pub fn transpose(level: Level, from: &[f32], rows: usize, columns: usize, to: &m
     );
     level.run(Transpose {
         from,
+        from_stride: columns,
         rows,
         columns,
         to,
@@ -24,12 +25,14 @@ pub fn transpose(level: Level, from: &[f32], rows: usize, columns: usize, to: &m
     });
 }
 
-struct Transpose<'a, 't> {
-    from: &'a [f32],
-    rows: usize,
-    columns: usize,
-    to: &'t mut [f32],
-    stride: usize,
+/// Of a matrix with gaps, if its stride is larger. The slices have been checked to hold all rows and columns.
+pub(crate) struct Transpose<'a, 't> {
+    pub(crate) from: &'a [f32],
+    pub(crate) from_stride: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) to: &'t mut [f32],
+    pub(crate) stride: usize,
 }
 
 impl Kernel for Transpose<'_, '_> {
@@ -40,6 +43,7 @@ impl Kernel for Transpose<'_, '_> {
         const ROWS: usize = 512;
         let Self {
             from,
+            from_stride,
             rows,
             columns,
             to,
@@ -51,15 +55,19 @@ impl Kernel for Transpose<'_, '_> {
         for first in (0..whole_rows).step_by(ROWS) {
             for column in (0..whole_columns).step_by(V::LANES) {
                 for row in (first..whole_rows.min(first + ROWS)).step_by(V::LANES) {
-                    let (from, to) = (&from[row * columns + column..], &mut to[column * stride + row..]);
-                    // SAFETY: `transpose` has checked that the slices hold all rows and columns, and the square lies inside.
-                    unsafe { V::transpose(from.as_ptr(), columns, to.as_mut_ptr(), stride) };
+                    let (from, to) = (
+                        &from[row * from_stride + column..],
+                        &mut to[column * stride + row..],
+                    );
+                    // SAFETY: it has been checked that the slices hold all rows and columns, and the square lies inside.
+                    unsafe { V::transpose(from.as_ptr(), from_stride, to.as_mut_ptr(), stride) };
                 }
             }
         }
         // What is left of each row, and the rows that are left.
-        for (row, values) in from.chunks_exact(columns.max(1)).take(rows).enumerate() {
+        for row in 0..rows {
             let first = if row < whole_rows { whole_columns } else { 0 };
+            let values = &from[row * from_stride..][..columns];
             for (column, &value) in values.iter().enumerate().skip(first) {
                 to[column * stride + row] = value;
             }

@@ -22,7 +22,7 @@
 //!
 //! let (a, b) = ([1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]);
 //! let mut c = [0.0; 4];
-//! Product { a: &a, a_row: 2, a_column: 1, b: &b, b_stride: 2, rows: 2, columns: 2, inner: 2 }
+//! Product { a: &a, a_row: 2, a_column: 1, b: &b, b_row: 2, b_column: 1, rows: 2, columns: 2, inner: 2 }
 //!     .run(Level::best(), &mut c, 2, Finish::Store);
 //! assert_eq!(c, [19.0, 22.0, 43.0, 50.0]);
 //! ```

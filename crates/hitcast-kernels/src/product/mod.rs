@@ -2,7 +2,8 @@
 //!
 //! A tile of the result, some rows by two vectors, is summed up in registers and then finished: bias, ReLU, dropout or a
 //! derivative cost no pass of their own. The matrices of a small network stay in the first caches and are read as they
-//! lie. A larger right one is gone through in panels, two vectors wide, that are copied together first.
+//! lie. A larger right one, or one that lies column by column, is gone through in panels, two vectors wide, that are copied
+//! together first.
 
 use crate::level::{Kernel, Level};
 use crate::simd::Vector;
@@ -10,6 +11,7 @@ use crate::simd::Vector;
 mod panels;
 mod vector;
 
+pub use panels::is_large;
 pub use vector::{times_vector, times_vector_back};
 
 /// `c = a · b`, with `a` of `rows × inner` and `b` of `inner × columns`.
@@ -21,10 +23,12 @@ pub struct Product<'a> {
     pub a_row: usize,
     /// Distance between columns of `a`.
     pub a_column: usize,
-    /// Row-major.
+    /// Element (`k`, `j`) is at `k · b_row + j · b_column`.
     pub b: &'a [f32],
     /// Distance between rows of `b`.
-    pub b_stride: usize,
+    pub b_row: usize,
+    /// Distance between columns of `b`; one of the two distances is 1.
+    pub b_column: usize,
     /// Rows of `a` and `c`.
     pub rows: usize,
     /// Columns of `b` and `c`.
@@ -91,14 +95,19 @@ impl Product<'_> {
             a_row,
             a_column,
             b,
-            b_stride,
+            b_row,
+            b_column,
             rows,
             columns,
             inner,
         } = self;
         assert!(a.len() >= reach(rows, a_row, inner, a_column), "a is too short");
         assert!(
-            b_stride >= columns && b.len() >= reach(inner, b_stride, columns, 1),
+            b_row == 1 || b_column == 1,
+            "b lies neither in rows nor in columns"
+        );
+        assert!(
+            b.len() >= reach(inner, b_row, columns, b_column),
             "b is too short"
         );
         let extent = reach(rows, c_stride, columns, 1);
@@ -141,7 +150,7 @@ impl Kernel for Run<'_, '_> {
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        if self.product.is_large() {
+        if self.product.wants_panels() {
             self.in_panels::<V>();
         } else {
             self.in_tiles::<V>();
@@ -222,7 +231,7 @@ impl Run<'_, '_> {
                 }
             }
             a = a.wrapping_add(p.a_column);
-            b = b.wrapping_add(p.b_stride);
+            b = b.wrapping_add(p.b_row);
         }
         match self.finish {
             Finish::Store => {}

@@ -1,5 +1,5 @@
-use hitcast_kernels::Level;
 use hitcast_kernels::product::{Finish, Product, times_vector, times_vector_back};
+use hitcast_kernels::{Level, layout};
 use proptest::prelude::*;
 
 use super::{assert_close, numbers};
@@ -9,7 +9,8 @@ struct Case {
     rows: usize,
     columns: usize,
     inner: usize,
-    transposed: bool,
+    a_transposed: bool,
+    b_transposed: bool,
     gaps: [usize; 3],
     values: Vec<f32>,
     bits: Vec<u8>,
@@ -20,15 +21,16 @@ fn cases() -> impl Strategy<Value = Case> {
         1_usize..20,
         1_usize..70,
         0_usize..40,
-        any::<bool>(),
+        any::<[bool; 2]>(),
         [0_usize..9, 0_usize..9, 0_usize..9],
     );
-    extents.prop_flat_map(|(rows, columns, inner, transposed, gaps)| {
+    extents.prop_flat_map(|(rows, columns, inner, [a_transposed, b_transposed], gaps)| {
         (numbers(8000), prop::collection::vec(any::<u8>(), 400)).prop_map(move |(values, bits)| Case {
             rows,
             columns,
             inner,
-            transposed,
+            a_transposed,
+            b_transposed,
             gaps,
             values,
             bits,
@@ -43,7 +45,8 @@ fn by_loops(product: &Product<'_>, c_stride: usize, finish: Finish<'_>) -> Vec<f
         a_row,
         a_column,
         b,
-        b_stride,
+        b_row,
+        b_column,
         rows,
         columns,
         inner,
@@ -54,7 +57,7 @@ fn by_loops(product: &Product<'_>, c_stride: usize, finish: Finish<'_>) -> Vec<f
         for j in 0..columns {
             let place = i * c_stride + j;
             let s: f64 = (0..inner)
-                .map(|k| f64::from(a[i * a_row + k * a_column]) * f64::from(b[k * b_stride + j]))
+                .map(|k| f64::from(a[i * a_row + k * a_column]) * f64::from(b[k * b_row + j * b_column]))
                 .sum();
             let positive = |of: f32, then: f64| if of > 0.0 { then } else { 0.0 };
             c[place] = match finish {
@@ -90,18 +93,22 @@ fn finishes<'a>(bias: &'a [f32], by: &'a [f32], bits: &'a [u8]) -> [Finish<'a>; 
 proptest! {
     #[test]
     fn a_product_is_the_sum_over_its_inner_index_however_it_is_finished(case in cases()) {
-        let Case { rows, columns, inner, transposed, gaps, values, bits } = case;
-        let (a_row, a_column, a_length) = if transposed {
+        let Case { rows, columns, inner, a_transposed, b_transposed, gaps, values, bits } = case;
+        let (a_row, a_column, a_length) = if a_transposed {
             (1, rows + gaps[0], inner * (rows + gaps[0]))
         } else {
             (inner + gaps[0], 1, rows * (inner + gaps[0]))
         };
-        let b_stride = columns + gaps[1];
+        let (b_row, b_column, b_length) = if b_transposed {
+            (1, inner + gaps[1], columns * (inner + gaps[1]))
+        } else {
+            (columns + gaps[1], 1, inner * (columns + gaps[1]))
+        };
         let c_stride = (columns + gaps[2]).next_multiple_of(8);
         let (a, rest) = values.split_at(a_length);
-        let (b, rest) = rest.split_at(inner * b_stride);
+        let (b, rest) = rest.split_at(b_length);
         let (bias, rest) = rest.split_at(columns);
-        let product = Product { a, a_row, a_column, b, b_stride, rows, columns, inner };
+        let product = Product { a, a_row, a_column, b, b_row, b_column, rows, columns, inner };
         for finish in finishes(bias, &rest[..rows * c_stride], &bits) {
             let expected = by_loops(&product, c_stride, finish);
             for level in Level::available() {
@@ -162,12 +169,14 @@ fn large_products_are_the_same_and_their_rows_do_not_depend_on_one_another() {
     let bits: Vec<u8> = (0..8_000_u32)
         .map(|i| u8::try_from(i * 37 % 251).unwrap())
         .collect();
-    // Deeper than a panel on every level; as it lies, transposed with more rows than a band has, and with
-    // gaps on both sides and more columns than a slab has.
-    for (a_row, a_column, rows, columns, inner, b_stride) in [
-        (261, 1, 33, 300, 261, 300),
-        (1, 520, 517, 24, 261, 300),
-        (3, 150, 37, 520, 259, 528),
+    // Deeper than a panel and with more columns than a slab; transposed with more rows than a band has; with gaps on both
+    // sides; and with b transposed, beside both kinds of a.
+    for (a_row, a_column, rows, columns, inner, b_row, b_column) in [
+        (521, 1, 33, 300, 521, 300, 1),
+        (1, 520, 517, 24, 261, 300, 1),
+        (3, 150, 37, 520, 259, 528, 1),
+        (530, 1, 37, 300, 521, 1, 533),
+        (1, 40, 39, 21, 261, 1, 261),
     ] {
         let c_stride = usize::next_multiple_of(columns, 8);
         let product = Product {
@@ -175,7 +184,8 @@ fn large_products_are_the_same_and_their_rows_do_not_depend_on_one_another() {
             a_row,
             a_column,
             b: &values[100..],
-            b_stride,
+            b_row,
+            b_column,
             rows,
             columns,
             inner,
@@ -199,6 +209,37 @@ fn large_products_are_the_same_and_their_rows_do_not_depend_on_one_another() {
 }
 
 #[test]
+fn how_the_right_matrix_lies_does_not_change_the_sums() {
+    let values: Vec<f32> = (0..60_000_u64)
+        .map(|i| (i * i % 1009) as f32 / 504.5 - 1.0)
+        .collect();
+    for (rows, columns, inner) in [(1, 1, 1), (5, 37, 70), (40, 100, 530)] {
+        for level in Level::available() {
+            let mut in_rows = vec![0.0; inner * columns];
+            layout::transpose(level, &values, columns, inner, &mut in_rows, columns);
+            let product = |b, b_row, b_column| {
+                let product = Product {
+                    a: &values,
+                    a_row: inner,
+                    a_column: 1,
+                    b,
+                    b_row,
+                    b_column,
+                    rows,
+                    columns,
+                    inner,
+                };
+                let mut c = vec![0.0; rows * columns];
+                product.run(level, &mut c, columns, Finish::Bias(&values));
+                c
+            };
+            let expected = product(&in_rows, columns, 1);
+            assert_eq!(product(&values, 1, inner), expected, "{}", level.name());
+        }
+    }
+}
+
+#[test]
 fn not_a_number_is_seen_behind_a_bias() {
     for level in Level::available() {
         for finish in [Finish::Bias(&[1.0; 3]), Finish::BiasRelu(&[1.0; 3])] {
@@ -208,7 +249,8 @@ fn not_a_number_is_seen_behind_a_bias() {
                 a_row: 1,
                 a_column: 1,
                 b: &[1.0; 3],
-                b_stride: 3,
+                b_row: 3,
+                b_column: 1,
                 rows: 1,
                 columns: 3,
                 inner: 1,
@@ -231,7 +273,8 @@ fn a_stride_beyond_what_can_be_counted_is_refused() {
         a_row: 1,
         a_column: 1,
         b: &[1.0],
-        b_stride: 1,
+        b_row: 1,
+        b_column: 1,
         rows: 2,
         columns: 1,
         inner: 1,
@@ -249,7 +292,8 @@ fn products_over_nothing_are_zero_or_nothing() {
                 a_row: 5,
                 a_column: 1,
                 b: &[],
-                b_stride: 3,
+                b_row: 3,
+                b_column: 1,
                 rows,
                 columns,
                 inner: 0,
@@ -275,7 +319,8 @@ fn a_matrix_that_is_too_short_is_not_read() {
         a_row: 2,
         a_column: 1,
         b: &b,
-        b_stride: 2,
+        b_row: 2,
+        b_column: 1,
         rows: 2,
         columns: 2,
         inner: 2,

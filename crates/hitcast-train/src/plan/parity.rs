@@ -263,6 +263,15 @@ proptest! {
 }
 
 #[test]
+fn layers_whose_weights_are_copied_in_panels_agree_too() {
+    // So many units that one of them is always near a kink, where there is one.
+    let mut spec = NetworkSpec::mlp(&[300, 300]);
+    spec.layers
+        .retain(|layer| matches!(layer, LayerSpec::Linear { .. }));
+    agree(&spec, [Loss::Mse; 2], 150, 10, 1).unwrap();
+}
+
+#[test]
 fn predictions_are_those_of_the_network() {
     let heads = [
         Head::Linear,

@@ -3,7 +3,7 @@
 use hitcast_kernels::mask::{Chance, MaskGenerator};
 use hitcast_kernels::norm::{self, Columns};
 use hitcast_kernels::pointwise::{self, Dropout, Function};
-use hitcast_kernels::product::{Finish, Product};
+use hitcast_kernels::product::{Finish, Product, is_large};
 use hitcast_kernels::{Buffer, Level, layout, padded, reduce};
 
 #[derive(Debug)]
@@ -25,7 +25,10 @@ pub(super) struct Linear {
     inputs: usize,
     weight: usize,
     bias: Option<usize>,
-    /// The weights as `inputs × stride`; empty where they stand so in the parameters.
+    /// It stands before all else, so that its weights need not be there for the way back, and stand transposed in the
+    /// parameters.
+    is_first: bool,
+    /// The weights as `inputs × stride`; empty where they stand so in the parameters, or products copy them anyway.
     transposed: Buffer,
     /// Zeros, where there is no bias.
     no_bias: Vec<f32>,
@@ -93,8 +96,6 @@ impl<'a> Factors<'a> {
 }
 
 impl Linear {
-    /// `is_first`: it stands before all else, so that its weights need not be there for the way back, and stand transposed in
-    /// the parameters.
     pub(super) fn new(
         inputs: usize,
         units: usize,
@@ -103,11 +104,13 @@ impl Linear {
         is_first: bool,
     ) -> Self {
         let stride = padded(units);
+        let transposes = !is_first && !is_large(inputs, stride);
         Self {
             inputs,
             weight,
             bias,
-            transposed: Buffer::zeros(if is_first { 0 } else { inputs * stride }),
+            is_first,
+            transposed: Buffer::zeros(if transposes { inputs * stride } else { 0 }),
             no_bias: if bias.is_some() {
                 Vec::new()
             } else {
@@ -118,13 +121,9 @@ impl Linear {
 }
 
 impl Linear {
-    fn is_first(&self) -> bool {
-        self.transposed.is_empty()
-    }
-
     /// Numbers that the weights take in the parameters.
     fn n_weights(&self, units: usize, stride: usize) -> usize {
-        self.inputs * if self.is_first() { stride } else { units }
+        self.inputs * if self.is_first { stride } else { units }
     }
 }
 
@@ -259,7 +258,11 @@ impl Stage {
     }
 
     pub(super) fn transpose_weights(&mut self, level: Level, parameters: &[f32]) {
-        if let Some(linear) = self.linear.as_mut().filter(|linear| !linear.is_first()) {
+        if let Some(linear) = self
+            .linear
+            .as_mut()
+            .filter(|linear| !linear.transposed.is_empty())
+        {
             let weight = &parameters[linear.weight..][..self.units * linear.inputs];
             layout::transpose(
                 level,
@@ -327,17 +330,21 @@ impl Stage {
                     None if fused => Finish::BiasRelu(bias),
                     _ => Finish::Bias(bias),
                 };
-                let weights = if linear.is_first() {
-                    &parameters[linear.weight..][..linear.inputs * self.stride]
+                let weights = &parameters[linear.weight..][..linear.n_weights(self.units, self.stride)];
+                let (b, b_row, b_column) = if linear.is_first {
+                    (weights, self.stride, 1)
+                } else if linear.transposed.is_empty() {
+                    (weights, 1, linear.inputs)
                 } else {
-                    &linear.transposed
+                    (&linear.transposed[..], self.stride, 1)
                 };
                 let product = Product {
                     a: input,
                     a_row: input_stride,
                     a_column: 1,
-                    b: weights,
-                    b_stride: self.stride,
+                    b,
+                    b_row,
+                    b_column,
                     rows: n,
                     columns: self.units,
                     inner: linear.inputs,
@@ -420,7 +427,7 @@ impl Stage {
         let inputs = linear.inputs;
         let weight = linear.weight..linear.weight + linear.n_weights(units, stride);
         let (rows, input) = ((behind as &[f32], stride, units), (input, input_stride, inputs));
-        let (to, from) = if linear.is_first() {
+        let (to, from) = if linear.is_first {
             (input, rows)
         } else {
             (rows, input)
@@ -430,24 +437,26 @@ impl Stage {
             a_row: 1,
             a_column: to.1,
             b: from.0,
-            b_stride: from.1,
+            b_row: from.1,
+            b_column: 1,
             rows: to.2,
             columns: from.2,
             inner: n,
         };
-        let weight_stride = if linear.is_first() { stride } else { inputs };
+        let weight_stride = if linear.is_first { stride } else { inputs };
         of_weight.run(level, &mut gradient[weight.clone()], weight_stride, Finish::Add);
         if let Some(bias) = linear.bias {
             reduce::add_column_sums(level, behind, stride, &mut gradient[bias..bias + units]);
         }
         if let Some((factors, before)) = before {
-            debug_assert!(!linear.is_first(), "nothing stands before the first");
+            debug_assert!(!linear.is_first, "nothing stands before the first");
             let of_input = Product {
                 a: behind,
                 a_row: stride,
                 a_column: 1,
                 b: &parameters[weight],
-                b_stride: inputs,
+                b_row: inputs,
+                b_column: 1,
                 rows: n,
                 columns: inputs,
                 inner: units,
