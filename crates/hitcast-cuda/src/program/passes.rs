@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::{Geometry, float};
-use crate::outline::{ClassLoss, Classes, Function, Head, NumberLoss, Outline, Output, Place, Places};
+use crate::outline::{
+    ClassLoss, Classes, Function, Head, NormPlace, NumberLoss, Outline, Output, Place, Places,
+};
 
 /// Where what belongs to a tile stands in it, in units of its rows.
 #[derive(Debug, Default)]
@@ -326,9 +328,7 @@ impl Writer<'_> {
         ));
         self.sync();
         for (s, stage) in outline.stages.iter().enumerate() {
-            let (input, output) = (self.tile.values[s], self.tile.values[s + 1]);
-            let (linear, norm) = places.stages[s];
-            self.enter(linear, stage.units, input, output);
+            let (output, norm) = self.enter(s);
             if let (Some(settings), Some(norm), Some(normalised)) =
                 (stage.norm, norm, self.tile.normalised[s])
             {
@@ -404,15 +404,18 @@ impl Writer<'_> {
         norms
     }
 
-    /// Into a stage, by its linear layer or as it is.
-    fn enter(&mut self, linear: Option<Place>, units: usize, input: usize, output: usize) {
+    /// Into a stage, by its linear layer or as it is; gives where its numbers stand in the tile, and those of its norm.
+    fn enter(&mut self, s: usize) -> (usize, Option<NormPlace>) {
+        let (input, output) = (self.tile.values[s], self.tile.values[s + 1]);
+        let (linear, norm) = self.places.stages[s];
         if let Some(place) = linear {
             self.linear(place, input, output);
         } else {
-            let (input, output) = (self.at(input), self.at(output));
-            self.each(&format!("copy<{}, {units}>({input}, {output});", self.rows));
+            let (from, to, units) = (self.at(input), self.at(output), self.outline.stages[s].units);
+            self.each(&format!("copy<{}, {units}>({from}, {to});", self.rows));
             self.sync();
         }
+        (output, norm)
     }
 
     /// Thresholds in the shared memory, if the head has them.
@@ -490,9 +493,7 @@ impl Writer<'_> {
         ));
         self.sync();
         for (s, stage) in outline.stages.iter().enumerate() {
-            let (input, output) = (self.tile.values[s], self.tile.values[s + 1]);
-            let (linear, norm) = places.stages[s];
-            self.enter(linear, stage.units, input, output);
+            let (output, norm) = self.enter(s);
             let (units, values) = (stage.units, self.at(output));
             if let (Some(settings), Some(norm)) = (stage.norm, norm) {
                 self.each(&format!(
