@@ -509,9 +509,11 @@ mod tests {
             classes: bool,
             kernel in prop::sample::select(vec![SvmKernel::Rbf, SvmKernel::Linear, SvmKernel::Poly]),
             n in 2_usize..150,
-            c in prop::sample::select(vec![0.01, 0.3, 3.0, 30.0]),
+            c in prop::sample::select(vec![0.01_f64, 0.3, 3.0, 30.0]),
             seed: u64,
         ) {
+            // Cubes with bounds so far apart can take millions of steps.
+            let c = if kernel == SvmKernel::Poly { c.min(3.0) } else { c };
             let problem = problem(kernel, classes, n, c, seed);
             let stop = StopSignal::new();
             let solution = problem.solve(RULES, &stop);
