@@ -512,8 +512,8 @@ mod tests {
             c in prop::sample::select(vec![0.01_f64, 0.3, 3.0, 30.0]),
             seed: u64,
         ) {
-            // Cubes with bounds so far apart can take millions of steps.
-            let c = if kernel == SvmKernel::Poly { c.min(0.3) } else { c };
+            // Kernels of few dimensions can take millions of steps between bounds that are far apart.
+            let c = if kernel == SvmKernel::Rbf { c } else { c.min(0.3) };
             let problem = problem(kernel, classes, n, c, seed);
             let stop = StopSignal::new();
             let solution = problem.solve(RULES, &stop);
