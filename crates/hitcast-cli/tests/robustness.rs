@@ -17,6 +17,9 @@ mod support;
 
 use support::{EXPERIMENT, Outcome, failure, folder_with, hitcast, json};
 
+/// In place of `epochs = 3`: so many steps that a test is there before the last.
+const LONGER: &str = "epochs = 6, batch_size = 16";
+
 /// A training under way, to be sent signals.
 struct Training {
     process: Child,
@@ -58,6 +61,17 @@ impl Training {
                 .unwrap()
                 .success()
         );
+    }
+
+    /// Kills it as soon as there are so many checkpoints in a folder.
+    fn kill_with_checkpoints(mut self, n: usize, folder: &Path) -> Outcome {
+        while checkpoints(folder).len() < n {
+            assert!(self.process.try_wait()?.is_none(), "it ended without checkpoints");
+            sleep(Duration::from_millis(5));
+        }
+        self.process.kill()?;
+        self.end();
+        Ok(())
     }
 
     /// Its output, and what else it said on standard error.
@@ -231,7 +245,7 @@ fn ended_at_once_while_it_writes_it_leaves_nothing_half_written() -> Outcome {
 
 #[test]
 fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
-    let folder = folder_with("longer.toml", &EXPERIMENT.replace("epochs = 3", "epochs = 6"))?;
+    let folder = folder_with("longer.toml", &EXPERIMENT.replace("epochs = 3", LONGER))?;
     let arguments = |out: &'static str| {
         let fixed = [
             "train",
@@ -246,17 +260,8 @@ fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
     };
     let resume = [&arguments("killed")[..], &["--resume"]].concat();
     assert!(failure(folder.path(), &resume, 1)?.contains("nothing to go on with"));
-    let mut training = Training::begin(folder.path(), &arguments("killed"));
     let left = folder.path().join("killed.checkpoints");
-    while checkpoints(&left).len() < 5 {
-        assert!(
-            training.process.try_wait()?.is_none(),
-            "it ended without checkpoints"
-        );
-        sleep(Duration::from_millis(5));
-    }
-    training.process.kill()?;
-    training.end();
+    Training::begin(folder.path(), &arguments("killed")).kill_with_checkpoints(5, &left)?;
     assert!(!folder.path().join("killed").exists());
     assert!(failure(folder.path(), &arguments("killed"), 1)?.contains("a run that did not end"));
     // Its newest checkpoint is damaged too.
@@ -283,21 +288,12 @@ fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() -> Outcome {
 
 #[test]
 fn a_run_that_was_killed_in_its_second_fit_goes_on_there() -> Outcome {
-    let twice = format!("refit = true{}", EXPERIMENT.replace("epochs = 3", "epochs = 6"));
+    let twice = format!("refit = true{}", EXPERIMENT.replace("epochs = 3", LONGER));
     let folder = folder_with("twice.toml", &twice)?;
     let every_step = ["--checkpoint-every", "0", "--out"];
     let arguments = |out| train("twice.toml", &[&every_step[..], &[out]].concat());
-    let mut training = Training::begin(folder.path(), &arguments("killed"));
     let second = folder.path().join("killed.checkpoints/01-network-again");
-    while checkpoints(&second).len() < 2 {
-        assert!(
-            training.process.try_wait()?.is_none(),
-            "it ended without checkpoints"
-        );
-        sleep(Duration::from_millis(5));
-    }
-    training.process.kill()?;
-    training.end();
+    Training::begin(folder.path(), &arguments("killed")).kill_with_checkpoints(2, &second)?;
     let output = hitcast(folder.path(), &[&arguments("killed")[..], &["--resume"]].concat())?;
     let said = String::from_utf8(output.stderr)?;
     // The first fit is only loaded.
