@@ -184,7 +184,8 @@ fn are_near(
         let (own, left) = rest.split_at(exact.len());
         rest = left;
         let found = distance(own.iter().copied().map(f64::from), exact);
-        let largest = exact.iter().fold(1e-3, |largest, value| value.abs().max(largest));
+        // The terms of what is smaller are of the size of 1, and it keeps their rounding.
+        let largest = exact.iter().fold(1e-2, |largest, value| value.abs().max(largest));
         let bound = (1e-5 * largest).max(worse * rounding);
         prop_assert!(
             found <= bound,
