@@ -43,17 +43,20 @@ impl Sandbox {
     /// Set-up with nothing of this computer's own settings.
     fn setup(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        for name in [
-            "LIBTORCH",
-            "LIBTORCH_USE_PYTORCH",
-            "LIBTORCH_BYPASS_VERSION_CHECK",
-            "PIP_INDEX_URL",
-            "VIRTUAL_ENV",
-        ] {
-            command.env_remove(name);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            let is_setting = |prefix: &&str| text.starts_with(prefix);
+            if ["LIBTORCH", "HITCAST_", "PIP_", "VIRTUAL_ENV"]
+                .iter()
+                .any(is_setting)
+            {
+                command.env_remove(&name);
+            }
         }
         command
             .arg("setup")
+            // The archives of these tests are small.
+            .env("HITCAST_ASSUME_FREE_MB", "100000")
             .env("HITCAST_CACHE", self.path("cache"))
             .env("HITCAST_CHECKOUT", self.path("checkout"));
         command

@@ -17,10 +17,10 @@ pub(crate) fn install() -> StopSignal {
             // Not `std::process::exit`: it runs libtorch's destructors under the hands of the threads that train.
             low_level::exit(i32::from(crate::INTERRUPTED));
         }
-        handler.request();
-        // Where nobody listens any more, the stop counts all the same.
+        // Before what it tells of, which may be over at once; where nobody listens any more, the stop counts all the same.
         let message = "\nstopping after this step; the best weights are kept (Ctrl-C again ends at once)";
         let _ = writeln!(std::io::stderr(), "{message}");
+        handler.request();
     });
     stop
 }

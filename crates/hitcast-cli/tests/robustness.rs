@@ -27,7 +27,7 @@ struct Training {
 }
 
 impl Training {
-    /// Trains until it says that it fits its model.
+    /// Trains until it says that it fits its network.
     fn begin(folder: &Path, arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_hitcast"))
             .current_dir(folder)
@@ -38,7 +38,7 @@ impl Training {
             .unwrap();
         let said = BufReader::new(process.stderr.take().unwrap());
         let mut training = Self { process, said };
-        training.wait_for("fitting");
+        training.wait_for("network: fitting");
         training
     }
 
@@ -221,14 +221,25 @@ fn ended_at_once_while_it_writes_it_leaves_nothing_half_written() -> Outcome {
     let writing = EXPERIMENT.replace("hidden = [8]", "hidden = [2048, 2048]");
     let folder = folder_with("writing.toml", &writing)?;
     let mut stream = Seed::new(3).stream("moments");
+    let mut seen = 0;
     for out in ["a", "b", "c", "d", "e"] {
         let mut training = Training::begin(folder.path(), &train("writing.toml", &["--out", out]));
         training.interrupt();
         training.wait_for("Ctrl-C again ends at once");
         // What it writes then is the checkpoint of that step, or else the run.
-        while half_written(folder.path()).is_none() {
-            assert!(training.process.try_wait()?.is_none(), "it was not seen to write");
+        let is_over = loop {
+            if half_written(folder.path()).is_some() {
+                break false;
+            }
+            if training.process.try_wait()?.is_some() {
+                break true;
+            }
+            sleep(Duration::from_millis(1));
+        };
+        if is_over {
+            continue;
         }
+        seen += 1;
         sleep(Duration::from_secs_f64(0.02 * stream.uniform()));
         training.interrupt();
         let (output, rest) = training.end();
@@ -240,6 +251,7 @@ fn ended_at_once_while_it_writes_it_leaves_nothing_half_written() -> Outcome {
             json(folder.path(), &["evaluate", &bundle, "--data", "tracks.csv"])?;
         }
     }
+    assert!(seen > 0, "none was seen to write");
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// Held until dropped.
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -35,7 +35,14 @@ impl Lock {
         }
         file.set_len(0).map_err(Error::io("write", &path))?;
         writeln!(file, "{}", std::process::id()).map_err(Error::io("write", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that is just being started may hold a copy of the file for a moment.
+        let _ = self.file.unlock();
     }
 }
 

@@ -24,10 +24,7 @@ impl Emulator {
     }
 
     fn build() -> Self {
-        let folder =
-            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(concat!("emulator-", env!("CARGO_PKG_NAME")));
-        // What an earlier run compiled.
-        let _ = std::fs::remove_dir_all(&folder);
+        let folder = own_folder(Path::new(env!("CARGO_TARGET_TMPDIR")));
         std::fs::create_dir_all(&folder).unwrap();
         // SAFETY: the tests' own threads read the environment only through the emulator, which is not there yet.
         unsafe { std::env::set_var("EMULATOR_FOLDER", &folder) };
@@ -65,6 +62,19 @@ impl Emulator {
     }
 }
 
+/// A folder for this process alone; those of processes that are gone are removed.
+fn own_folder(home: &Path) -> PathBuf {
+    const NAME: &str = concat!("emulator-", env!("CARGO_PKG_NAME"), "-");
+    for entry in std::fs::read_dir(home).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let process = name.strip_prefix(NAME);
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    home.join(format!("{NAME}{}", std::process::id()))
+}
+
 fn build_library(folder: &Path, name: &str, arguments: &[&str]) -> PathBuf {
     let library = folder.join(name);
     let source = concat!(
@@ -73,7 +83,8 @@ fn build_library(folder: &Path, name: &str, arguments: &[&str]) -> PathBuf {
     );
     let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
     let status = Command::new(compiler)
-        .args(["-std=c++17", "-O1", "-shared", "-fPIC"])
+        // A fortified `longjmp` refuses to go to another fiber's stack.
+        .args(["-std=c++17", "-O1", "-U_FORTIFY_SOURCE", "-shared", "-fPIC"])
         .args(arguments)
         .arg(format!("-Wl,-soname,{name}"))
         .arg("-o")
