@@ -137,25 +137,33 @@ fn members_that_cannot_be_combined_are_refused() {
     assert!(check(serde_json::json!({ "members": [unknown] })).contains("did you mean \"ridge\"?"));
 }
 
-/// A kind that notes the groups and rows that it is given, and is a ridge.
-struct Spy(Arc<Mutex<Vec<[Vec<usize>; 2]>>>, Registry);
+type Watch<T> = fn(Arc<T>, Box<dyn Estimator>) -> Box<dyn Estimator>;
 
-struct SpyEstimator(Arc<Mutex<Vec<[Vec<usize>; 2]>>>, Box<dyn Estimator>);
+/// A ridge behind an estimator that tells of its fits.
+struct Watched<T> {
+    name: &'static str,
+    told: Arc<T>,
+    watch: Watch<T>,
+    ridge: Registry,
+}
 
-impl ModelKind for Spy {
+impl<T: Send + Sync> ModelKind for Watched<T> {
     fn name(&self) -> &'static str {
-        "spy"
+        self.name
     }
 
     fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {
-        let ridge = self.1.get("ridge", "spy")?.estimator(settings)?;
-        Ok(Box::new(SpyEstimator(self.0.clone(), ridge)))
+        let ridge = self.ridge.get("ridge", self.name)?.estimator(settings)?;
+        Ok((self.watch)(self.told.clone(), ridge))
     }
 
     fn load(&self, state: &ModelState, device: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {
-        self.1.get("ridge", "spy")?.load(state, device)
+        self.ridge.get("ridge", self.name)?.load(state, device)
     }
 }
+
+/// Notes the groups that it is given, to learn from and to stop by.
+struct SpyEstimator(Arc<Mutex<Vec<[Vec<usize>; 2]>>>, Box<dyn Estimator>);
 
 impl Estimator for SpyEstimator {
     fn fit(
@@ -181,7 +189,12 @@ impl Estimator for SpyEstimator {
 fn rows_of_a_group_stay_together_inside_of_an_ensemble() {
     let stop = StopSignal::new();
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let kinds = registry().with(Spy(seen.clone(), registry()));
+    let kinds = registry().with(Watched {
+        name: "spy",
+        told: seen.clone(),
+        watch: |told, ridge| Box::new(SpyEstimator(told, ridge)),
+        ridge: registry(),
+    });
     let settings = EnsembleSettings {
         folds: 4,
         ..EnsembleSettings::new(members(&[("spy", "spy")]))
@@ -213,25 +226,8 @@ fn rows_of_a_group_stay_together_inside_of_an_ensemble() {
 #[derive(Default)]
 struct AtOnce(AtomicUsize, AtomicUsize);
 
-/// A kind that any device but the processor is a GPU for, and is a ridge that takes a while.
-struct Busy(Arc<AtOnce>, Registry);
-
+/// Any device but the processor is a GPU for it, and it takes a while.
 struct BusyEstimator(Arc<AtOnce>, Box<dyn Estimator>);
-
-impl ModelKind for Busy {
-    fn name(&self) -> &'static str {
-        "busy"
-    }
-
-    fn estimator(&self, settings: &Value) -> Result<Box<dyn Estimator>, BoxError> {
-        let ridge = self.1.get("ridge", "busy")?.estimator(settings)?;
-        Ok(Box::new(BusyEstimator(self.0.clone(), ridge)))
-    }
-
-    fn load(&self, state: &ModelState, device: DeviceChoice) -> Result<Box<dyn Model>, BoxError> {
-        self.1.get("ridge", "busy")?.load(state, device)
-    }
-}
 
 impl Estimator for BusyEstimator {
     fn fit(
@@ -260,7 +256,12 @@ fn members_on_a_gpu_are_fitted_one_after_another_also_where_it_was_found_by_itse
     let rows: Vec<usize> = (0..120).collect();
     let most = |device: DeviceChoice| {
         let at_once = Arc::new(AtOnce::default());
-        let kinds = registry().with(Busy(at_once.clone(), registry()));
+        let kinds = registry().with(Watched {
+            name: "busy",
+            told: at_once.clone(),
+            watch: |told, ridge| Box::new(BusyEstimator(told, ridge)),
+            ridge: registry(),
+        });
         let settings = EnsembleSettings {
             seeds: 4,
             ..EnsembleSettings::new(members(&[("a", "busy"), ("b", "busy")]))
