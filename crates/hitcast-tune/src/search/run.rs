@@ -131,15 +131,14 @@ impl Runner<'_> {
         } = *self.plan.search;
         let folds = self.folds.len();
         // No more threads than can be at work, so that each has its share of the cores.
-        if pruner.is_some() {
+        if pruner.is_some() || self.prefers_side_by_side() {
             // Whether a fold is worth it is known when the one before has ended.
+            let beside = if pruner.is_some() { 1 } else { folds };
             let threads = threads.min(trials).min(parallel_trials);
             parallel::map(trials, threads, |place| {
-                (0..folds).for_each(|fold| self.step(place + 1, fold..fold + 1));
+                let first = (0..folds).step_by(beside);
+                first.for_each(|first| self.step(place + 1, first..first + beside));
             });
-        } else if self.prefers_side_by_side() {
-            let threads = threads.min(trials).min(parallel_trials);
-            parallel::map(trials, threads, |place| self.step(place + 1, 0..folds));
         } else {
             let (jobs, at_once) = (trials * folds, parallel_trials.saturating_mul(folds));
             parallel::map(jobs, threads.min(jobs).min(at_once), |job| {
