@@ -38,13 +38,14 @@ impl ExpectedRows {
             });
         }
         rows.features().expect_complete().map_err(NnError::from)?;
-        let is_too_large = |target: &f64| self.loss.of_error(target.abs()) > LARGEST_LOSS;
-        match rows.target().iter().position(is_too_large) {
-            Some(row) if self.task == Task::Regression => Err(TrainError::Target {
-                row,
-                value: rows.target()[row],
-            }),
-            _ => Ok(()),
+        if self.task != Task::Regression {
+            return Ok(());
+        }
+        let is_too_large = |target: f64| self.loss.of_error(target.abs()) > LARGEST_LOSS;
+        let mut targets = rows.target().iter().copied().enumerate();
+        match targets.find(|(_, value)| is_too_large(*value)) {
+            Some((row, value)) => Err(TrainError::Target { row, value }),
+            None => Ok(()),
         }
     }
 }
